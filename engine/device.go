@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+/*
+#cgo linux LDFLAGS: -ldl -lpthread
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+
+	vk "github.com/vulkan-go/vulkan"
+
+	"jitvk/shaders"
+)
+
+// Info describes a device: what a kernel needs to choose its shape, and what a person wants to read.
+type Info struct {
+	Index                 int
+	Name                  string // as the driver gives it
+	Type                  string // "discrete", "integrated", "virtual", "cpu" or "other"
+	Driver                string // driver's name and version
+	SubgroupSize          int    // invocations
+	SharedMemory          int    // bytes a workgroup
+	MaxInvocations        int    // a workgroup
+	MaxStorageBufferRange int64  // bytes a binding
+	MaxAllocation         int64  // bytes an allocation
+	OffsetAlignment       int64  // bytes: where a binding may start
+	MemoryBytes           int64  // size of the largest device-local heap
+	TimestampPeriod       float64
+}
+
+// CPU reports whether the device is a CPU driver such as lavapipe: narrow subgroups, no shared memory worth the name.
+func (i Info) CPU() bool { return i.Type == "cpu" }
+
+func (i Info) String() string {
+	return fmt.Sprintf("%d: %s (%s, %s)", i.Index, i.Name, i.Type, i.Driver)
+}
+
+// Options choose a device.
+type Options struct {
+	Select   string // index or part of the name; "" takes a discrete GPU before an integrated one before a CPU driver
+	Validate bool   // turn on the Khronos validation layer with synchronization validation; JITVK_VALIDATE=1 does too
+	DryRun   bool   // plan only: nothing is allocated, nothing can run; works without any driver
+}
+
+// Device is an open Vulkan device with one compute queue. It is not safe for concurrent use.
+type Device struct {
+	info      Info
+	dryRun    bool
+	physical  vk.PhysicalDevice
+	device    vk.Device
+	queue     vk.Queue
+	family    uint32
+	fns       *C.jitvk_fns
+	memTypes  []vk.MemoryType
+	pool      vk.CommandPool
+	layouts   map[int]layout         // by number of bindings
+	pipelines map[string]vk.Pipeline // by shader and specialization
+	heaps     [2]heap                // device-local, host-visible
+	stats     Stats
+	programs  int
+}
+
+type layout struct {
+	set      vk.DescriptorSetLayout
+	pipeline vk.PipelineLayout
+}
+
+// Info returns what the device is.
+func (d *Device) Info() Info { return d.info }
+
+// DryRun reports whether the device only plans.
+func (d *Device) DryRun() bool { return d.dryRun }
+
+var instance struct {
+	sync.Mutex
+	handle    vk.Instance
+	validated bool
+}
+
+// noGC runs f with the garbage collector off. vulkan-go frees the C copies of slice arguments in finalizers that a
+// collection between the copy and the call would run too early; objects made while the collector is off outlive f.
+func noGC(f func()) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	f()
+}
+
+// create makes one Vulkan object. The handle is written to memory of its own: cgo forbids C to write into a Go structure
+// that holds Go pointers.
+func create[H any](call string, f func(*H) vk.Result) (H, error) {
+	h := new(H)
+	var result vk.Result
+	noGC(func() { result = f(h) })
+	return *h, resultError(call, int32(result))
+}
+
+func cstr(s string) string { return s + "\x00" }
+
+func gostr(b []byte) string {
+	if i := slices.Index(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
+// open loads the Vulkan loader and makes the process's one instance.
+func open(validate bool) (vk.Instance, error) {
+	instance.Lock()
+	defer instance.Unlock()
+	if instance.handle != nil {
+		return instance.handle, nil
+	}
+	proc := C.jitvk_load()
+	if proc == nil {
+		return nil, fmt.Errorf("engine: %w: no Vulkan loader (libvulkan.so.1) found; `make setup` installs it with a CPU driver, or install your GPU's driver", ErrNoDriver)
+	}
+	vk.SetGetInstanceProcAddr(proc)
+	if err := vk.Init(); err != nil {
+		return nil, fmt.Errorf("engine: %w: %v; reinstall the Vulkan loader", ErrInstallation, err)
+	}
+	app := &vk.ApplicationInfo{SType: vk.StructureTypeApplicationInfo, PApplicationName: cstr("jitvk"), PEngineName: cstr("jitvk"),
+		ApiVersion: vk.MakeVersion(1, 3, 0)}
+	info := &vk.InstanceCreateInfo{SType: vk.StructureTypeInstanceCreateInfo, PApplicationInfo: app}
+	if validate {
+		info.PpEnabledLayerNames = []string{cstr("VK_LAYER_KHRONOS_validation")}
+		info.PpEnabledExtensionNames = []string{cstr("VK_EXT_debug_utils"), cstr("VK_EXT_validation_features")}
+		info.PNext = unsafe.Pointer(C.jitvk_validation_chain())
+	}
+	info.EnabledLayerCount = uint32(len(info.PpEnabledLayerNames))
+	info.EnabledExtensionCount = uint32(len(info.PpEnabledExtensionNames))
+	handle, err := create("vkCreateInstance", func(h *vk.Instance) vk.Result { return vk.CreateInstance(info, nil, h) })
+	if err != nil {
+		return nil, err
+	}
+	if err := vk.InitInstance(handle); err != nil {
+		return nil, fmt.Errorf("engine: %w: %v", ErrInstallation, err)
+	}
+	v := C.int(0)
+	if validate {
+		v = 1
+	}
+	C.jitvk_instance(unsafe.Pointer(handle), v)
+	instance.handle, instance.validated = handle, validate
+	return handle, nil
+}
+
+// ValidationMessages returns what the validation layer has said in this process; nil without validation.
+func ValidationMessages() []string {
+	var out []string
+	for i := range int(C.jitvk_message_count()) {
+		out = append(out, C.GoString(C.jitvk_message(C.int(i))))
+	}
+	return out
+}
+
+// Devices lists the Vulkan devices of this machine, best first.
+func Devices() ([]Info, error) {
+	_, infos, err := enumerate(false)
+	return infos, err
+}
+
+func enumerate(validate bool) ([]vk.PhysicalDevice, []Info, error) {
+	inst, err := open(validate)
+	if err != nil {
+		return nil, nil, err
+	}
+	var handles []vk.PhysicalDevice
+	var result vk.Result
+	noGC(func() {
+		var n uint32
+		if result = vk.EnumeratePhysicalDevices(inst, &n, nil); result < 0 || n == 0 {
+			return
+		}
+		handles = make([]vk.PhysicalDevice, n)
+		result = vk.EnumeratePhysicalDevices(inst, &n, handles)
+	})
+	if err := resultError("vkEnumeratePhysicalDevices", int32(result)); err != nil {
+		return nil, nil, err
+	}
+	type entry struct {
+		handle vk.PhysicalDevice
+		info   Info
+	}
+	var all []entry
+	for _, h := range handles {
+		all = append(all, entry{h, describe(h)})
+	}
+	rank := map[string]int{"discrete": 0, "integrated": 1, "virtual": 2, "other": 3, "cpu": 4}
+	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(rank[a.info.Type], rank[b.info.Type]) })
+	var infos []Info
+	for i := range all {
+		all[i].info.Index = i
+		handles[i] = all[i].handle
+		infos = append(infos, all[i].info)
+	}
+	return handles, infos, nil
+}
+
+func describe(h vk.PhysicalDevice) Info {
+	var p vk.PhysicalDeviceProperties
+	vk.GetPhysicalDeviceProperties(h, &p)
+	p.Deref()
+	p.Limits.Deref()
+	var x C.jitvk_props
+	C.jitvk_properties(unsafe.Pointer(h), &x)
+	var m vk.PhysicalDeviceMemoryProperties
+	vk.GetPhysicalDeviceMemoryProperties(h, &m)
+	m.Deref()
+	info := Info{
+		Name:                  gostr(p.DeviceName[:]),
+		Type:                  [...]string{"other", "integrated", "discrete", "virtual", "cpu"}[min(int(p.DeviceType), 4)],
+		SubgroupSize:          int(x.subgroup_size),
+		SharedMemory:          int(p.Limits.MaxComputeSharedMemorySize),
+		MaxInvocations:        int(p.Limits.MaxComputeWorkGroupInvocations),
+		MaxStorageBufferRange: int64(p.Limits.MaxStorageBufferRange),
+		MaxAllocation:         int64(x.max_allocation),
+		OffsetAlignment:       int64(p.Limits.MinStorageBufferOffsetAlignment),
+		TimestampPeriod:       float64(p.Limits.TimestampPeriod),
+	}
+	info.Driver = strings.TrimSpace(C.GoString(&x.driver_name[0]) + " " + C.GoString(&x.driver_info[0]))
+	for i := range m.MemoryHeapCount {
+		m.MemoryHeaps[i].Deref()
+		if vk.MemoryHeapFlagBits(m.MemoryHeaps[i].Flags)&vk.MemoryHeapDeviceLocalBit != 0 {
+			info.MemoryBytes = max(info.MemoryBytes, int64(m.MemoryHeaps[i].Size))
+		}
+	}
+	if info.MaxAllocation == 0 {
+		info.MaxAllocation = 1 << 30
+	}
+	return info
+}
+
+// generic is what a dry run plans for where there is no driver: a mid-range discrete GPU.
+var generic = Info{Name: "a generic GPU (no Vulkan driver here)", Type: "discrete", Driver: "none", SubgroupSize: 32, SharedMemory: 48 << 10,
+	MaxInvocations: 1024, MaxStorageBufferRange: 1<<32 - 1, MaxAllocation: 4 << 30, OffsetAlignment: 64, MemoryBytes: 16 << 30, TimestampPeriod: 1}
+
+// Open opens the device that o selects.
+func Open(o Options) (*Device, error) {
+	validate := o.Validate || os.Getenv("JITVK_VALIDATE") == "1"
+	handles, infos, err := enumerate(validate && !o.DryRun)
+	if err == nil && len(infos) == 0 {
+		err = fmt.Errorf("engine: %w: the Vulkan loader found no device; `make setup` installs a CPU driver, or install your GPU's driver", ErrNoDriver)
+	}
+	if err != nil && !o.DryRun {
+		return nil, err
+	}
+	d := &Device{dryRun: o.DryRun, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
+	if err == nil {
+		i, err := choose(infos, o.Select)
+		if err != nil {
+			return nil, err
+		}
+		d.info, d.physical = infos[i], handles[i]
+	}
+	d.heaps = [2]heap{{dev: d}, {dev: d, host: true}}
+	if d.dryRun {
+		return d, nil
+	}
+	if err := d.create(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// choose returns the index in infos of the device that the selection names.
+func choose(infos []Info, selection string) (int, error) {
+	if selection == "" {
+		return 0, nil
+	}
+	if i, err := strconv.Atoi(selection); err == nil && i >= 0 && i < len(infos) {
+		return i, nil
+	}
+	var list []string
+	for i, info := range infos {
+		if strings.Contains(strings.ToLower(info.Name), strings.ToLower(selection)) {
+			return i, nil
+		}
+		list = append(list, info.String())
+	}
+	return 0, fmt.Errorf("engine: %w: %q is neither an index nor part of a name; there is: %s", ErrNoDevice, selection, strings.Join(list, "; "))
+}
+
+func (d *Device) create() error {
+	var families []vk.QueueFamilyProperties
+	noGC(func() {
+		var n uint32
+		vk.GetPhysicalDeviceQueueFamilyProperties(d.physical, &n, nil)
+		families = make([]vk.QueueFamilyProperties, n)
+		vk.GetPhysicalDeviceQueueFamilyProperties(d.physical, &n, families)
+	})
+	found := false
+	for i := range families {
+		families[i].Deref()
+		if vk.QueueFlagBits(families[i].QueueFlags)&vk.QueueComputeBit != 0 {
+			d.family, found = uint32(i), true
+			break
+		}
+	}
+	if !found {
+		return fmt.Errorf("engine: %s has no compute queue: %w", d.info.Name, ErrUnsupported)
+	}
+	if d.info.SubgroupSize == 0 {
+		return fmt.Errorf("engine: %s reports no subgroups (Vulkan 1.1): %w; update its driver", d.info.Name, ErrUnsupported)
+	}
+	queue := vk.DeviceQueueCreateInfo{SType: vk.StructureTypeDeviceQueueCreateInfo, QueueFamilyIndex: d.family, QueueCount: 1, PQueuePriorities: []float32{1}}
+	info := &vk.DeviceCreateInfo{SType: vk.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: []vk.DeviceQueueCreateInfo{queue}}
+	var err error
+	if d.device, err = create("vkCreateDevice", func(h *vk.Device) vk.Result { return vk.CreateDevice(d.physical, info, nil, h) }); err != nil {
+		return err
+	}
+	d.queue, _ = create("vkGetDeviceQueue", func(h *vk.Queue) vk.Result { vk.GetDeviceQueue(d.device, d.family, 0, h); return vk.Success })
+	d.fns = C.jitvk_device(unsafe.Pointer(d.device))
+	var m vk.PhysicalDeviceMemoryProperties
+	vk.GetPhysicalDeviceMemoryProperties(d.physical, &m)
+	m.Deref()
+	for i := range m.MemoryTypeCount {
+		m.MemoryTypes[i].Deref()
+		d.memTypes = append(d.memTypes, m.MemoryTypes[i])
+	}
+	pool := &vk.CommandPoolCreateInfo{SType: vk.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: d.family,
+		Flags: vk.CommandPoolCreateFlags(vk.CommandPoolCreateResetCommandBufferBit)}
+	d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) })
+	return err
+}
+
+// Close waits for the device and frees all that it owns.
+func (d *Device) Close() {
+	if d.dryRun {
+		return
+	}
+	vk.DeviceWaitIdle(d.device)
+	for _, p := range d.pipelines {
+		vk.DestroyPipeline(d.device, p, nil)
+	}
+	for _, l := range d.layouts {
+		vk.DestroyPipelineLayout(d.device, l.pipeline, nil)
+		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
+	}
+	for i := range d.heaps {
+		d.heaps[i].close()
+	}
+	vk.DestroyCommandPool(d.device, d.pool, nil)
+	vk.DestroyDevice(d.device, nil)
+	C.free(unsafe.Pointer(d.fns))
+}
+
+// layout returns the layouts for shaders with n storage buffers and up to 128 bytes of push constants.
+func (d *Device) layout(n int) (layout, error) {
+	if l, ok := d.layouts[n]; ok {
+		return l, nil
+	}
+	var l layout
+	bindings := make([]vk.DescriptorSetLayoutBinding, n)
+	for i := range bindings {
+		bindings[i] = vk.DescriptorSetLayoutBinding{Binding: uint32(i), DescriptorType: vk.DescriptorTypeStorageBuffer, DescriptorCount: 1,
+			StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit)}
+	}
+	var err error
+	if l.set, err = create("vkCreateDescriptorSetLayout", func(h *vk.DescriptorSetLayout) vk.Result {
+		return vk.CreateDescriptorSetLayout(d.device, &vk.DescriptorSetLayoutCreateInfo{SType: vk.StructureTypeDescriptorSetLayoutCreateInfo,
+			BindingCount: uint32(n), PBindings: bindings}, nil, h)
+	}); err != nil {
+		return l, err
+	}
+	if l.pipeline, err = create("vkCreatePipelineLayout", func(h *vk.PipelineLayout) vk.Result {
+		return vk.CreatePipelineLayout(d.device, &vk.PipelineLayoutCreateInfo{SType: vk.StructureTypePipelineLayoutCreateInfo,
+			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
+			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
+	}); err != nil {
+		return l, err
+	}
+	d.layouts[n] = l
+	return l, nil
+}
+
+// pipeline returns the pipeline of a shader with the given number of bindings and specialization constants 0, 1, 2, …
+func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeline, error) {
+	key := fmt.Sprint(shader, bindings, spec)
+	if p, ok := d.pipelines[key]; ok {
+		return p, nil
+	}
+	code, ok := shaders.SPIRV(shader)
+	if !ok {
+		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", shader))
+	}
+	l, err := d.layout(bindings)
+	if err != nil {
+		return nil, err
+	}
+	var module, handle C.uint64_t
+	var data *C.uint32_t
+	if len(spec) > 0 {
+		data = (*C.uint32_t)(unsafe.Pointer(&spec[0]))
+	}
+	result := C.jitvk_pipeline(d.fns, unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), &module, &handle)
+	if err := resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", shader, spec), int32(result)); err != nil {
+		return nil, err
+	}
+	p := *(*vk.Pipeline)(unsafe.Pointer(&handle))
+	d.pipelines[key] = p
+	return p, nil
+}
+
+// handleOf widens a non-dispatchable Vulkan handle to the integer that the shim takes.
+func handleOf[H any](h H) uint64 { return *(*uint64)(unsafe.Pointer(&h)) }

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	vk "github.com/vulkan-go/vulkan"
+)
+
+func testDevice(t testing.TB) *Device {
+	t.Helper()
+	d, err := Open(Options{Select: os.Getenv("JITVK_DEVICE")})
+	if err != nil {
+		if os.Getenv("REQUIRE_GPU") == "1" {
+			t.Fatalf("REQUIRE_GPU=1: %v", err)
+		}
+		t.Skipf("no Vulkan device: %v", err)
+	}
+	t.Cleanup(d.Close)
+	return d
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, msg := range ValidationMessages() {
+		fmt.Fprintln(os.Stderr, "validation:", msg)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func buffer(t testing.TB, d *Device, size int64) *Buffer {
+	t.Helper()
+	b, err := d.NewBuffer(t.Name(), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func run(t testing.TB, p *Program, writes []Update, reads []Range) [][]byte {
+	t.Helper()
+	s, err := p.Submit(writes, reads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestUploadDownload(t *testing.T) {
+	d := testDevice(t)
+	data := make([]byte, transferBytes+1000) // more than one piece
+	for i := range data {
+		data[i] = byte(i * 7 >> 3)
+	}
+	b := buffer(t, d, int64(len(data)))
+	if err := d.Upload(b.All(), data); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Download(b.All())
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes came back changed (%v)", len(data), err)
+	}
+	part, err := d.Download(b.Range(512, 8))
+	if err != nil || !bytes.Equal(part, data[512:520]) {
+		t.Fatalf("part: %v, want %v (%v)", part, data[512:520], err)
+	}
+}
+
+// TestReplay replays one program many times with other data and checks that writes, commands and reads keep their order
+// with two submissions under way.
+func TestReplay(t *testing.T) {
+	d := testDevice(t)
+	in, out := buffer(t, d, 1024), buffer(t, d, 1024)
+	p := NewProgram(d, "replay")
+	tmp := p.Temp("tmp", 1024).All()
+	p.Copy(tmp, in.All())
+	p.Fill(tmp.Sub(0, 4), 42)
+	p.Copy(out.All(), tmp)
+	if err := p.Build(); err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var subs []*Submission
+	for i := range 20 {
+		s, err := p.Submit([]Update{{in.All(), bytes.Repeat([]byte{byte(i)}, 1024)}}, []Range{out.All()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		subs = append(subs, s)
+	}
+	for i, s := range subs {
+		got, err := s.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := bytes.Repeat([]byte{byte(i)}, 1024)
+		binary.LittleEndian.PutUint32(want, 42)
+		if !bytes.Equal(got[0], want) {
+			t.Fatalf("replay %d: got %v…, want %v…", i, got[0][:8], want[:8])
+		}
+	}
+}
+
+// TestPlacement draws random programs and checks what place promises: temporaries that live at once do not overlap,
+// none lies across a cut of the arena, and memory is no more than the sum of all.
+func TestPlacement(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		d, err := Open(Options{DryRun: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.info.MaxAllocation = 64 << 10
+		p := NewProgram(d, "random")
+		type life struct{ first, last int }
+		lives := map[*Buffer]*life{}
+		var live []*Buffer
+		sum := int64(0)
+		for i := range 60 {
+			if len(live) == 0 || r.IntN(2) == 0 {
+				b := p.Temp("t", 4*(1+r.Int64N(16000)))
+				sum += alignUp(b.size)
+				lives[b] = &life{i, i}
+				live = append(live, b)
+				p.Fill(b.All(), 0)
+			} else {
+				b := live[r.IntN(len(live))]
+				lives[b].last = i
+				p.Fill(b.All(), 1)
+			}
+		}
+		size, limit, err := p.place()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size > sum+limit*(sum/limit+1) {
+			t.Fatalf("seed %d: arena of %d bytes for %d bytes of temporaries", seed, size, sum)
+		}
+		for a, la := range lives {
+			if a.offset/limit != (a.offset+a.size-1)/limit || a.offset%align != 0 || a.offset+a.size > size {
+				t.Fatalf("seed %d: [%d,%d) crosses a cut at %d or the end %d", seed, a.offset, a.offset+a.size, limit, size)
+			}
+			for b, lb := range lives {
+				if a != b && la.first <= lb.last && lb.first <= la.last && a.offset < b.offset+b.size && b.offset < a.offset+a.size {
+					t.Fatalf("seed %d: %v [%d,%d) and %v [%d,%d) overlap", seed, *la, a.offset, a.offset+a.size, *lb, b.offset, b.offset+b.size)
+				}
+			}
+		}
+	}
+}
+
+func TestBarriers(t *testing.T) {
+	d, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, c := buffer(t, d, 256).All(), buffer(t, d, 256).All(), buffer(t, d, 256).All()
+	p := NewProgram(d, "hazards")
+	p.Fill(a, 0)                           // 0
+	p.Fill(b, 0)                           // 1: independent
+	p.Copy(c, a)                           // 2: reads what 0 wrote
+	p.Fill(a.Sub(0, 4), 1)                 // 3: writes what 2 read
+	p.Copy(b.Sub(0, 128), a.Sub(128, 128)) // 4: other bytes of a
+	p.Fill(b.Sub(64, 4), 3)                // 5: writes what 4 wrote
+	p.synchronize()
+	want := []bool{false, false, true, true, false, true}
+	for i, w := range want {
+		if p.commands[i].barrier != w {
+			t.Errorf("command %d: barrier %v, want %v", i, p.commands[i].barrier, w)
+		}
+	}
+}
+
+func TestCutKeepsEveryCommand(t *testing.T) {
+	d := testDevice(t)
+	b := buffer(t, d, 4*10)
+	p := NewProgram(d, "cut")
+	for i := range int64(10) {
+		p.Fill(b.Range(4*i, 4), uint32(i))
+		p.commands[i].FLOPs = submissionFLOPs // each alone
+	}
+	if err := p.Build(); err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if len(p.buffers) != 10 {
+		t.Fatalf("%d submissions, want 10", len(p.buffers))
+	}
+	got := run(t, p, nil, []Range{b.All()})[0]
+	for i := range 10 {
+		if got[4*i] != byte(i) {
+			t.Fatalf("word %d is %d", i, got[4*i])
+		}
+	}
+}
+
+func TestMemoryIsGivenBack(t *testing.T) {
+	d := testDevice(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	var live []*Buffer
+	for range 2000 {
+		if len(live) > 0 && r.IntN(5) < 2 {
+			i := r.IntN(len(live))
+			live[i].Close()
+			live[i] = live[len(live)-1]
+			live = live[:len(live)-1]
+		} else if len(live) < 100 {
+			live = append(live, buffer(t, d, 1+r.Int64N(1<<20)))
+		}
+		for i, a := range live {
+			for _, b := range live[:i] {
+				if a.block == b.block && a.offset < b.offset+b.size && b.offset < a.offset+a.size {
+					t.Fatalf("buffers [%d,%d) and [%d,%d) overlap", a.offset, a.offset+a.size, b.offset, b.offset+b.size)
+				}
+			}
+		}
+	}
+	for _, b := range live {
+		b.Close()
+	}
+	if s := d.Stats(); s.Buffers != 0 || s.Bytes != 0 {
+		t.Fatalf("after closing all: %+v", s)
+	}
+	for _, b := range d.heaps[0].blocks {
+		if len(b.free) != 1 || b.free[0].size != b.size {
+			t.Fatalf("block of %d bytes is in pieces: %v", b.size, b.free)
+		}
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	d := testDevice(t)
+	if _, err := d.NewBuffer("huge", 1<<50); !errors.Is(err, ErrOutOfMemory) || !strings.Contains(err.Error(), "lower the batch") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	infos := []Info{{Index: 0, Name: "Big GPU"}, {Index: 1, Name: "llvmpipe"}}
+	for selection, want := range map[string]int{"": 0, "1": 1, "LLVM": 1, "big": 0} {
+		if got, err := choose(infos, selection); got != want || err != nil {
+			t.Errorf("%q: %d, %v", selection, got, err)
+		}
+	}
+	if _, err := choose(infos, "2"); !errors.Is(err, ErrNoDevice) || !strings.Contains(err.Error(), "Big GPU") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestResultErrors(t *testing.T) {
+	for code, want := range map[int32]error{-1: ErrOutOfMemory, -2: ErrOutOfMemory, -4: ErrDeviceLost, -7: ErrUnsupported, -9: ErrNoDriver} {
+		if err := resultError("vkX", code); !errors.Is(err, want) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+	if err := resultError("vkX", 0); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMisusePanics(t *testing.T) {
+	d, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := buffer(t, d, 1024)
+	p := NewProgram(d, "misuse")
+	for name, f := range map[string]func(){
+		"range past the end":   func() { b.Range(1000, 100) },
+		"unaligned binding":    func() { p.Dispatch(Dispatch{Shader: "x", Bind: []Binding{Read(b.Range(4, 4))}}) },
+		"too many groups":      func() { p.Dispatch(Dispatch{Shader: "x", Groups: [3]int{70000}}) },
+		"push constants":       func() { p.Dispatch(Dispatch{Shader: "x", Push: [200]uint32{}}) },
+		"sizes of a copy":      func() { p.Copy(b.Range(0, 4), b.Range(256, 8)) },
+		"read before written":  func() { q := NewProgram(d, "q"); q.Copy(b.Range(0, 4), q.Temp("t", 4).All()); q.place() },
+		"temporary of another": func() { q := NewProgram(d, "q"); q.Fill(p.Temp("t", 4).All(), 0); q.place() },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+// BenchmarkRecord is the origin of a decision: commands are recorded by the C shim. One dispatch costs a barrier, a
+// descriptor set bound, push constants and the dispatch.
+func BenchmarkRecord(b *testing.B) {
+	d := testDevice(b)
+	cbs, err := d.commandBuffers(1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cb := cbs[0]
+	const n = 1000
+	b.Run("shim", func(b *testing.B) {
+		cmds := barriers(n)
+		for b.Loop() {
+			if err := d.recordInto(cb, cmds); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/command")
+	})
+	b.Run("vulkan-go", func(b *testing.B) {
+		for b.Loop() {
+			vk.BeginCommandBuffer(cb, &vk.CommandBufferBeginInfo{SType: vk.StructureTypeCommandBufferBeginInfo})
+			for range n {
+				vk.CmdPipelineBarrier(cb, vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit), vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit), 0, 1,
+					[]vk.MemoryBarrier{{SType: vk.StructureTypeMemoryBarrier, SrcAccessMask: vk.AccessFlags(vk.AccessShaderWriteBit), DstAccessMask: vk.AccessFlags(vk.AccessShaderReadBit)}}, 0, nil, 0, nil)
+			}
+			vk.EndCommandBuffer(cb)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/command")
+	})
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	vk "github.com/vulkan-go/vulkan"
+)
+
+const (
+	// align is where every buffer and every temporary starts: 256 bytes is the largest value that Vulkan allows for
+	// minStorageBufferOffsetAlignment, so that any of them can be bound on any device.
+	align = 256
+	// blockBytes is the size of a block of device memory; larger buffers get a block of their own.
+	blockBytes = 64 << 20
+)
+
+func alignUp(n int64) int64 { return (n + align - 1) / align * align }
+
+// Stats counts a device's memory. On a dry run the same numbers are reached without allocating.
+type Stats struct {
+	Buffers  int   // live buffers, arenas included
+	Bytes    int64 // in live buffers
+	Peak     int64 // largest Bytes so far
+	Reserved int64 // in blocks taken from the driver
+}
+
+// Stats returns the device's memory counters.
+func (d *Device) Stats() Stats { return d.stats }
+
+// A heap hands out pieces of large blocks of one kind of memory, first fit.
+type heap struct {
+	dev    *Device
+	host   bool
+	blocks []*block
+}
+
+// A block is one VkDeviceMemory with one VkBuffer over all of it.
+type block struct {
+	size   int64
+	memory vk.DeviceMemory
+	buffer vk.Buffer
+	mapped []byte // host-visible blocks stay mapped
+	free   []span // sorted by offset, never adjacent
+}
+
+type span struct{ offset, size int64 }
+
+// Buffer is a piece of device memory. A temporary of a Program has no place until the program is built.
+type Buffer struct {
+	dev    *Device
+	label  string
+	size   int64 // bytes asked for
+	block  *block
+	offset int64
+	temp   bool
+}
+
+// Range is a part of a buffer, in bytes.
+type Range struct {
+	Buffer       *Buffer
+	Offset, Size int64
+}
+
+// Size returns the buffer's size in bytes.
+func (b *Buffer) Size() int64 { return b.size }
+
+// All returns the range of the whole buffer.
+func (b *Buffer) All() Range { return Range{b, 0, b.size} }
+
+// Range returns a part of the buffer. It panics when the part does not lie inside.
+func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, size) }
+
+// Sub returns a part of the range, offset counted from the range's start.
+func (r Range) Sub(offset, size int64) Range {
+	if offset < 0 || size < 0 || offset+size > r.Size {
+		panic(fmt.Sprintf("engine: range [%d, %d) of %q does not lie inside its %d bytes", offset, offset+size, r.Buffer.label, r.Size))
+	}
+	return Range{r.Buffer, r.Offset + offset, size}
+}
+
+// NewBuffer allocates device memory that lives until Close; its contents are undefined.
+func (d *Device) NewBuffer(label string, size int64) (*Buffer, error) {
+	return d.heaps[0].alloc(label, size)
+}
+
+// newHost allocates memory that the host sees, mapped for as long as it lives.
+func (d *Device) newHost(label string, size int64) (*Buffer, error) {
+	return d.heaps[1].alloc(label, size)
+}
+
+func (h *heap) alloc(label string, size int64) (*Buffer, error) {
+	if size <= 0 {
+		panic(fmt.Sprintf("engine: buffer %q of %d bytes", label, size))
+	}
+	want := alignUp(size)
+	b := &Buffer{dev: h.dev, label: label, size: size}
+	for _, blk := range h.blocks {
+		for i, s := range blk.free {
+			if s.size >= want {
+				b.block, b.offset = blk, s.offset
+				if s.size == want {
+					blk.free = slices.Delete(blk.free, i, i+1)
+				} else {
+					blk.free[i] = span{s.offset + want, s.size - want}
+				}
+				h.dev.count(1, want)
+				return b, nil
+			}
+		}
+	}
+	blk, err := h.grow(label, want)
+	if err != nil {
+		return nil, err
+	}
+	b.block = blk
+	if blk.size > want {
+		blk.free = []span{{want, blk.size - want}}
+	}
+	h.dev.count(1, want)
+	return b, nil
+}
+
+func (d *Device) count(buffers int, bytes int64) {
+	d.stats.Buffers += buffers
+	d.stats.Bytes += bytes
+	d.stats.Peak = max(d.stats.Peak, d.stats.Bytes)
+}
+
+// Close gives the buffer's memory back. The caller sees to it that no submission still uses it.
+func (b *Buffer) Close() {
+	if b == nil || b.block == nil || b.temp {
+		return
+	}
+	s, blk := span{b.offset, alignUp(b.size)}, b.block
+	b.block = nil
+	blk.free = append(blk.free, s)
+	slices.SortFunc(blk.free, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
+	joined := blk.free[:1]
+	for _, s := range blk.free[1:] {
+		if last := &joined[len(joined)-1]; last.offset+last.size == s.offset {
+			last.size += s.size
+		} else {
+			joined = append(joined, s)
+		}
+	}
+	blk.free = joined
+	b.dev.count(-1, -s.size)
+}
+
+// grow takes a block of at least want bytes from the driver.
+func (h *heap) grow(label string, want int64) (*block, error) {
+	d := h.dev
+	if want > d.info.MaxAllocation {
+		return nil, fmt.Errorf("engine: %q needs %s in one piece, %s allows %s: %w; lower the batch or the model's size",
+			label, bytesString(want), d.info.Name, bytesString(d.info.MaxAllocation), ErrOutOfMemory)
+	}
+	blk := &block{size: max(want, min(blockBytes, d.info.MaxAllocation))}
+	if d.dryRun {
+		h.blocks = append(h.blocks, blk)
+		d.stats.Reserved += blk.size
+		return blk, nil
+	}
+	usage := vk.BufferUsageFlags(vk.BufferUsageStorageBufferBit | vk.BufferUsageTransferSrcBit | vk.BufferUsageTransferDstBit)
+	var err error
+	if blk.buffer, err = create("vkCreateBuffer", func(h *vk.Buffer) vk.Result {
+		return vk.CreateBuffer(d.device, &vk.BufferCreateInfo{SType: vk.StructureTypeBufferCreateInfo, Size: vk.DeviceSize(blk.size), Usage: usage}, nil, h)
+	}); err != nil {
+		return nil, err
+	}
+	var req vk.MemoryRequirements
+	vk.GetBufferMemoryRequirements(d.device, blk.buffer, &req)
+	req.Deref()
+	err = ErrOutOfMemory
+	for _, t := range h.types(req.MemoryTypeBits) {
+		if blk.memory, err = create("vkAllocateMemory", func(h *vk.DeviceMemory) vk.Result {
+			return vk.AllocateMemory(d.device, &vk.MemoryAllocateInfo{SType: vk.StructureTypeMemoryAllocateInfo, AllocationSize: req.Size,
+				MemoryTypeIndex: t}, nil, h)
+		}); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		vk.DestroyBuffer(d.device, blk.buffer, nil)
+		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours; lower the batch or the model's size, or close other programs",
+			err, label, bytesString(blk.size), d.info.Name, bytesString(d.info.MemoryBytes), bytesString(d.stats.Reserved))
+	}
+	if err := resultError("vkBindBufferMemory", int32(vk.BindBufferMemory(d.device, blk.buffer, blk.memory, 0))); err != nil {
+		return nil, err
+	}
+	if h.host {
+		p, err := create("vkMapMemory", func(p *unsafe.Pointer) vk.Result {
+			return vk.MapMemory(d.device, blk.memory, 0, vk.DeviceSize(blk.size), 0, p)
+		})
+		if err != nil {
+			return nil, err
+		}
+		blk.mapped = unsafe.Slice((*byte)(p), blk.size)
+	}
+	h.blocks = append(h.blocks, blk)
+	d.stats.Reserved += blk.size
+	return blk, nil
+}
+
+// types returns the memory types of this heap's kind among those that allowed permits, best first. Host memory is
+// coherent (so that nothing needs flushing) and cached where possible, as it is read back too.
+func (h *heap) types(allowed uint32) []uint32 {
+	local := vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
+	coherent := vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
+	cached := vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
+	want := []vk.MemoryPropertyFlags{local, 0}
+	if h.host {
+		want = []vk.MemoryPropertyFlags{coherent | cached, coherent}
+	}
+	var out []uint32
+	for _, w := range want {
+		for i, t := range h.dev.memTypes {
+			if allowed>>i&1 == 1 && t.PropertyFlags&w == w && !slices.Contains(out, uint32(i)) {
+				out = append(out, uint32(i))
+			}
+		}
+	}
+	return out
+}
+
+func (h *heap) close() {
+	for _, b := range h.blocks {
+		vk.DestroyBuffer(h.dev.device, b.buffer, nil)
+		vk.FreeMemory(h.dev.device, b.memory, nil)
+	}
+	h.blocks = nil
+}
+
+// bytesString prints a size for people: 1.5 GiB.
+func bytesString(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+/*
+#include <string.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	vk "github.com/vulkan-go/vulkan"
+)
+
+// maxPush is the size of a push-constant block that every Vulkan device takes, in bytes.
+const maxPush = 128
+
+// Binding is a range as a shader sees it: what is bound to binding number i, and whether it is read, written or both.
+type Binding struct {
+	Range
+	read, write bool
+}
+
+// Read binds a range that the shader only reads.
+func Read(r Range) Binding { return Binding{r, true, false} }
+
+// Write binds a range that the shader only writes.
+func Write(r Range) Binding { return Binding{r, false, true} }
+
+// ReadWrite binds a range that the shader reads and writes.
+func ReadWrite(r Range) Binding { return Binding{r, true, true} }
+
+// Dispatch is one launch of a shader.
+type Dispatch struct {
+	Shader string    // name of the embedded SPIR-V: the source's path under shaders/ without ".comp"
+	Spec   []uint32  // specialization constants 0, 1, 2, …
+	Groups [3]int    // workgroups; 0 means 1
+	Push   any       // struct of 32-bit fields, at most 128 bytes, or nil
+	Bind   []Binding // binding 0, 1, 2, … of set 0
+	FLOPs  float64   // floating point operations, for profiles and for cutting submissions
+	Bytes  float64   // bytes read and written, for profiles; 0 takes the sum of the bound ranges
+}
+
+// A command is a dispatch, a copy or a fill, with the ranges it touches.
+type command struct {
+	Dispatch        // Shader is "copy" or "fill" for the other two
+	kind     uint32 // one of JITVK_DISPATCH, JITVK_COPY, JITVK_FILL
+	word     uint32
+	push     []byte
+	barrier  bool // before this command; set by plan
+}
+
+// Program is a list of commands that is recorded once and submitted many times.
+type Program struct {
+	dev      *Device
+	label    string
+	commands []command
+	temps    []*Buffer
+	built    bool
+	profile  bool
+
+	arena   []*Buffer // where the temporaries lie
+	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
+	buffers []vk.CommandBuffer
+	sets    vk.DescriptorPool
+	stamps  vk.QueryPool
+	slots   [2]slot
+	next    int // slot of the next submission
+}
+
+// NewProgram starts an empty program.
+func NewProgram(d *Device, label string) *Program { return &Program{dev: d, label: label} }
+
+// Info returns what the program's device is, for kernels to choose their shape by.
+func (p *Program) Info() Info { return p.dev.info }
+
+// Temp returns a buffer that is the program's own: it has contents only from the first command that writes it to the
+// last that reads it, and may share memory with other temporaries outside that time.
+func (p *Program) Temp(label string, size int64) *Buffer {
+	p.open()
+	if size <= 0 {
+		panic(fmt.Sprintf("engine: %s: temporary %q of %d bytes", p.label, label, size))
+	}
+	b := &Buffer{dev: p.dev, label: label, size: size, temp: true}
+	p.temps = append(p.temps, b)
+	return b
+}
+
+func (p *Program) open() {
+	if p.built {
+		panic(fmt.Sprintf("engine: program %q is built: nothing can be added to it", p.label))
+	}
+}
+
+// Dispatch adds a launch of a shader.
+func (p *Program) Dispatch(d Dispatch) {
+	p.open()
+	for i, g := range d.Groups {
+		if d.Groups[i] = max(g, 1); g > 65535 {
+			panic(fmt.Sprintf("engine: %s: %d workgroups in dimension %d; 65535 is what every device takes", d.Shader, g, i))
+		}
+	}
+	c := command{Dispatch: d, kind: C.JITVK_DISPATCH}
+	if d.Push != nil {
+		var w bytes.Buffer
+		if err := binary.Write(&w, binary.LittleEndian, d.Push); err != nil || w.Len() > maxPush {
+			panic(fmt.Sprintf("engine: %s: push constants %T: %d bytes of fixed-size fields wanted, at most %d (%v)", d.Shader, d.Push, w.Len(), maxPush, err))
+		}
+		c.push = w.Bytes()
+	}
+	total := 0.0
+	for i, b := range d.Bind {
+		if b.Buffer == nil || b.Size <= 0 || b.Offset%align != 0 || b.Offset+b.Size > b.Buffer.size {
+			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
+		}
+		if b.Size > p.dev.info.MaxStorageBufferRange {
+			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
+		}
+		total += float64(b.Size)
+	}
+	if c.Bytes == 0 {
+		c.Bytes = total
+	}
+	p.commands = append(p.commands, c)
+}
+
+func (r Range) String() string {
+	if r.Buffer == nil {
+		return "no buffer"
+	}
+	return fmt.Sprintf("%s[%d:%d]", r.Buffer.label, r.Offset, r.Offset+r.Size)
+}
+
+// Copy adds a copy of src to dst, which are of one size and do not overlap.
+func (p *Program) Copy(dst, src Range) {
+	p.open()
+	if dst.Size != src.Size || dst.Size <= 0 {
+		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
+	}
+	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", Bytes: 2 * float64(src.Size),
+		Bind: []Binding{Read(src), Write(dst)}}})
+}
+
+// Fill adds a write of one 32-bit word over all of dst, whose offset and size are multiples of four bytes.
+func (p *Program) Fill(dst Range, word uint32) {
+	p.open()
+	if dst.Size <= 0 || dst.Size%4 != 0 || dst.Offset%4 != 0 {
+		panic(fmt.Sprintf("engine: fill of %v", dst))
+	}
+	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", Bytes: float64(dst.Size),
+		Bind: []Binding{Write(dst)}}})
+}
+
+// FLOPs returns the floating point operations of one replay, as the kernels estimated them.
+func (p *Program) FLOPs() float64 {
+	sum := 0.0
+	for _, c := range p.commands {
+		sum += c.FLOPs
+	}
+	return sum
+}
+
+// Len returns the number of commands.
+func (p *Program) Len() int { return len(p.commands) }
+
+// ArenaBytes returns the memory that the temporaries share; 0 before Build.
+func (p *Program) ArenaBytes() int64 {
+	var n int64
+	for _, a := range p.arena {
+		n += alignUp(a.size)
+	}
+	return n
+}
+
+// Profile makes Build put timestamps around every command, which then run one after another. Call it before Build.
+func (p *Program) Profile() { p.open(); p.profile = true }
+
+// Build places the temporaries, finds the barriers, makes the pipelines and records the command buffers. On a dry run
+// it stops after the memory is planned.
+func (p *Program) Build() error {
+	p.open()
+	size, limit, err := p.place()
+	if err != nil {
+		return err
+	}
+	for at := int64(0); at < size; at += limit {
+		a, err := p.dev.NewBuffer(p.label+" arena", min(limit, size-at))
+		if err != nil {
+			return err
+		}
+		p.arena = append(p.arena, a)
+	}
+	for _, t := range p.temps {
+		if t.offset < 0 {
+			continue // never used
+		}
+		a := p.arena[t.offset/limit]
+		t.block, t.offset = a.block, a.offset+t.offset%limit
+	}
+	p.synchronize()
+	p.cut()
+	p.built = true
+	if p.dev.dryRun {
+		return nil
+	}
+	return p.record()
+}
+
+// record makes pipelines, descriptor sets and command buffers.
+func (p *Program) record() error {
+	d := p.dev
+	var err error
+	sets, bindings := 0, 0
+	for _, c := range p.commands {
+		if c.kind == C.JITVK_DISPATCH {
+			sets, bindings = sets+1, bindings+len(c.Bind)
+		}
+	}
+	if sets > 0 {
+		if p.sets, err = create("vkCreateDescriptorPool", func(h *vk.DescriptorPool) vk.Result {
+			return vk.CreateDescriptorPool(d.device, &vk.DescriptorPoolCreateInfo{SType: vk.StructureTypeDescriptorPoolCreateInfo, MaxSets: uint32(sets),
+				PoolSizeCount: 1, PPoolSizes: []vk.DescriptorPoolSize{{Type: vk.DescriptorTypeStorageBuffer, DescriptorCount: uint32(bindings)}}}, nil, h)
+		}); err != nil {
+			return err
+		}
+	}
+	if p.profile {
+		if p.stamps, err = create("vkCreateQueryPool", func(h *vk.QueryPool) vk.Result {
+			return vk.CreateQueryPool(d.device, &vk.QueryPoolCreateInfo{SType: vk.StructureTypeQueryPoolCreateInfo,
+				QueryType: vk.QueryTypeTimestamp, QueryCount: uint32(len(p.commands) + 1)}, nil, h)
+		}); err != nil {
+			return err
+		}
+	}
+	var writes []C.jitvk_write
+	low := make([][]C.jitvk_cmd, len(p.cuts)-1)
+	for s := range low {
+		var cmds []C.jitvk_cmd
+		if p.profile && s == 0 {
+			cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_RESET_STAMPS, src: C.uint64_t(handleOf(p.stamps)), word: C.uint32_t(len(p.commands) + 1)},
+				C.jitvk_cmd{kind: C.JITVK_STAMP, src: C.uint64_t(handleOf(p.stamps))})
+		}
+		for i := p.cuts[s]; i < p.cuts[s+1]; i++ {
+			c := &p.commands[i]
+			if c.barrier || p.profile {
+				cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_BARRIER})
+			}
+			cmd := C.jitvk_cmd{kind: C.uint32_t(c.kind), word: C.uint32_t(c.word)}
+			switch c.kind {
+			case C.JITVK_DISPATCH:
+				pipeline, err := d.pipeline(c.Shader, len(c.Bind), c.Spec)
+				if err != nil {
+					return err
+				}
+				l := d.layouts[len(c.Bind)]
+				set, err := create("vkAllocateDescriptorSets", func(h *vk.DescriptorSet) vk.Result {
+					return vk.AllocateDescriptorSets(d.device, &vk.DescriptorSetAllocateInfo{SType: vk.StructureTypeDescriptorSetAllocateInfo,
+						DescriptorPool: p.sets, DescriptorSetCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}}, h)
+				})
+				if err != nil {
+					return err
+				}
+				for b, bind := range c.Bind {
+					writes = append(writes, C.jitvk_write{set: C.uint64_t(handleOf(set)), binding: C.uint32_t(b), buffer: bind.handle(),
+						offset: bind.at(), _range: C.uint64_t(bind.Size)})
+				}
+				cmd.x, cmd.y, cmd.z = C.uint32_t(c.Groups[0]), C.uint32_t(c.Groups[1]), C.uint32_t(c.Groups[2])
+				cmd.pipeline, cmd.layout, cmd.set = C.uint64_t(handleOf(pipeline)), C.uint64_t(handleOf(l.pipeline)), C.uint64_t(handleOf(set))
+				cmd.push_bytes = C.uint32_t(len(c.push))
+				for j, v := range c.push {
+					cmd.push[j] = C.uchar(v)
+				}
+			case C.JITVK_COPY:
+				src, dst := c.Bind[0], c.Bind[1]
+				cmd = copyCommand(src.Range, dst.Range)
+			case C.JITVK_FILL:
+				dst := c.Bind[0]
+				cmd.dst, cmd.dst_off, cmd.size = dst.handle(), dst.at(), C.uint64_t(dst.Size)
+			}
+			cmds = append(cmds, cmd)
+			if p.profile {
+				cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_STAMP, src: C.uint64_t(handleOf(p.stamps)), word: C.uint32_t(i + 1)})
+			}
+		}
+		low[s] = cmds
+	}
+	if len(writes) > 0 {
+		C.jitvk_update_sets(d.fns, &writes[0], C.uint32_t(len(writes)))
+	}
+	if p.buffers, err = d.commandBuffers(len(low)); err != nil {
+		return err
+	}
+	for s, cmds := range low {
+		if err := d.recordInto(p.buffers[s], cmds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r Range) handle() C.uint64_t { return C.uint64_t(handleOf(r.Buffer.block.buffer)) }
+func (r Range) at() C.uint64_t     { return C.uint64_t(r.Buffer.offset + r.Offset) }
+
+func copyCommand(src, dst Range) C.jitvk_cmd {
+	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.Size)}
+}
+
+func (d *Device) commandBuffers(n int) ([]vk.CommandBuffer, error) {
+	out := make([]vk.CommandBuffer, n)
+	var result vk.Result
+	noGC(func() {
+		result = vk.AllocateCommandBuffers(d.device, &vk.CommandBufferAllocateInfo{SType: vk.StructureTypeCommandBufferAllocateInfo, CommandPool: d.pool,
+			Level: vk.CommandBufferLevelPrimary, CommandBufferCount: uint32(n)}, out)
+	})
+	return out, resultError("vkAllocateCommandBuffers", int32(result))
+}
+
+func (d *Device) recordInto(cb vk.CommandBuffer, cmds []C.jitvk_cmd) error {
+	var first *C.jitvk_cmd
+	if len(cmds) > 0 {
+		first = &cmds[0]
+	}
+	return resultError("recording a command buffer", int32(C.jitvk_record(d.fns, unsafe.Pointer(cb), first, C.uint32_t(len(cmds)))))
+}
+
+// Close waits for the program's submissions and gives back its memory and its command buffers.
+func (p *Program) Close() {
+	if p.built && !p.dev.dryRun {
+		p.wait()
+		d := p.dev
+		noGC(func() {
+			if len(p.buffers) > 0 {
+				vk.FreeCommandBuffers(d.device, d.pool, uint32(len(p.buffers)), p.buffers)
+			}
+			for i := range p.slots {
+				p.slots[i].close(d)
+			}
+		})
+		vk.DestroyDescriptorPool(d.device, p.sets, nil)
+		vk.DestroyQueryPool(d.device, p.stamps, nil)
+	}
+	for _, a := range p.arena {
+		a.Close()
+	}
+	p.arena, p.commands = nil, nil
+}
+
+// barriers returns n barrier commands, for the benchmark of recording (cgo types cannot be named in tests).
+func barriers(n int) []C.jitvk_cmd {
+	out := make([]C.jitvk_cmd, n)
+	for i := range out {
+		out[i].kind = C.JITVK_BARRIER
+	}
+	return out
+}

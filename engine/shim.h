@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// The part of Vulkan that vulkan-go (headers of 2018) does not reach, or reaches only by converting Go slices on every
+// call: the loader, extended properties, validation messages, pipelines with specialization constants, and the path
+// that records and submits command buffers. Handles travel as uint64_t; a Go slice of jitvk_cmd is recorded in one call.
+#ifndef JITVK_SHIM_H
+#define JITVK_SHIM_H
+#include <stddef.h>
+#include <stdint.h>
+
+// Returns vkGetInstanceProcAddr from the first Vulkan loader found, NULL without one.
+void *jitvk_load(void);
+
+// Instance level. layer_settings: an instance pNext chain that turns on synchronization validation.
+const void *jitvk_validation_chain(void);
+void jitvk_instance(void *instance, int validate);
+// Number of validation messages (warnings and errors) so far; the newest first_n of them are kept as text.
+int jitvk_message_count(void);
+const char *jitvk_message(int i);
+
+typedef struct {
+  uint32_t subgroup_size, subgroup_stages, subgroup_operations;
+  uint64_t max_allocation;
+  char driver_name[256], driver_info[256];
+} jitvk_props;
+void jitvk_properties(void *physical, jitvk_props *out);
+
+// Device level: the function table for everything below.
+typedef struct jitvk_fns jitvk_fns;
+jitvk_fns *jitvk_device(void *device);
+
+int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
+                       uint32_t nspec, uint64_t *module, uint64_t *pipeline);
+
+typedef struct {
+  uint64_t set, buffer, offset, range;
+  uint32_t binding, pad;
+} jitvk_write;
+void jitvk_update_sets(jitvk_fns *f, const jitvk_write *w, uint32_t n);
+
+enum { JITVK_DISPATCH, JITVK_BARRIER, JITVK_COPY, JITVK_FILL, JITVK_STAMP, JITVK_RESET_STAMPS };
+
+typedef struct {
+  uint32_t kind;
+  uint32_t x, y, z;                          // dispatch: workgroups
+  uint64_t pipeline, layout, set;            // dispatch
+  uint64_t src, dst, src_off, dst_off, size; // copy, fill: buffers and bytes; stamp: src is the query pool
+  uint32_t word;                             // fill: the word; stamp: query index; reset: number of queries
+  uint32_t push_bytes;                       // dispatch
+  unsigned char push[128];                   // dispatch
+} jitvk_cmd;
+// Begins, records and ends one primary command buffer that may be submitted again while it is pending.
+int32_t jitvk_record(jitvk_fns *f, void *cb, const jitvk_cmd *cmds, uint32_t n);
+
+// One vkQueueSubmit of n command buffers; fence 0 for none.
+int32_t jitvk_submit(jitvk_fns *f, void *queue, void *const *cbs, uint32_t n, uint64_t fence);
+#endif

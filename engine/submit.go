@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	vk "github.com/vulkan-go/vulkan"
+)
+
+// Update is data that a submission puts into device memory before its first command.
+type Update struct {
+	To   Range
+	Data []byte
+}
+
+// A slot holds what one submission in flight needs: with two of them the host prepares one step while the device runs
+// the one before.
+type slot struct {
+	staging  *Buffer // writes, then reads
+	prologue vk.CommandBuffer
+	epilogue vk.CommandBuffer
+	fence    vk.Fence
+	pending  *Submission
+}
+
+// Submission is one replay of a program under way.
+type Submission struct {
+	program *Program
+	slot    *slot
+	reads   [][]byte // views of the slot's staging memory until Wait copies them
+	done    bool
+	err     error
+}
+
+// Submit copies writes to the device, replays the program and copies reads back, in this order on the device's queue.
+// The data of writes is taken before Submit returns. It waits only when two submissions of this program are under way.
+func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
+	if !p.built {
+		panic(fmt.Sprintf("engine: program %q is not built", p.label))
+	}
+	if p.dev.dryRun {
+		return nil, fmt.Errorf("engine: program %q: %w", p.label, ErrDryRun)
+	}
+	d, s := p.dev, &p.slots[p.next]
+	p.next = 1 - p.next
+	if s.pending != nil {
+		s.pending.finish()
+	}
+	total := int64(0)
+	for _, w := range writes {
+		if int64(len(w.Data)) != w.To.Size {
+			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v", p.label, len(w.Data), w.To))
+		}
+		total += alignUp(w.To.Size)
+	}
+	for _, r := range reads {
+		total += alignUp(r.Size)
+	}
+	if err := s.prepare(d, p.label, total); err != nil {
+		return nil, err
+	}
+	at, barrier := int64(0), C.jitvk_cmd{kind: C.JITVK_BARRIER}
+	before := []C.jitvk_cmd{barrier}
+	for _, w := range writes {
+		r := s.staging.Range(at, w.To.Size)
+		copy(r.host(), w.Data)
+		before = append(before, copyCommand(r, w.To))
+		at += alignUp(w.To.Size)
+	}
+	if len(writes) > 0 {
+		before = append(before, barrier)
+	}
+	sub := &Submission{program: p, slot: s}
+	after := []C.jitvk_cmd{barrier}
+	for _, r := range reads {
+		to := s.staging.Range(at, r.Size)
+		after = append(after, copyCommand(r, to))
+		sub.reads = append(sub.reads, to.host())
+		at += alignUp(r.Size)
+	}
+	after = append(after, barrier)
+	if err := d.recordInto(s.prologue, before); err != nil {
+		return nil, err
+	}
+	if err := d.recordInto(s.epilogue, after); err != nil {
+		return nil, err
+	}
+	// The prologue goes with the program's first piece and the epilogue with its last; pieces between go alone.
+	pieces := p.buffers
+	for i, cb := range pieces {
+		var group []vk.CommandBuffer
+		fence := uint64(0)
+		if i == 0 {
+			group = append(group, s.prologue)
+		}
+		group = append(group, cb)
+		if i == len(pieces)-1 {
+			group, fence = append(group, s.epilogue), handleOf(s.fence)
+		}
+		if err := d.submit(group, fence); err != nil {
+			return nil, err
+		}
+	}
+	s.pending = sub
+	return sub, nil
+}
+
+func (d *Device) submit(cbs []vk.CommandBuffer, fence uint64) error {
+	return resultError("vkQueueSubmit", int32(C.jitvk_submit(d.fns, unsafe.Pointer(d.queue), (*unsafe.Pointer)(unsafe.Pointer(&cbs[0])),
+		C.uint32_t(len(cbs)), C.uint64_t(fence))))
+}
+
+// host returns the mapped bytes of a host-visible range.
+func (r Range) host() []byte {
+	at := r.Buffer.offset + r.Offset
+	return r.Buffer.block.mapped[at : at+r.Size : at+r.Size]
+}
+
+// prepare makes the slot ready for a submission that stages total bytes.
+func (s *slot) prepare(d *Device, label string, total int64) error {
+	if s.fence == nil {
+		cbs, err := d.commandBuffers(2)
+		if err != nil {
+			return err
+		}
+		s.prologue, s.epilogue = cbs[0], cbs[1]
+		if s.fence, err = create("vkCreateFence", func(h *vk.Fence) vk.Result {
+			return vk.CreateFence(d.device, &vk.FenceCreateInfo{SType: vk.StructureTypeFenceCreateInfo}, nil, h)
+		}); err != nil {
+			return err
+		}
+	}
+	if s.staging == nil || s.staging.size < total {
+		s.staging.Close()
+		var err error
+		if s.staging, err = d.newHost(label+" staging", max(total, align)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *slot) close(d *Device) {
+	if s.fence != nil {
+		vk.FreeCommandBuffers(d.device, d.pool, 2, []vk.CommandBuffer{s.prologue, s.epilogue})
+		vk.DestroyFence(d.device, s.fence, nil)
+	}
+	s.staging.Close()
+	*s = slot{}
+}
+
+// Wait returns once the submission has finished, with what was read back: one slice a range, the caller's own.
+func (s *Submission) Wait() ([][]byte, error) {
+	s.finish()
+	return s.reads, s.err
+}
+
+func (s *Submission) finish() {
+	if s.done {
+		return
+	}
+	s.done = true
+	d := s.program.dev
+	var result vk.Result
+	noGC(func() {
+		result = vk.WaitForFences(d.device, 1, []vk.Fence{s.slot.fence}, vk.True, ^uint64(0))
+		if result >= 0 {
+			result = vk.ResetFences(d.device, 1, []vk.Fence{s.slot.fence})
+		}
+	})
+	s.err = resultError("vkWaitForFences", int32(result))
+	for i, r := range s.reads {
+		s.reads[i] = append([]byte(nil), r...)
+	}
+	s.slot.pending = nil
+}
+
+// wait finishes all submissions of the program.
+func (p *Program) wait() {
+	for i := range p.slots {
+		if s := p.slots[i].pending; s != nil {
+			s.finish()
+		}
+	}
+}
+
+// transferBytes is how much Upload and Download move at a time, so that staging memory stays small.
+const transferBytes = 16 << 20
+
+// Upload copies data to device memory and waits until it is there.
+func (d *Device) Upload(to Range, data []byte) error {
+	if int64(len(data)) != to.Size {
+		panic(fmt.Sprintf("engine: upload of %d bytes to %v", len(data), to))
+	}
+	p := NewProgram(d, "upload")
+	defer p.Close()
+	if err := p.Build(); err != nil {
+		return err
+	}
+	for at := int64(0); at < to.Size; at += transferBytes {
+		n := min(transferBytes, to.Size-at)
+		s, err := p.Submit([]Update{{to.Sub(at, n), data[at : at+n]}}, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := s.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Download copies device memory to the host.
+func (d *Device) Download(from Range) ([]byte, error) {
+	p := NewProgram(d, "download")
+	defer p.Close()
+	if err := p.Build(); err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, from.Size)
+	for at := int64(0); at < from.Size; at += transferBytes {
+		s, err := p.Submit(nil, []Range{from.Sub(at, min(transferBytes, from.Size-at))})
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.Wait()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, data[0]...)
+	}
+	return out, nil
+}
+
+// Timing is one command of a profiled program.
+type Timing struct {
+	Shader       string
+	Time         time.Duration
+	FLOPs, Bytes float64
+}
+
+// Timings returns how long each command of the last finished replay took on the device. The program was built with
+// Profile.
+func (p *Program) Timings() ([]Timing, error) {
+	if !p.profile {
+		panic(fmt.Sprintf("engine: program %q was not built with Profile", p.label))
+	}
+	p.wait()
+	stamps := make([]uint64, len(p.commands)+1)
+	result := vk.GetQueryPoolResults(p.dev.device, p.stamps, 0, uint32(len(stamps)), uint(8*len(stamps)), unsafe.Pointer(&stamps[0]), 8,
+		vk.QueryResultFlags(vk.QueryResult64Bit|vk.QueryResultWaitBit))
+	if err := resultError("vkGetQueryPoolResults", int32(result)); err != nil {
+		return nil, err
+	}
+	out := make([]Timing, len(p.commands))
+	for i, c := range p.commands {
+		out[i] = Timing{c.Shader, time.Duration(float64(stamps[i+1]-stamps[i]) * p.dev.info.TimestampPeriod), c.FLOPs, c.Bytes}
+	}
+	return out, nil
+}

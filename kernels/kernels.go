@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+
+// Package kernels records the project's compute shaders: one op, one function, one file, one twin in kernels/ref.
+//
+// A function checks the shapes of its tensors, chooses the shader and its sizes for the device, and adds one or more
+// dispatches to a program. Nothing runs here; nothing is allocated but temporaries of the program. Destinations come
+// first. A backward function takes a flag for each gradient: false writes it, true adds to it. No kernel adds floats
+// with atomics, so the same device gives the same bits every time.
+//
+// Wrong shapes are misuse and panic with the shapes in the message.
+//
+// Dimensions, everywhere: B batch, T tokens, C width, H heads, D head size, F SwiGLU hidden size, P patch size; images
+// are (B,ImgC,ImgH,ImgW) with values in [-1,1]; flow time is tau, 0 noise and 1 image.
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"jitvk/engine"
+)
+
+// Tensor is a view of device memory: fp32, row-major.
+//
+// A tensor of shape (N…, C) is a number of rows of C contiguous floats. Rows lie Ld floats apart, the first of them Off
+// floats into Range; Ld 0 means contiguous rows. Only kernels that say so take tensors whose rows are apart. For a heads
+// tensor (B,T,H,D) a row is one token's H*D floats, so that q, k and v can be views of one fused (B,T,3C) tensor.
+type Tensor struct {
+	Shape   []int
+	Range   engine.Range
+	Ld, Off int // floats
+}
+
+// View returns a contiguous tensor over the start of a range. It panics when the range is too small.
+func View(r engine.Range, shape ...int) Tensor {
+	t := Tensor{Shape: shape}
+	t.Range = r.Sub(0, 4*int64(t.Len()))
+	return t
+}
+
+// Temp returns a contiguous tensor in a temporary of the program.
+func Temp(p *engine.Program, label string, shape ...int) Tensor {
+	t := Tensor{Shape: shape}
+	t.Range = p.Temp(label, 4*int64(t.Len())).All()
+	return t
+}
+
+// Len returns the number of elements.
+func (t Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Reshape returns the same contiguous elements under another shape.
+func (t Tensor) Reshape(shape ...int) Tensor {
+	out := Tensor{Shape: shape, Range: t.Range}
+	if out.Len() != t.Len() || !t.Contiguous() {
+		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
+	}
+	return out
+}
+
+// Rows returns the view of a heads tensor (B,T,H,D), or of any other, as (rows, row length) with the same Ld and Off.
+// heads is how many of the last dimensions make up a row: 1 for (N…,C), 2 for (B,T,H,D).
+func (t Tensor) Rows(heads int) (rows, width int) {
+	rows, width = 1, 1
+	for i, d := range t.Shape {
+		if i < len(t.Shape)-heads {
+			rows *= d
+		} else {
+			width *= d
+		}
+	}
+	return rows, width
+}
+
+// Contiguous reports whether the elements fill the start of the range without gaps.
+func (t Tensor) Contiguous() bool {
+	return t.Off == 0 && (t.Ld == 0 || len(t.Shape) > 0 && t.Ld == t.Shape[len(t.Shape)-1])
+}
+
+// String prints the shape, and the stride where rows lie apart: (4,64,384), (4,64,6,64 ld 1152 off 384).
+func (t Tensor) String() string {
+	s := "("
+	for i, d := range t.Shape {
+		if i > 0 {
+			s += ","
+		}
+		s += fmt.Sprint(d)
+	}
+	if !t.Contiguous() {
+		s += fmt.Sprintf(" ld %d off %d", t.Ld, t.Off)
+	}
+	return s + ")"
+}
+
+// Read, Write and ReadWrite bind the tensor's memory.
+func (t Tensor) Read() engine.Binding      { return engine.Read(t.Range) }
+func (t Tensor) Write() engine.Binding     { return engine.Write(t.Range) }
+func (t Tensor) ReadWrite() engine.Binding { return engine.ReadWrite(t.Range) }
+
+// Update binds a destination: written, or read and added to when acc is set.
+func (t Tensor) Update(acc bool) engine.Binding {
+	if acc {
+		return t.ReadWrite()
+	}
+	return t.Write()
+}
+
+// check panics unless ok, with the op, the message and the tensors' shapes.
+func check(ok bool, op, format string, args ...any) {
+	if !ok {
+		panic("kernels: " + op + ": " + fmt.Sprintf(format, args...))
+	}
+}
+
+// same panics unless all tensors are contiguous and of one length.
+func same(op string, ts ...Tensor) int {
+	for _, t := range ts {
+		check(t.Contiguous() && t.Len() == ts[0].Len(), op, "contiguous tensors of one size wanted, got %v", ts)
+	}
+	return ts[0].Len()
+}
+
+// flag is a bool as shaders take it.
+func flag(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// Elementwise shaders share one shape: specialization constant 0 is the workgroup's size, constant 1 the number of
+// elements an invocation visits; workgroup (x,y) owns the local*items elements from (y*65535+x)*local*items on.
+
+// elementwise records a shader of that shape over n elements. Constants from 2 on are the shader's own.
+func elementwise(p *engine.Program, shader string, n int, push any, spec []uint32, bind ...engine.Binding) {
+	local, items := 256, 4
+	if p.Info().CPU() {
+		local, items = p.Info().SubgroupSize, 128
+	}
+	groups := ceilDiv(n, local*items)
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), uint32(items)}, spec...), Groups: grid(groups),
+		Push: push, Bind: bind, FLOPs: float64(n)})
+}
+
+// grid spreads n workgroups over two dimensions of at most 65535, the most that every device takes. A shader finds its
+// number as y*65535+x and leaves when it is past the end.
+func grid(n int) [3]int { return [3]int{min(n, 65535), ceilDiv(n, 65535), 1} }
+
+// rowwise records a shader that gives each of n rows one subgroup. Specialization constant 0 is the workgroup's size.
+func rowwise(p *engine.Program, shader string, n int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
+	subgroups := 4
+	if p.Info().CPU() {
+		subgroups = 1
+	}
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(subgroups * p.Info().SubgroupSize)}, spec...),
+		Groups: grid(ceilDiv(n, subgroups)), Push: push, Bind: bind, FLOPs: flops})
+}
+
+// StepBytes is the size of the step buffer: what changes from one replay to the next (shaders/step.glsl).
+const StepBytes = 64
+
+// Step is the step buffer's contents. Random numbers depend on Seed, Step and Image0 and on nothing else.
+type Step struct {
+	Seed       uint64
+	Step       uint32  // counts optimizer steps from 0, or solver steps when sampling
+	Image0     uint32  // index of the batch's first image within the step
+	LR         float32 // learning rate
+	Bias1      float32 // 1 - beta1^t, t counted from 1
+	Bias2      float32 // 1 - beta2^t
+	EMADecay   float32
+	LossScale  float32
+	Tau        float32 // flow time of a solver step
+	DT         float32 // its length
+	NoiseScale float32
+	Spare      [4]uint32
+}
+
+// Data returns the step buffer's bytes.
+func (s Step) Data() []byte {
+	out, err := binary.Append(nil, binary.LittleEndian, s)
+	if err != nil || len(out) != StepBytes {
+		panic(fmt.Sprintf("kernels: Step is %d bytes, %d wanted (%v)", len(out), StepBytes, err))
+	}
+	return out
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+
+// Package kerneltest runs kernels on the test device and compares what they wrote with a reference.
+//
+// Every tensor lies between guard words that are checked after the run, and outputs start as NaN, so that a kernel that
+// writes too much or too little is caught whatever its numbers are.
+package kerneltest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+)
+
+var device struct {
+	sync.Once
+	*engine.Device
+	err error
+}
+
+// Device returns the device that all tests of a package share. Without one it skips the test, or fails it where
+// REQUIRE_GPU=1 says that there must be one. JITVK_DEVICE selects among several.
+func Device(t testing.TB) *engine.Device {
+	t.Helper()
+	device.Do(func() {
+		device.Device, device.err = engine.Open(engine.Options{Select: os.Getenv("JITVK_DEVICE")})
+		if device.err == nil {
+			fmt.Fprintln(os.Stderr, "test device:", device.Info())
+		} else {
+			fmt.Fprintln(os.Stderr, "NO VULKAN DEVICE, device tests are skipped:", device.err)
+		}
+	})
+	if device.err != nil {
+		if os.Getenv("REQUIRE_GPU") == "1" {
+			t.Fatalf("REQUIRE_GPU=1: %v", device.err)
+		}
+		t.Skipf("no Vulkan device: %v", device.err)
+	}
+	return device.Device
+}
+
+// Main runs a package's tests and then fails if the validation layer had anything to say. Use it as TestMain's body.
+func Main(m *testing.M) {
+	code := m.Run()
+	for i, msg := range engine.ValidationMessages() {
+		if i < 10 {
+			fmt.Fprintln(os.Stderr, "validation:", msg)
+		}
+		code = 1
+	}
+	os.Exit(code)
+}
+
+const (
+	guardBytes = 256        // before and after each tensor
+	guardWord  = 0x7fabcdef // a NaN: a kernel that reads it shows
+)
+
+// Run is one run of kernels under test.
+type Run struct {
+	t      testing.TB
+	dev    *engine.Device
+	guards []engine.Range // [i] guards before and after a tensor
+	bufs   []*engine.Buffer
+}
+
+// New starts a run; its memory is freed when the test ends.
+func New(t testing.TB) *Run {
+	t.Helper()
+	r := &Run{t: t, dev: Device(t)}
+	t.Cleanup(func() {
+		for _, b := range r.bufs {
+			b.Close()
+		}
+	})
+	return r
+}
+
+// Input uploads data as a tensor.
+func (r *Run) Input(data []float32, shape ...int) kernels.Tensor {
+	r.t.Helper()
+	out := kernels.Tensor{Shape: shape}
+	if out.Len() != len(data) {
+		r.t.Fatalf("kerneltest: %d values for shape %v", len(data), shape)
+	}
+	return r.tensor(data, shape)
+}
+
+// Output makes a tensor full of NaN.
+func (r *Run) Output(shape ...int) kernels.Tensor {
+	r.t.Helper()
+	n := kernels.Tensor{Shape: shape}.Len()
+	data := make([]float32, n)
+	for i := range data {
+		data[i] = float32(math.NaN())
+	}
+	return r.tensor(data, shape)
+}
+
+// Words uploads raw 32-bit words, for packed bytes and the step buffer.
+func (r *Run) Words(words []uint32) kernels.Tensor {
+	r.t.Helper()
+	data := make([]float32, len(words))
+	for i, w := range words {
+		data[i] = math.Float32frombits(w)
+	}
+	return r.tensor(data, []int{len(words)})
+}
+
+// Step uploads a step buffer.
+func (r *Run) Step(s kernels.Step) kernels.Tensor {
+	b := s.Data()
+	words := make([]uint32, len(b)/4)
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	return r.Words(words)
+}
+
+func (r *Run) tensor(data []float32, shape []int) kernels.Tensor {
+	r.t.Helper()
+	size := int64(4 * len(data))
+	buf, err := r.dev.NewBuffer("test tensor", guardBytes+size+guardBytes)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.bufs = append(r.bufs, buf)
+	all := make([]byte, 0, buf.Size())
+	for range guardBytes / 4 {
+		all = binary.LittleEndian.AppendUint32(all, guardWord)
+	}
+	for _, v := range data {
+		all = binary.LittleEndian.AppendUint32(all, math.Float32bits(v))
+	}
+	for range guardBytes / 4 {
+		all = binary.LittleEndian.AppendUint32(all, guardWord)
+	}
+	if err := r.dev.Upload(buf.All(), all); err != nil {
+		r.t.Fatal(err)
+	}
+	r.guards = append(r.guards, buf.Range(0, guardBytes), buf.Range(guardBytes+size, guardBytes))
+	return kernels.Tensor{Shape: shape, Range: buf.Range(guardBytes, size)}
+}
+
+// Run records with f, runs the program once and checks the guards.
+func (r *Run) Run(f func(p *engine.Program)) {
+	r.t.Helper()
+	p := engine.NewProgram(r.dev, r.t.Name())
+	defer p.Close()
+	f(p)
+	if err := p.Build(); err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := p.Submit(nil, nil)
+	if err == nil {
+		_, err = s.Wait()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i, g := range r.guards {
+		for j, w := range r.words(g) {
+			if w != guardWord {
+				side := [...]string{"before", "after"}[i%2]
+				r.t.Fatalf("tensor %d: word %d %s it was overwritten with %#x (%v)", i/2, j, side, w, math.Float32frombits(w))
+			}
+		}
+	}
+}
+
+func (r *Run) words(g engine.Range) []uint32 {
+	r.t.Helper()
+	b, err := r.dev.Download(g)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	out := make([]uint32, len(b)/4)
+	for i := range out {
+		out[i] = binary.LittleEndian.Uint32(b[4*i:])
+	}
+	return out
+}
+
+// Bits returns a tensor's memory as words, gaps between rows included.
+func (r *Run) Bits(x kernels.Tensor) []uint32 { r.t.Helper(); return r.words(x.Range) }
+
+// Floats returns a tensor's memory as floats, gaps between rows included.
+func (r *Run) Floats(x kernels.Tensor) []float32 {
+	r.t.Helper()
+	words := r.words(x.Range)
+	out := make([]float32, len(words))
+	for i, w := range words {
+		out[i] = math.Float32frombits(w)
+	}
+	return out
+}
+
+// Equal fails the test unless |got-want| <= tol * (|want| + rms(want)) for every element; NaN and Inf never pass. The
+// root mean square stands for the scale of the sums that an element came from, where terms of both signs cancel.
+func Equal(t testing.TB, name string, got []float32, want []float64, tol float64) {
+	t.Helper()
+	if err := Compare(got, want, tol); err != nil {
+		t.Errorf("%s: %v", name, err)
+	}
+}
+
+// Compare is Equal as an error that names the worst element.
+func Compare(got []float32, want []float64, tol float64) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%d elements, want %d", len(got), len(want))
+	}
+	sum := 0.0
+	for _, w := range want {
+		sum += w * w
+	}
+	rms := math.Sqrt(sum / float64(max(len(want), 1)))
+	worst, at, bad := 0.0, -1, 0
+	for i, w := range want {
+		g := float64(got[i])
+		rel := math.Abs(g-w) / (math.Abs(w) + rms)
+		if g == w {
+			rel = 0 // zeros in a tensor of zeros
+		}
+		if !(rel <= tol) {
+			bad++
+		}
+		if !(rel <= worst) && !(worst != worst) {
+			worst, at = rel, i
+		}
+	}
+	if bad > 0 || math.IsNaN(rms) || math.IsInf(rms, 0) {
+		return fmt.Errorf("%d of %d elements are off by more than %g; the worst is element %d: got %v, want %v (relative error %.3g, rms %.3g)",
+			bad, len(want), tol, at, got[max(at, 0)], want[max(at, 0)], worst, rms)
+	}
+	return nil
+}
+
+// Rand draws seeded test data.
+type Rand struct{ *rand.Rand }
+
+// NewRand returns a generator of its own stream.
+func NewRand(seed uint64) Rand { return Rand{rand.New(rand.NewPCG(seed, 1))} }
+
+// Normal returns n standard normal values.
+func (r Rand) Normal(n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(r.NormFloat64())
+	}
+	return out
+}
+
+// Uniform returns n values in [lo, hi).
+func (r Rand) Uniform(n int, lo, hi float64) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(lo + (hi-lo)*r.Float64())
+	}
+	return out
+}
+
+// Widen returns the same values as float64.
+func Widen(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
