@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+
+//go:build !unix
+
+package atomicfile
+
+import "os"
+
+const closeBeforeRename = true // Windows renames no open file
+
+func lock(*os.File) error { return nil }
+
+func syncFolder(string) error { return nil }
