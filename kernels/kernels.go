@@ -153,16 +153,6 @@ func elementwise(p *engine.Program, shader string, n int, push any, spec []uint3
 // number as y*65535+x and leaves when it is past the end.
 func grid(n int) [3]int { return [3]int{min(n, 65535), ceilDiv(n, 65535), 1} }
 
-// rowwise records a shader that gives each of n rows one subgroup. Specialization constant 0 is the workgroup's size.
-func rowwise(p *engine.Program, shader string, n int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
-	subgroups := 4
-	if p.Info().CPU() {
-		subgroups = 1
-	}
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(subgroups * p.Info().SubgroupSize)}, spec...),
-		Groups: grid(ceilDiv(n, subgroups)), Push: push, Bind: bind, FLOPs: flops})
-}
-
 // StepBytes is the size of the step buffer: what changes from one replay to the next (shaders/step.glsl).
 const StepBytes = 64
 

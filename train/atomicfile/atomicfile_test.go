@@ -84,8 +84,8 @@ func TestLeftoverIsTakenOver(t *testing.T) {
 	if err := os.WriteFile(path+".tmp", make([]byte, 1000), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, "new")
-	holds(t, dir, "a", "new")
+	write(t, path, "")
+	holds(t, dir, "a", "")
 }
 
 func TestKilledWriter(t *testing.T) {

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+#
+# Every target that needs a compiler or Vulkan first runs tools/setup.sh, which installs what is missing and is silent
+# where nothing is. Arguments for the programs go into ARGS: make train ARGS="-preset tiny -steps 100"
+
+GO ?= go
+ARGS ?=
+PKGS ?= ./...
+
+.PHONY: help setup train sample test check validate spv spv-verify sid-root test-sid clean
+
+help: ## print this list
+	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what is missing: C compiler, Vulkan loader, driver
+	@sh tools/setup.sh
+
+train: setup ## train on the built-in faces, or ARGS="-data FOLDER_OR_ZIP"
+	@$(GO) run ./train $(ARGS)
+
+sample: setup ## draw pictures from the newest run, or ARGS="-checkpoint FILE"
+	@$(GO) run ./sample $(ARGS)
+
+test: setup ## run all tests; REQUIRE_GPU=1 fails where there is no Vulkan device
+	$(GO) test $(PKGS) $(ARGS)
+
+check: setup ## formatting, vet, staticcheck, import direction, shaders, manifest, docs
+	@$(GO) run ./tools/check $(ARGS)
+
+validate: ## run the tests under the Khronos validation layer (installs it); any message fails
+	@sh tools/setup.sh validation
+	JITVK_VALIDATE=1 $(GO) test -count=1 $(PKGS) $(ARGS)
+
+spv: ## compile the shaders that changed (needs glslc; installs it) and update shaders/MANIFEST
+	@sh tools/setup.sh glslc
+	@$(GO) run ./tools/spv $(ARGS)
+
+spv-verify: ## recompile every shader and require the committed bytes
+	@sh tools/setup.sh glslc
+	@$(GO) run ./tools/spv -verify $(ARGS)
+
+sid-root: ## make ~/.cache/jitvk/sid: Debian sid's Mesa and glslc (needs debootstrap and root)
+	@sh tools/sid.sh root
+
+test-sid: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU driver has cooperative matrices
+	REQUIRE_GPU=1 $(GO) test -count=1 -exec '$(CURDIR)/tools/sid.sh exec' $(or $(filter-out ./...,$(PKGS)),./engine/... ./kernels/...) $(ARGS)
+
+clean: ## remove what tools leave in the checkout; runs/ stays
+	rm -rf .cache bin

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+package autograd
+
+import "jitvk/kernels"
+
+// Linear is y = x Wᵀ + b + r: x (…,K), weight W (M,K), bias b (M) or nil, residual r like y or nil; y (…,M).
+//
+//	dx = dy W      dW = dyᵀ x      db = sum of dy over rows      dr = dy
+func (t *Tape) Linear(x, w, b, r *Var) *Var {
+	in := []*Var{x, w}
+	o := kernels.MatMulOptions{TransB: true}
+	if b != nil {
+		in, o.Bias = append(in, b), &b.Value
+	}
+	rows, k := x.Value.Rows(1)
+	m := w.Value.Shape[0]
+	shape := append(append([]int{}, x.Value.Shape[:len(x.Value.Shape)-1]...), m)
+	if r != nil {
+		in = append(in, r)
+		flat := r.Value.Reshape(rows, m)
+		o.Residual = &flat
+	}
+	y := t.out("linear", in, shape...)
+	xs := x.Value.Reshape(rows, k)
+	kernels.MatMul(t.P, y.Value.Reshape(rows, m), xs, w.Value, o)
+
+	t.push(y, in, func() {
+		dy := y.Grad.Reshape(rows, m)
+		if w.needs {
+			dw, acc := t.into(w)
+			kernels.MatMul(t.P, dw, dy, xs, kernels.MatMulOptions{TransA: true, Accumulate: acc})
+		}
+		if b != nil && b.needs {
+			db, acc := t.into(b)
+			kernels.ColSum(t.P, db, dy, acc)
+		}
+		if x.needs {
+			dx, acc := t.into(x)
+			kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc})
+		}
+		if r != nil {
+			t.give(r, y.Grad)
+		}
+	})
+	return y
+}

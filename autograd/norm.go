@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+package autograd
+
+import "jitvk/kernels"
+
+// RMSNorm is y = x / sqrt(mean(x²) + eps) * w over rows of D floats: x (…,D) or heads (B,T,H,D), w (D) (Zhang and
+// Sennrich, arXiv 1910.07467). Saved: rstd, one a row.
+//
+//	dx = rstd (g - x rstd² mean(g x)),  g = dy w      dw = sum over rows of dy x rstd
+func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
+	y := t.out("rmsnorm", []*Var{x, w}, x.Value.Shape...)
+	rstd := kernels.Temp(t.P, "rstd", x.Value.Len()/w.Value.Len())
+	kernels.RMSNorm(t.P, y.Value, rstd, x.Value, w.Value, eps)
+
+	t.push(y, []*Var{x, w}, func() {
+		dx, accX := t.into(x)
+		dw, accW := t.into(w)
+		kernels.RMSNormBackward(t.P, dx, dw, y.Grad, x.Value, w.Value, rstd, accX, accW)
+	})
+	return y
+}
+
+// Derf is y = erf(alpha x + shift) with alpha and shift (C) per channel (arXiv 2512.10938, the blog post's variant). A
+// heads tensor (B,T,H,D) has H*D channels.
+//
+//	dx = dy alpha e      dalpha = sum dy x e      dshift = sum dy e,      e = 2/sqrt(pi) exp(-(alpha x + shift)²)
+func (t *Tape) Derf(x, alpha, shift *Var) *Var {
+	in := []*Var{x, alpha, shift}
+	y := t.out("derf", in, x.Value.Shape...)
+	kernels.Derf(t.P, y.Value, x.Value, alpha.Value, shift.Value)
+
+	t.push(y, in, func() {
+		dx, accX := t.into(x)
+		dalpha, accW := t.into(alpha)
+		dshift, _ := t.into(shift)
+		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.Grad, x.Value, alpha.Value, shift.Value, accX, accW)
+	})
+	return y
+}

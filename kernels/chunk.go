@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// A binding reaches no further than the device's MaxStorageBufferRange (128 MiB on lavapipe) and starts at a multiple of
+// 256 bytes. Ops on long tensors are therefore cut into pieces, one dispatch each.
+
+const bindingAlign = 256 // bytes
+
+// rangeLimit, when not 0, stands in for the device's limit, in bytes. Tests set it to cut small tensors.
+var rangeLimit int64
+
+// span is a piece of a tensor: items first to first+n-1 of its rows or elements.
+type span struct{ first, n int }
+
+// spans cuts items into pieces that fit into one binding. width is how many floats an item has in each of the tensors
+// that are cut. Every piece but the last is a multiple of quantum items.
+func spans(p *engine.Program, op string, items, quantum int, width ...int) []span {
+	limit := p.Info().MaxStorageBufferRange
+	if rangeLimit != 0 {
+		limit = rangeLimit
+	}
+	widest := 0
+	for _, w := range width {
+		widest = max(widest, w)
+		const words = bindingAlign / 4
+		quantum = lcm(quantum, words/gcd(words, w)) // a piece of so many items is a multiple of 256 bytes
+	}
+	most := int(limit / 4 / int64(widest))
+	if most < items {
+		most -= most % quantum
+		check(most > 0, op, "%d items of %d floats do not fit into the device's %d bytes a binding", quantum, widest, limit)
+	}
+	var out []span
+	for first := 0; first < items; first += most {
+		out = append(out, span{first, min(most, items-first)})
+	}
+	return out
+}
+
+// piece returns a span of a contiguous tensor whose items have width floats, as a flat tensor.
+func piece(t Tensor, s span, width int) Tensor {
+	return Tensor{Shape: []int{s.n * width}, Range: t.Range.Sub(4*int64(s.first)*int64(width), 4*int64(s.n)*int64(width))}
+}
+
+// flat calls record for each piece of contiguous tensors of one length, with the pieces in the same order.
+func flat(p *engine.Program, op string, record func(n int, ts []Tensor), ts ...Tensor) {
+	for _, s := range spans(p, op, same(op, ts...), 1, 1) {
+		parts := make([]Tensor, len(ts))
+		for i, t := range ts {
+			parts[i] = piece(t, s, 1)
+		}
+		record(s.n, parts)
+	}
+}
+
+// blockSize returns how many elements one workgroup of an elementwise shader owns.
+func blockSize(p *engine.Program) int {
+	if p.Info().CPU() {
+		return localSize(p) * 128
+	}
+	return localSize(p) * 4
+}
+
+// blocked records an elementwise shader whose workgroups each stay within one of n rows of width elements. It is the
+// shader's group / blocks that tells the row, and blocks, ceil(width / block size), is among its push constants.
+func blocked(p *engine.Program, shader string, n, width int, push any, spec []uint32, bind ...engine.Binding) {
+	elementwise(p, shader, n*ceilDiv(width, blockSize(p))*blockSize(p), push, spec, bind...)
+}
+
+// single records a shader of n invocations, one element each, for ops too small to give an invocation several.
+func single(p *engine.Program, shader string, n int, push any, spec []uint32, bind ...engine.Binding) {
+	local := localSize(p)
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), 1}, spec...), Groups: grid(ceilDiv(n, local)),
+		Push: push, Bind: bind, FLOPs: float64(n)})
+}
+
+// localSize returns the invocations of one workgroup of an elementwise shader.
+func localSize(p *engine.Program) int {
+	if p.Info().CPU() {
+		return p.Info().SubgroupSize
+	}
+	return 256
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func lcm(a, b int) int { return a / gcd(a, b) * b }

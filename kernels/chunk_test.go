@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+)
+
+// An op under test: it makes its tensors and returns what to record and what that writes.
+type op func(h *kerneltest.Run) (record func(p *engine.Program), outputs []kernels.Tensor)
+
+// stable runs an op three times, the third as if a binding reached no further than limit bytes, demands the same bits
+// of all three, and returns the outputs.
+func stable(t *testing.T, limit int64, f op) [][]float32 {
+	t.Helper()
+	run := func() (bits [][]uint32, floats [][]float32) {
+		h := kerneltest.New(t)
+		record, outputs := f(h)
+		h.Run(record)
+		for _, o := range outputs {
+			bits, floats = append(bits, h.Bits(o)), append(floats, h.Floats(o))
+		}
+		return bits, floats
+	}
+	first, floats := run()
+	again, _ := run()
+	kernels.SetRangeLimit(limit)
+	defer kernels.SetRangeLimit(0)
+	cut, _ := run()
+	for i := range first {
+		if !slices.Equal(first[i], again[i]) {
+			t.Errorf("output %d: two runs differ", i)
+		}
+		if !slices.Equal(first[i], cut[i]) {
+			t.Errorf("output %d: cut into pieces of %d bytes, it differs", i, limit)
+		}
+	}
+	return floats
+}
+
+// flatSizes are around the cuts of elementwise kernels: lanes, workgroups of 1024 elements, a prime.
+var flatSizes = []int{1, 7, 8, 1023, 1024, 1025, 4099}
+
+// limit cuts a flat tensor of n floats into about three pieces.
+func limit(n int) int64 { return int64(max(256, n/3*4)) }
+
+// A limit cuts an op into as few pieces as it allows, and one that no piece fits into is refused.
+func TestRangeLimit(t *testing.T) {
+	h := kerneltest.New(t)
+	x, ab := h.Output(1000), h.Output(3, 2002)
+	for _, c := range []struct {
+		limit int64
+		want  int
+	}{{0, 1}, {4000, 1}, {3999, 2}, {256, 16}} {
+		kernels.SetRangeLimit(c.limit)
+		p := engine.NewProgram(kerneltest.Device(t), "pieces")
+		kernels.Add(p, x, x, x)
+		if p.Len() != c.want {
+			t.Errorf("1000 floats, %d bytes a binding: %d dispatches, want %d", c.limit, p.Len(), c.want)
+		}
+	}
+	kernels.SetRangeLimit(256)
+	defer kernels.SetRangeLimit(0)
+	defer func() {
+		if recover() == nil {
+			t.Error("rows longer than a binding are taken")
+		}
+	}()
+	kernels.SwiGLU(engine.NewProgram(kerneltest.Device(t), "misuse"), h.Output(3, 1001), ab, kernels.SwiGLUOptions{})
+}
+
+// Flat tensors beyond lavapipe's 128 MiB a binding; constant, so that nothing is uploaded.
+func TestBeyondBindingLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs 700 MB")
+	}
+	d := kerneltest.Device(t)
+	const n = 1<<25 + 1000 // floats; 1 << 25 are 128 MiB
+	const grads = 114_591_040
+	buffer := func(floats int) kernels.Tensor {
+		b, err := d.NewBuffer("large", 4*int64(floats))
+		if err != nil {
+			t.Skip(err)
+		}
+		t.Cleanup(b.Close)
+		return kernels.View(b.All(), floats)
+	}
+	h := kerneltest.New(t)
+	a, b, m, v, g, norm := buffer(n), buffer(n), buffer(n), buffer(n), buffer(grads), h.Output(1)
+	step := h.Step(kernels.Step{LR: 0.5, Bias1: 0.1, Bias2: 0.01, EMADecay: 0.75, LossScale: 1})
+	h.Run(func(p *engine.Program) {
+		p.Fill(a.Range, math.Float32bits(1))
+		p.Fill(b.Range, math.Float32bits(2))
+		p.Fill(m.Range, 0)
+		p.Fill(v.Range, 0)
+		p.Fill(g.Range, math.Float32bits(0.125))
+		kernels.GradNorm(p, norm, g)
+		kernels.Add(p, a, a, b)                                                                            // a = 3
+		kernels.EMA(p, a, b, step)                                                                         // a = 2.75
+		kernels.AdamW(p, a, b, m, v, norm, step, kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8}) // first step: a - lr
+	})
+	kerneltest.Equal(t, "norm", h.Floats(norm), []float64{0.125 * math.Sqrt(grads)}, 1e-5)
+	for _, at := range []int{0, 1<<25 - 64, n - 1000, n - 64} { // multiples of 64 floats
+		at -= at % 64
+		part := kernels.Tensor{Shape: []int{64}, Range: a.Range.Sub(4*int64(at), min(256, 4*int64(n-at)))}
+		for i, got := range h.Floats(part) {
+			if math.Abs(float64(got)-2.25) > 1e-5 {
+				t.Fatalf("element %d is %v, want 2.25", at+i, got)
+			}
+		}
+	}
+}

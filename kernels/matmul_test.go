@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/ref"
+)
+
+// product is one case of MatMul with everything that can vary: gaps between rows, batches, epilogues.
+type product struct {
+	batch, M, N, K                 int // batch 0: two-dimensional
+	transA, transB                 bool
+	accumulate, bias, residual     bool
+	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
+}
+
+func (x product) String() string {
+	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
+	return fmt.Sprintf("%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v/gaps=%d,%d,%d,%d+%d", form, x.batch, x.M, x.N, x.K,
+		x.accumulate, x.bias, x.residual, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// run computes the case on the device, holds it against the float64 reference and returns what the device wrote.
+func (x product) run(t *testing.T) []float32 {
+	t.Helper()
+	h, rnd := kerneltest.New(t), kerneltest.NewRand(uint64(x.M+1000*x.N+7*x.K))
+	nan := float32(math.NaN())
+	batch := max(x.batch, 1)
+	// tensor uploads dense rows with gaps of NaN between them: a kernel that reads a gap shows.
+	tensor := func(dense []float32, rows, cols, gap int) kernels.Tensor {
+		wide := slices.Repeat([]float32{nan}, x.offset)
+		for r := range batch * rows {
+			wide = append(append(wide, dense[r*cols:][:cols]...), slices.Repeat([]float32{nan}, gap)...)
+		}
+		out := h.Input(wide, len(wide))
+		if out.Shape = []int{rows, cols}; x.batch > 0 {
+			out.Shape = []int{x.batch, rows, cols}
+		}
+		if out.Off = x.offset; gap > 0 {
+			out.Ld = cols + gap
+		}
+		return out
+	}
+	av, bv, cv := rnd.Normal(batch*x.M*x.K), rnd.Normal(batch*x.K*x.N), rnd.Normal(batch*x.M*x.N)
+	biasV, resV := rnd.Normal(x.N), rnd.Normal(batch*x.M*x.N)
+	if !x.accumulate {
+		for i := range cv {
+			cv[i] = nan
+		}
+	}
+	rows := func(swap bool, r, c int) (int, int) {
+		if swap {
+			return c, r
+		}
+		return r, c
+	}
+	ar, ac := rows(x.transA, x.M, x.K)
+	br, bc := rows(x.transB, x.K, x.N)
+	a, b, c := tensor(av, ar, ac, x.gapA), tensor(bv, br, bc, x.gapB), tensor(cv, x.M, x.N, x.gapC)
+	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate}
+	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate}
+	if x.bias {
+		bias := h.Input(biasV, x.N)
+		o.Bias, ro.Bias = &bias, kerneltest.Widen(biasV)
+	}
+	if x.residual {
+		res := tensor(resV, x.M, x.N, x.gapR)
+		o.Residual = &res
+	}
+	h.Run(func(p *engine.Program) { kernels.MatMul(p, c, a, b, o) })
+
+	want := kerneltest.Widen(cv)
+	for z := range batch {
+		if x.residual {
+			ro.Residual = kerneltest.Widen(resV[z*x.M*x.N:][:x.M*x.N])
+		}
+		ref.MatMul(want[z*x.M*x.N:][:x.M*x.N], kerneltest.Widen(av[z*x.M*x.K:][:x.M*x.K]), kerneltest.Widen(bv[z*x.K*x.N:][:x.K*x.N]),
+			x.M, x.N, x.K, ro)
+	}
+	wide := h.Floats(c)
+	got := make([]float32, 0, len(want))
+	for i, v := range wide {
+		if i -= x.offset; i < 0 || i%(x.N+x.gapC) >= x.N {
+			if v == v {
+				t.Fatalf("%v: float %d of a gap in c was overwritten with %v", x, i, v)
+			}
+			continue
+		}
+		got = append(got, v)
+	}
+	kerneltest.Equal(t, x.String(), got, want, 1e-5)
+	return got
+}
+
+// eachRung runs f once for each rung of the ladder; that a folder's rung is missing from the table fails.
+func eachRung(t *testing.T, f func(t *testing.T)) {
+	files, err := filepath.Glob("../shaders/matmul/*.comp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		files[i] = "matmul/" + strings.TrimSuffix(filepath.Base(file), ".comp")
+	}
+	if rungs := kernels.MatMulRungs(); !slices.Equal(files, rungs) {
+		t.Fatalf("shaders/matmul holds %q, kernels/matmul.go knows %q", files, rungs)
+	}
+	for _, rung := range files {
+		t.Run(filepath.Base(rung), func(t *testing.T) {
+			kernels.WithMatMul(rung, func() { f(t) })
+		})
+	}
+}
+
+var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}}
+
+// TestMatMulSizes: every transpose case at sizes around the tiles' edges (narrow 16 x 32 x 4, tiled 64 x 64 x 16), primes,
+// vectors, and shapes of the models.
+func TestMatMulSizes(t *testing.T) {
+	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {15, 31, 3}, {16, 32, 4}, {17, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
+		{37, 41, 43}, {1, 384, 128}, {128, 1, 64}, {48, 96, 441}, {128, 344, 128}}
+	eachRung(t, func(t *testing.T) {
+		for _, s := range sizes {
+			for _, f := range forms {
+				product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1]}.run(t)
+			}
+		}
+	})
+}
+
+// TestMatMulEpilogues: bias, residual and accumulation in every combination, where rows can be read in fours and not.
+func TestMatMulEpilogues(t *testing.T) {
+	eachRung(t, func(t *testing.T) {
+		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}} {
+			for bits := range 8 {
+				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0}
+				x.accumulate, x.bias, x.residual = bits&1 != 0, bits&2 != 0, bits&4 != 0
+				x.run(t)
+			}
+		}
+	})
+}
+
+// TestMatMulStrides: rows apart, in each operand alone and in all, by multiples of four and not, and batches.
+func TestMatMulStrides(t *testing.T) {
+	eachRung(t, func(t *testing.T) {
+		for _, f := range forms {
+			for _, gap := range []int{4, 7} {
+				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap, gapR: gap}
+				all.run(t)
+				for _, x := range []product{{gapA: gap}, {gapB: gap}, {gapC: gap}, {gapR: gap, residual: true}} {
+					x.M, x.N, x.K, x.transA, x.transB = 20, 36, 8, f[0], f[1]
+					x.run(t)
+				}
+				all.batch = 3
+				all.run(t)
+			}
+			product{batch: 5, M: 17, N: 9, K: 6, transA: f[0], transB: f[1]}.run(t)
+		}
+	})
+}
+
+// TestMatMulCut: operands beyond one binding's reach give the same numbers in pieces.
+func TestMatMulCut(t *testing.T) {
+	for _, x := range []product{
+		{M: 200, N: 24, K: 32, transB: true, bias: true, residual: true}, // rows of c
+		{M: 200, N: 24, K: 32, accumulate: true},
+		{M: 24, N: 20, K: 300, transA: true, bias: true, residual: true}, // terms of the sum
+		{M: 24, N: 20, K: 300, transA: true, accumulate: true},
+		{batch: 9, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
+		{batch: 9, M: 16, N: 16, K: 16, transA: true, transB: true},
+	} {
+		whole := x.run(t)
+		kernels.SetRangeLimit(8192)
+		cut := x.run(t)
+		kernels.SetRangeLimit(0)
+		if !x.transA && !slices.Equal(cut, whole) {
+			t.Errorf("%v: cut along rows or the batch, and not the same bits", x)
+		}
+	}
+}
+
+// TestMatMulLeadingDims: a weight applied to (B,T,C) sees B*T rows, and its gradient sums over them.
+func TestMatMulLeadingDims(t *testing.T) {
+	const B, T, C, O = 2, 5, 8, 12
+	h, rnd := kerneltest.New(t), kerneltest.NewRand(1)
+	xv, wv := rnd.Normal(B*T*C), rnd.Normal(O*C)
+	x, w, y, dw := h.Input(xv, B, T, C), h.Input(wv, O, C), h.Output(B, T, O), h.Output(O, C)
+	h.Run(func(p *engine.Program) {
+		kernels.MatMul(p, y, x, w, kernels.MatMulOptions{TransB: true})
+		kernels.MatMul(p, dw, y, x, kernels.MatMulOptions{TransA: true})
+	})
+	yr, dwr := make([]float64, B*T*O), make([]float64, O*C)
+	ref.MatMul(yr, kerneltest.Widen(xv), kerneltest.Widen(wv), B*T, O, C, ref.MatMulOptions[float64]{TransB: true})
+	ref.MatMul(dwr, yr, kerneltest.Widen(xv), O, C, B*T, ref.MatMulOptions[float64]{TransA: true})
+	kerneltest.Equal(t, "y", h.Floats(y), yr, 1e-5)
+	kerneltest.Equal(t, "dw", h.Floats(dw), dwr, 1e-5)
+}
+
+// TestMatMulBits: a second run gives the same bits, and a row of c does not depend on how many rows there are.
+func TestMatMulBits(t *testing.T) {
+	eachRung(t, func(t *testing.T) {
+		const M, N, K = 37, 44, 52
+		rnd := kerneltest.NewRand(3)
+		av, bv := rnd.Normal(M*K), rnd.Normal(N*K)
+		run := func(rows int) []float32 {
+			h := kerneltest.New(t)
+			c, a, b := h.Output(rows, N), h.Input(av[:rows*K], rows, K), h.Input(bv, N, K)
+			h.Run(func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{TransB: true}) })
+			return h.Floats(c)
+		}
+		first := run(M)
+		if !slices.Equal(first, run(M)) {
+			t.Error("two runs differ")
+		}
+		if !slices.Equal(first[:3*N], run(3)) {
+			t.Error("three rows alone are not the first three of many")
+		}
+	})
+}
+
+// TestMatMulMisuse: what does not fit panics with the shapes.
+func TestMatMulMisuse(t *testing.T) {
+	d, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	p := engine.NewProgram(d, "misuse")
+	temp := func(shape ...int) kernels.Tensor { return kernels.Temp(p, "x", shape...) }
+	overlapping := temp(4, 8)
+	overlapping.Ld = 7
+	beyond := temp(4, 8)
+	beyond.Off = 1
+	bias, residual := temp(3), temp(2, 4)
+	for _, c := range []struct {
+		c, a, b kernels.Tensor
+		o       kernels.MatMulOptions
+		want    string
+	}{
+		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{}, "(4,4) = (4,8) (4,8) does not fit"},
+		{temp(4, 5), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true}, "(4,5) = (4,8) (8,4) does not fit"},
+		{temp(4, 4), temp(8), temp(8, 4), kernels.MatMulOptions{}, "two dimensions or more"},
+		{temp(4, 4), overlapping, temp(4, 8), kernels.MatMulOptions{TransB: true}, "rows of 8 floats lie 7 apart"},
+		{temp(4, 4), beyond, temp(4, 8), kernels.MatMulOptions{TransB: true}, "33 floats do not fit into 128 bytes"},
+		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Bias: &bias}, "4 contiguous floats of bias"},
+		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Residual: &residual}, "not of c's shape"},
+		{temp(2, 4, 4), temp(3, 4, 8), temp(2, 8, 4), kernels.MatMulOptions{}, "batches of different sizes"},
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, c.want) || !strings.Contains(got, "kernels: MatMul: c (") {
+					t.Errorf("panic %q, want %q", got, c.want)
+				}
+			}()
+			kernels.MatMul(p, c.c, c.a, c.b, c.o)
+		}()
+	}
+}
+
+// BenchmarkMatMul measures the products of a training step: NT is y = x wᵀ, NN is dx = dy w, TN is dw = dyᵀ x, by M, N, K.
+// JITVK_RUNGS=all measures every rung and not only the one that the device gets.
+func BenchmarkMatMul(b *testing.B) {
+	shapes := [][3]int{{512, 512, 512}, {1024, 384, 128}, {1024, 128, 344}, {1024, 688, 128}, {2048, 1152, 384}, {1024, 384, 1024}, {512, 96, 96}}
+	rungs := []string{""}
+	if os.Getenv("JITVK_RUNGS") == "all" {
+		rungs = kernels.MatMulRungs()
+	}
+	for _, rung := range rungs {
+		for i, name := range []string{"NN", "NT", "TN"} {
+			for _, s := range shapes {
+				M, N, K := s[0], s[1], s[2]
+				if name == "TN" { // the weight's gradient sums over the tokens
+					M, N, K = s[1], s[2], s[0]
+				}
+				b.Run(fmt.Sprintf("%s/%s/%dx%dx%d", strings.TrimPrefix(rung, "matmul/"), name, M, N, K), func(b *testing.B) {
+					kernels.WithMatMul(rung, func() { benchmarkMatMul(b, M, N, K, forms[i]) })
+				})
+			}
+		}
+	}
+}
+
+func benchmarkMatMul(b *testing.B, M, N, K int, form [2]bool) {
+	h, rnd := kerneltest.New(b), kerneltest.NewRand(1)
+	x, y, c := h.Input(rnd.Normal(M*K), M, K), h.Input(rnd.Normal(K*N), K, N), h.Output(M, N)
+	if form[0] {
+		x.Shape = []int{K, M}
+	}
+	if form[1] {
+		y.Shape = []int{N, K}
+	}
+	p := engine.NewProgram(kerneltest.Device(b), b.Name())
+	defer p.Close()
+	kernels.MatMul(p, c, x, y, kernels.MatMulOptions{TransA: form[0], TransB: form[1]})
+	if err := p.Build(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		s, err := p.Submit(nil, nil)
+		if err == nil {
+			_, err = s.Wait()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(p.FLOPs()/1e9*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
+}

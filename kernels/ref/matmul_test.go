@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+
+package ref_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"jitvk/kernels/ref"
+)
+
+// TestMatMulByHand: the product of two small matrices as one writes it on paper, every transpose case and epilogue.
+func TestMatMulByHand(t *testing.T) {
+	a, aT := []float64{1, 2, 3, 4, 5, 6}, []float64{1, 4, 2, 5, 3, 6}       // (2,3)
+	b, bT := []float64{7, 8, 9, 10, 11, 12}, []float64{7, 9, 11, 8, 10, 12} // (3,2)
+	want, bias, residual := []float64{58, 64, 139, 154}, []float64{100, 200}, []float64{1, 2, 3, 4}
+	for _, o := range []ref.MatMulOptions[float64]{{}, {TransA: true}, {TransB: true}, {TransA: true, TransB: true}, {Accumulate: true},
+		{Bias: bias}, {Residual: residual}, {Accumulate: true, Bias: bias, Residual: residual}} {
+		x, y, c, w := a, b, []float64{0.5, 1.5, 2.5, 3.5}, slices.Clone(want)
+		if o.TransA {
+			x = aT
+		}
+		if o.TransB {
+			y = bT
+		}
+		for i := range w {
+			if o.Bias != nil {
+				w[i] += bias[i%2]
+			}
+			if o.Residual != nil {
+				w[i] += residual[i]
+			}
+			if o.Accumulate {
+				w[i] += c[i]
+			}
+		}
+		ref.MatMul(c, x, y, 2, 2, 3, o)
+		if !slices.Equal(c, w) {
+			t.Errorf("%+v: %v, want %v", o, c, w)
+		}
+	}
+}
+
+// TestMatMulGradients: the gradients of each transpose case are the matmuls that autograd records for it.
+func TestMatMulGradients(t *testing.T) {
+	const M, N, K = 3, 4, 5
+	type opt = ref.MatMulOptions[float64]
+	for _, o := range []opt{{}, {TransA: true}, {TransB: true}, {TransA: true, TransB: true}} {
+		t.Run(fmt.Sprint(o.TransA, o.TransB), func(t *testing.T) {
+			a, b, dc := normals(1, M*K), normals(2, K*N), normals(3, M*N)
+			c, da, db := make([]float64, M*N), make([]float64, M*K), make([]float64, K*N)
+			if o.TransA { // da (K,M) = op(b) dcᵀ
+				ref.MatMul(da, b, dc, K, M, N, opt{TransA: o.TransB, TransB: true})
+			} else { // da (M,K) = dc op(b)ᵀ
+				ref.MatMul(da, dc, b, M, K, N, opt{TransB: !o.TransB})
+			}
+			if o.TransB { // db (N,K) = dcᵀ op(a)
+				ref.MatMul(db, dc, a, N, K, M, opt{TransA: true, TransB: o.TransA})
+			} else { // db (K,N) = op(a)ᵀ dc
+				ref.MatMul(db, a, dc, K, N, M, opt{TransA: !o.TransA})
+			}
+			forward := func() []float64 { ref.MatMul(c, a, b, M, N, K, o); return c }
+			checkGradients(t, dc, forward, param{"a", a, da}, param{"b", b, db})
+		})
+	}
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// RMSNorm is y = w x rstd with rstd = 1/sqrt(mean(x²) + eps) (Zhang and Sennrich, arXiv 1910.07467). x, y (N…,C) with
+// w (C), or heads (B,T,H,D) with w (D), each head's D floats a row; rows or tokens may lie apart. rstd is one float a
+// normalised row, (N…) or (B,T,H).
+func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
+	finite("RMSNorm", eps)
+	xv, heads := headRows("RMSNorm", x, w.Len())
+	yv, _ := headRows("RMSNorm", y, w.Len())
+	check(w.Contiguous() && rstd.Contiguous() && yv.rows == xv.rows && yv.width == xv.width && rstd.Len() == xv.rows*heads,
+		"RMSNorm", "y %v, rstd %v, x %v, w %v: y like x and rstd (%d) wanted", y, rstd, x, w, xv.rows*heads)
+	for _, s := range spans(p, "RMSNorm", xv.rows, 1, xv.ld, yv.ld, heads) {
+		x, y, rows := xv.piece(s), yv.piece(s), s.n*heads
+		push := struct {
+			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
+			Eps                                     float32
+		}{uint32(rows), uint32(heads), uint32(w.Len()), x.stride(), x.offset(), y.stride(), y.offset(), eps}
+		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push,
+			y.Write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
+	}
+}
+
+// RMSNormBackward is dx = rstd (w dy - x dot) with dot = rstd²/C Σ dy w x of the row, and dw = Σ over rows of dy x rstd,
+// dw in two passes. Shapes as for RMSNorm, dx and dy like x, dw like w; rows may lie apart.
+func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, accW bool) {
+	const op = "RMSNormBackward"
+	xv, heads := headRows(op, x, w.Len())
+	dxv, _ := headRows(op, dx, w.Len())
+	dyv, _ := headRows(op, dy, w.Len())
+	check(w.Contiguous() && dw.Contiguous() && rstd.Contiguous() && dw.Len() == w.Len() && rstd.Len() == xv.rows*heads &&
+		dxv.rows == xv.rows && dxv.width == xv.width && dyv.rows == xv.rows && dyv.width == xv.width,
+		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd, xv.rows*heads)
+	for i, s := range spans(p, op, xv.rows, 1, xv.ld, dxv.ld, dyv.ld, heads) {
+		x, dx, dy, rstd, rows := xv.piece(s), dxv.piece(s), dyv.piece(s), piece(rstd, s, heads), s.n*heads
+		dot := Temp(p, "rmsnorm dot", rows)
+		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
+			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
+
+		chunk := chunkRows(p, rows)
+		part := Temp(p, "rmsnorm dw", ceilDiv(rows, chunk), w.Len())
+		push := struct{ Rows, Heads, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
+			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
+		downColumns(p, "rmsnorm_bwd", rows, w.Len(), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX)},
+			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), dot.Read())
+		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
+	}
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import (
+	"math"
+
+	"jitvk/engine"
+)
+
+// RoPEOptions say which way RoPE turns and which floats make a pair.
+type RoPEOptions struct {
+	Inverse     bool // turn back: the backward pass
+	Interleaved bool // pair j is floats (2j, 2j+1); else, inside each half of the head, (i, i+D/4)
+}
+
+// RoPE turns pairs of each head's floats by angles that depend on the token's place in the image: (y0, y1) =
+// (x0 cos - x1 sin, x1 cos + x0 sin) (Su et al., arXiv 2104.09864, on two axes). x, y (B,T,H,D), D a multiple of 4, tokens
+// may lie apart and y may be x; cos, sin (T, D/2) from RoPETablePost or RoPETablePaper.
+func RoPE(p *engine.Program, y, x, cos, sin Tensor, o RoPEOptions) {
+	check(len(x.Shape) == 4 && len(y.Shape) == 4, "RoPE", "y %v, x %v: (B,T,H,D) wanted", y, x)
+	T, D := x.Shape[1], x.Shape[3]
+	xv, yv := viewRows("RoPE", x, 2), viewRows("RoPE", y, 2)
+	for i := range x.Shape {
+		check(x.Shape[i] == y.Shape[i], "RoPE", "y %v, x %v: one shape wanted", y, x)
+	}
+	check(D%4 == 0 && same("RoPE", cos, sin) == T*D/2, "RoPE", "x %v, cos %v, sin %v: D a multiple of 4 and tables (%d,%d) wanted", x, cos, sin, T, D/2)
+	for _, s := range spans(p, "RoPE", xv.rows, T, xv.ld, yv.ld) {
+		x, y, chunk := xv.piece(s), yv.piece(s), chunkRows(p, s.n)
+		push := struct{ Rows, T, Pairs, Half, LdX, OffX, LdY, OffY, Chunk uint32 }{
+			uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
+		downColumns(p, "rope", s.n, x.width/2, chunk, 3*float64(s.n*x.width), push, []uint32{flag(o.Inverse), flag(o.Interleaved)},
+			y.Write(), x.Read(), cos.Read(), sin.Read())
+	}
+}
+
+// RoPETablePost returns the tables (T, D/2), T = grid², of the post's notebook: a token's position is its patch's centre in
+// [-1,1], stride pixels apart; frequencies base^(-i/(D/4)), base 20000 there; the first half of the head turns by the
+// column's position, the second by the row's. D is a multiple of 4.
+func RoPETablePost(grid, stride, patch, imgSize, D int, base float64) (cos, sin []float32) {
+	at := func(i int) float64 { return (float64(i*stride)+float64(patch)/2)/float64(imgSize)*2 - 1 }
+	return ropeTable(0, grid, grid, D, base, func(row, col int) (first, second float64) { return at(col), at(row) })
+}
+
+// RoPETablePaper returns the tables (prefix + gridH*gridW, D/2) of the JiT paper's code: whole-number positions, theta 10000
+// there, the first half of the head turned by the row, the second by the column; the prefix tokens are not turned.
+func RoPETablePaper(gridH, gridW, D int, theta float64, prefix int) (cos, sin []float32) {
+	return ropeTable(prefix, gridH, gridW, D, theta, func(row, col int) (first, second float64) { return float64(row), float64(col) })
+}
+
+// ropeTable computes in float64: column j of a half is the angle position * base^(-j/(D/4)).
+func ropeTable(prefix, gridH, gridW, D int, base float64, position func(row, col int) (first, second float64)) (cos, sin []float32) {
+	check(D > 0 && D%4 == 0, "RoPE", "head size %d is not a multiple of 4", D)
+	n := (prefix + gridH*gridW) * D / 2
+	cos, sin = make([]float32, 0, n), make([]float32, 0, n)
+	for range prefix * D / 2 {
+		cos, sin = append(cos, 1), append(sin, 0)
+	}
+	for row := range gridH {
+		for col := range gridW {
+			first, second := position(row, col)
+			for _, at := range []float64{first, second} {
+				for j := range D / 4 {
+					s, c := math.Sincos(at * math.Pow(base, -float64(j)/float64(D/4)))
+					cos, sin = append(cos, float32(c)), append(sin, float32(s))
+				}
+			}
+		}
+	}
+	return cos, sin
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import (
+	"math"
+
+	"jitvk/engine"
+)
+
+// What the kernels on rows of (N,C) and of heads (B,T,H,D) have in common: views with a stride, cut to what a binding can
+// hold, and two shapes of dispatch. Across rows, a subgroup (on a GPU) or an invocation (on a CPU driver) owns a row, for
+// sums along it. Down columns, an invocation owns a column of a chunk of rows, for weights and their gradients.
+
+// rowView is a tensor as rows of width floats, ld floats apart, the first of them off floats into its range.
+type rowView struct {
+	Tensor
+	rows, width, ld, off int
+}
+
+// viewRows returns the tensor's rows, whose length is the product of its last dims dimensions.
+func viewRows(op string, t Tensor, dims int) rowView {
+	check(len(t.Shape) >= dims, op, "%v: at least %d dimensions wanted", t, dims)
+	v := rowView{Tensor: t, ld: t.Ld, off: t.Off}
+	v.rows, v.width = t.Rows(dims)
+	if v.ld == 0 {
+		v.ld = v.width
+	}
+	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && 4*int64(v.off+(v.rows-1)*v.ld+v.width) <= t.Range.Size, op,
+		"%v: rows of %d floats do not fit into %v", t, v.width, t.Range)
+	return v
+}
+
+// Ld and Off as shaders take them.
+func (v rowView) stride() uint32 { return uint32(v.ld) }
+func (v rowView) offset() uint32 { return uint32(v.off) }
+
+// piece returns rows s.first to s.first+s.n-1. The offset is counted from the piece's own range.
+func (v rowView) piece(s span) rowView {
+	from := 4 * int64(s.first) * int64(v.ld)
+	v.rows = s.n
+	v.Range = v.Range.Sub(from, min(4*int64(v.off+s.n*v.ld), v.Range.Size-from))
+	return v
+}
+
+// headRows returns x as rows to normalise: heads to a token, and the floats of each. A tensor (B,T,H,D) with D = width has
+// H heads; (N…,C) with C = width has one.
+func headRows(op string, x Tensor, width int) (v rowView, heads int) {
+	if len(x.Shape) == 4 && x.Shape[3] == width {
+		return viewRows(op, x, 2), x.Shape[2]
+	}
+	v = viewRows(op, x, 1)
+	check(v.width == width, op, "x %v, weight (%d): x (N,%d) or (B,T,H,%d) wanted", x, width, width, width)
+	return v, 1
+}
+
+// acrossRows records a shader that gives each of n rows one subgroup, or one invocation on a CPU driver, where a load
+// costs the same however far apart the lanes' words are and sums across lanes do not pay. Constant 0 is the workgroup's
+// size, constant 1 says which.
+func acrossRows(p *engine.Program, shader string, n int, flops float64, push any, bind ...engine.Binding) {
+	rows, local, shared := 4, 4*p.Info().SubgroupSize, true
+	if p.Info().CPU() {
+		rows, local, shared = p.Info().SubgroupSize, p.Info().SubgroupSize, false
+	}
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared)}, Groups: grid(ceilDiv(n, rows)),
+		Push: push, Bind: bind, FLOPs: flops})
+}
+
+// downColumns records a shader whose invocations each own one of width columns for chunk rows. Constant 0 is the
+// workgroup's size; constants from 1 on are the shader's own.
+func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
+	local := 64
+	if p.Info().CPU() {
+		local = p.Info().SubgroupSize
+	}
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local)}, spec...),
+		Groups: [3]int{ceilDiv(width, local), ceilDiv(rows, chunk), 1}, Push: push, Bind: bind, FLOPs: flops})
+}
+
+// chunkRows is how many of n rows an invocation of downColumns visits: about the root, so that a sum's two passes are
+// equally long; on a CPU driver more, since there a workgroup costs as much as a hundred elements.
+func chunkRows(p *engine.Program, n int) int {
+	chunk := max(16, int(math.Sqrt(float64(n))), ceilDiv(n, 65535))
+	if p.Info().CPU() {
+		chunk = max(chunk, 128)
+	}
+	return chunk
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+)
+
+// A layout is where the rows of a test tensor lie. gap floats come after each row, off floats before the first.
+type layout struct{ gap, off int }
+
+var (
+	packed   = layout{}
+	strided  = layout{gap: 2 * 8, off: 8}
+	layouts  = []layout{packed, strided}
+	strideOf = map[layout]string{packed: "packed", strided: "strided"}
+)
+
+// rowTensor is a tensor of a run with its data and layout. gapValue marks the floats between rows, which nobody may write.
+type rowTensor struct {
+	kernels.Tensor
+	h           *kerneltest.Run
+	rows, width int
+	gap         []uint32
+}
+
+// rows uploads data, or NaN where data is nil, as rows of width floats in a layout.
+func rows(h *kerneltest.Run, data []float32, l layout, width int, shape ...int) rowTensor {
+	n := kernels.Tensor{Shape: shape}.Len() / width
+	ld := width + l.gap
+	all := make([]float32, l.off+n*ld)
+	for i := range all {
+		all[i] = float32(math.NaN()) // between rows and, for outputs, everywhere
+	}
+	for r := range n {
+		if data != nil {
+			copy(all[l.off+r*ld:][:width], data[r*width:])
+		}
+	}
+	t := h.Input(all, len(all))
+	t.Shape = shape
+	if l != packed {
+		t.Ld, t.Off = ld, l.off
+	}
+	return rowTensor{t, h, n, width, h.Bits(t)}
+}
+
+// values returns the rows without gaps, after a look that the gaps are as they were.
+func (x rowTensor) values(t *testing.T) []float32 {
+	t.Helper()
+	all, bits := x.h.Floats(x.Tensor), x.h.Bits(x.Tensor)
+	ld := max(x.Ld, x.width)
+	var out []float32
+	at := x.Off
+	for range x.rows {
+		out = append(out, all[at:at+x.width]...)
+		copy(bits[at:at+x.width], x.gap[at:at+x.width])
+		at += ld
+	}
+	if !slices.Equal(bits, x.gap) {
+		t.Fatal("something was written between the rows")
+	}
+	return out
+}
+
+// sum is base + x as float64, what an accumulating backward should leave; base nil is 0.
+func sum(base []float32, x []float64) []float64 {
+	out := slices.Clone(x)
+	for i := range base {
+		out[i] += float64(base[i])
+	}
+	return out
+}
+
+// pick returns data when on, else nil.
+func pick(on bool, data []float32) []float32 {
+	if on {
+		return data
+	}
+	return nil
+}
+
+// twice runs record on two runs of fresh tensors and fails unless both leave the same bits.
+func twice(t *testing.T, record func(h *kerneltest.Run) (func(p *engine.Program), []kernels.Tensor)) {
+	t.Helper()
+	var first [][]uint32
+	for range 2 {
+		h := kerneltest.New(t)
+		run, outs := record(h)
+		h.Run(run)
+		var got [][]uint32
+		for _, o := range outs {
+			got = append(got, h.Bits(o))
+		}
+		if first == nil {
+			first = got
+		} else if !slices.EqualFunc(first, got, slices.Equal) {
+			t.Error("two runs on the same input left different bits")
+		}
+	}
+}
+
+// mustPanic fails unless f panics with a string that begins with the op's name.
+func mustPanic(t *testing.T, prefix string, f func(p *engine.Program)) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		if s, ok := recover().(string); !ok || len(s) < len(prefix) || s[:len(prefix)] != prefix {
+			t.Errorf("panic %q, wanted one that begins with %q", s, prefix)
+		}
+	}()
+	f(engine.NewProgram(kerneltest.Device(t), "misuse"))
+}
+
+// TestRowwiseCut: tensors longer than a binding are cut into pieces; what comes out is what comes out in one piece.
+func TestRowwiseCut(t *testing.T) {
+	const b, T, heads, d = 4, 16, 2, 16
+	const n, c = b * T, heads * d
+	kernels.SetRangeLimit(0)
+	defer kernels.SetRangeLimit(0)
+	rnd := kerneltest.NewRand(1)
+	x, dy, w, wd := rnd.Normal(n*c), rnd.Normal(n*c), rnd.Normal(c), rnd.Normal(d)
+	table := rnd.Normal(T * d / 2)
+	var first [][]float32
+	for _, limit := range []int64{0, 8 << 10} { // 8 KiB hold 42 rows of c+16 floats: two pieces or more
+		kernels.SetRangeLimit(limit)
+		h := kerneltest.New(t)
+		row := func(data []float32) rowTensor { return rows(h, data, strided, c, b, T, heads, d) }
+		xt, dyt, wt, wdt, tt := row(x), row(dy), h.Input(w, c), h.Input(wd, d), h.Input(table, T, d/2)
+		outs := make([]rowTensor, 9)
+		for i := range outs {
+			outs[i] = row(nil)
+		}
+		vec := func(len int) rowTensor { return rows(h, nil, packed, len, len) }
+		dw, da, ds, db, rstd, lse := vec(d), vec(c), vec(c), vec(c), h.Output(n*heads), h.Output(b, heads, T)
+		h.Run(func(p *engine.Program) {
+			kernels.RMSNorm(p, outs[0].Tensor, rstd, xt.Tensor, wdt, 1e-6)
+			kernels.RMSNormBackward(p, outs[1].Tensor, dw.Tensor, dyt.Tensor, xt.Tensor, wdt, rstd, false, false)
+			kernels.Derf(p, outs[2].Tensor, xt.Tensor, wt, wt)
+			kernels.DerfBackward(p, outs[3].Tensor, da.Tensor, ds.Tensor, dyt.Tensor, xt.Tensor, wt, wt, false, false)
+			kernels.RoPE(p, outs[4].Tensor, xt.Tensor, tt, tt, kernels.RoPEOptions{})
+			kernels.ColSum(p, db.Tensor, kernels.Tensor{Shape: []int{n, c}, Range: xt.Range, Ld: xt.Ld, Off: xt.Off}, false)
+			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
+			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
+		})
+		for i, o := range append(outs, dw, da, ds, db) {
+			got := o.values(t)
+			if limit == 0 {
+				first = append(first, got)
+				continue
+			}
+			want := kerneltest.Widen(first[i])
+			kerneltest.Equal(t, []string{"rmsnorm", "rmsnorm dx", "derf", "derf dx", "rope", "attention", "dq", "dk", "dv", "dw", "dalpha", "dshift", "colsum"}[i], got, want, 1e-6)
+		}
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+
+package model
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Config is a model's shape and what is fixed about its training: everything that must agree between a checkpoint and
+// the program that loads it.
+type Config struct {
+	Preset string `json:"preset"`
+	Size   int    `json:"size"`   // ImgH = ImgW, pixels
+	Patch  int    `json:"patch"`  // P, pixels
+	Stride int    `json:"stride"` // pixels between patches; less than Patch makes them overlap
+	Dim    int    `json:"dim"`    // C
+	Depth  int    `json:"depth"`  // blocks
+	Heads  int    `json:"heads"`  // H; the head size is Dim/Heads
+	Hidden int    `json:"hidden"` // F, hidden width of the SwiGLU
+
+	Norm       string  `json:"norm"`        // "rms" or "derf", for blocks and for queries and keys
+	TimeDim    int     `json:"time_dim"`    // E, width of the time embedding that is joined to every patch
+	TimeHidden int     `json:"time_hidden"` // hidden width of its MLP
+	TimeScale  float64 `json:"time_scale"`  // tau is multiplied by this before it is embedded
+	RoPEBase   float64 `json:"rope_base"`
+	ValueFirst bool    `json:"value_first"` // SwiGLU's fused weight holds (value, gate) rather than (gate, value)
+	ZeroOutput bool    `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
+
+	Mu    float64 `json:"mu"`    // mean of logit(tau) in training, before the shift
+	Sigma float64 `json:"sigma"` // its standard deviation
+	Shift bool    `json:"shift"` // subtract ln(Size/256) from Mu (the blog post's resolution shift); ruins small images
+}
+
+// TauClamp is the least 1 - tau that the velocity divides by (JiT, arXiv 2511.13720, section 4.3).
+const TauClamp = 0.05
+
+// normEps is the eps of every RMSNorm (official JiT code).
+const normEps = 1e-6
+
+// Presets lists the names that Preset knows, smallest model first.
+func Presets() []string { return []string{"quick", "tiny", "faces64", "blog256"} }
+
+// Preset returns a named configuration.
+func Preset(name string) (Config, error) {
+	c := Config{Preset: name, Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, ZeroOutput: true, Mu: -0.8, Sigma: 0.8}
+	switch name {
+	case "quick": // few tokens and a wide first layer: a face in minutes on two CPU cores
+		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 8, 128, 4, 2, 344
+	case "tiny": // the yardstick that the PyTorch peer has too
+		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 4, 4, 128, 4, 4, 344
+	case "faces64":
+		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 64, 8, 8, 384, 8, 6, 1024
+	case "blog256": // the post's notebook, to the parameter
+		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 256, 16, 12, 768, 12, 12, 3072
+		c.Norm, c.ValueFirst, c.ZeroOutput, c.Shift = "derf", true, false, true
+	default:
+		return Config{}, fmt.Errorf("model: no preset %q; there is %s", name, strings.Join(Presets(), ", "))
+	}
+	return c, nil
+}
+
+// Validate says what is impossible about the configuration and which values would do.
+func (c Config) Validate() error {
+	for _, v := range []struct {
+		name  string
+		value int
+	}{{"-size", c.Size}, {"-patch", c.Patch}, {"-stride", c.Stride}, {"-dim", c.Dim}, {"-depth", c.Depth}, {"-heads", c.Heads}, {"hidden", c.Hidden}} {
+		if v.value < 1 {
+			return fmt.Errorf("model: %s %d: it must be at least 1", v.name, v.value)
+		}
+	}
+	switch {
+	case c.Size > 4096:
+		return fmt.Errorf("model: -size %d: images of up to 4096 pixels are supported", c.Size)
+	case c.Patch > c.Size:
+		return fmt.Errorf("model: -patch %d is larger than the image (-size %d)", c.Patch, c.Size)
+	case c.Stride > c.Patch:
+		return fmt.Errorf("model: -stride %d is larger than -patch %d: pixels between the patches would never be seen; use at most %d", c.Stride, c.Patch, c.Patch)
+	case (c.Size-c.Patch)%c.Stride != 0:
+		var ok []int
+		for s := 1; s <= c.Patch; s++ {
+			if (c.Size-c.Patch)%s == 0 {
+				ok = append(ok, s)
+			}
+		}
+		return fmt.Errorf("model: -stride %d does not tile %d pixels with patches of %d (%d - %d is not a multiple of it); strides that do: %s",
+			c.Stride, c.Size, c.Patch, c.Size, c.Patch, list(ok))
+	case c.Dim%c.Heads != 0 || !headSizeOK(c.Dim/c.Heads):
+		var ok []int
+		for h := 1; h <= c.Dim; h++ {
+			if c.Dim%h == 0 && headSizeOK(c.Dim/h) {
+				ok = append(ok, h)
+			}
+		}
+		if len(ok) == 0 {
+			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a multiple of 8, such as %d", c.Dim, (c.Dim+63)/64*64)
+		}
+		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of heads that do: %s", c.Heads, c.Dim, list(ok))
+	case c.Norm != "rms" && c.Norm != "derf":
+		return fmt.Errorf("model: norm %q: it is rms or derf", c.Norm)
+	case !(c.Sigma > 0) || math.IsInf(c.Sigma, 0):
+		return fmt.Errorf("model: sigma %g: it must be above 0", c.Sigma)
+	case math.IsNaN(c.Mu) || math.Abs(c.Mu) > 20:
+		return fmt.Errorf("model: -mu %g: it is the mean of logit(tau), between -20 and 20", c.Mu)
+	case c.TimeDim < 2 || c.TimeDim%2 != 0 || c.TimeHidden < 1:
+		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even", c.TimeDim, c.TimeHidden)
+	}
+	return nil
+}
+
+// headSizeOK tells which head sizes the attention kernels and the two axes of RoPE take.
+func headSizeOK(d int) bool { return d%8 == 0 && d <= 128 }
+
+func list(n []int) string {
+	return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(n)), ", "), "[]")
+}
+
+// Grid returns the number of patches along one side.
+func (c Config) Grid() int { return (c.Size-c.Patch)/c.Stride + 1 }
+
+// Tokens returns T, the number of patches of an image.
+func (c Config) Tokens() int { return c.Grid() * c.Grid() }
+
+// HeadSize returns D.
+func (c Config) HeadSize() int { return c.Dim / c.Heads }
+
+// PatchDim returns the number of values of a patch, 3PP.
+func (c Config) PatchDim() int { return 3 * c.Patch * c.Patch }
+
+// LogitMean returns the mean of logit(tau), with the resolution's shift where the configuration has it.
+func (c Config) LogitMean() float64 {
+	if c.Shift {
+		return c.Mu - math.Log(float64(c.Size)/256)
+	}
+	return c.Mu
+}
+
+// Param describes one parameter tensor.
+type Param struct {
+	Name  string
+	Shape []int
+	init  func(r *normalSource, shape []int) float32
+}
+
+// Len returns the number of elements.
+func (p Param) Len() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Params lists the model's parameters in the order in which they lie in memory. Weights are (out,in), as in PyTorch.
+func (c Config) Params() []Param {
+	weight := xavier
+	if !c.ZeroOutput { // the post starts from PyTorch's defaults
+		weight = fanIn
+	}
+	out := weight
+	if c.ZeroOutput {
+		out = constant(0)
+	}
+	list := []Param{
+		{"time.0.weight", []int{c.TimeHidden, c.TimeDim}, weight},
+		{"time.0.bias", []int{c.TimeHidden}, constant(0)},
+		{"time.2.weight", []int{c.TimeDim, c.TimeHidden}, weight},
+		{"time.2.bias", []int{c.TimeDim}, constant(0)},
+		{"in.weight", []int{c.Dim, c.PatchDim() + c.TimeDim}, weight},
+	}
+	norm := func(name string, channels, perHead int) {
+		if c.Norm == "derf" {
+			list = append(list, Param{name + ".alpha", []int{channels}, constant(1)}, Param{name + ".shift", []int{channels}, constant(0)})
+		} else {
+			list = append(list, Param{name + ".weight", []int{perHead}, constant(1)})
+		}
+	}
+	for i := range c.Depth {
+		b := fmt.Sprintf("blocks.%d.", i)
+		norm(b+"norm1", c.Dim, c.Dim)
+		list = append(list, Param{b + "qkv.weight", []int{3 * c.Dim, c.Dim}, weight})
+		norm(b+"q_norm", c.Dim, c.HeadSize())
+		norm(b+"k_norm", c.Dim, c.HeadSize())
+		list = append(list, Param{b + "proj.weight", []int{c.Dim, c.Dim}, weight}, Param{b + "proj.bias", []int{c.Dim}, constant(0)})
+		norm(b+"norm2", c.Dim, c.Dim)
+		list = append(list, Param{b + "w12.weight", []int{2 * c.Hidden, c.Dim}, weight}, Param{b + "w3.weight", []int{c.Dim, c.Hidden}, weight})
+	}
+	return append(list, Param{"out.weight", []int{c.PatchDim(), c.Dim}, out})
+}
+
+// ParamCount returns the number of trained parameters.
+func (c Config) ParamCount() int {
+	n := 0
+	for _, p := range c.Params() {
+		n += p.Len()
+	}
+	return n
+}
+
+// ForwardMACs returns the multiply-adds of one forward pass over one image: those of the matrix products and of
+// attention, which is how the paper counts ("Gflops").
+func (c Config) ForwardMACs() float64 {
+	t, d := float64(c.Tokens()), float64(c.Dim)
+	block := t*d*4*d + t*d*3*float64(c.Hidden) + 2*t*t*d
+	return t*float64(c.PatchDim()+c.TimeDim)*d + float64(c.Depth)*block + t*d*float64(c.PatchDim()) + 2*float64(c.TimeDim*c.TimeHidden)
+}

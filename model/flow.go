@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+package model
+
+import (
+	"math"
+
+	"jitvk/autograd"
+	"jitvk/kernels"
+)
+
+// Flow is one flow-matching example for each image of a batch: z = tau x + (1 - tau) noise, with tau = sigmoid(n),
+// n ~ N(mu, sigma²), and noise ~ N(0, 1) (JiT, section 4.1). x (B,3,ImgH,ImgW) is data; step is the step buffer.
+func (m *Model) Flow(t *autograd.Tape, x, step kernels.Tensor) (z, tau *autograd.Var) {
+	p := t.P
+	noise := kernels.Temp(p, "noise", x.Shape...)
+	kernels.Normal(p, noise, step, kernels.StreamNoise)
+	times := kernels.Temp(p, "tau", x.Shape[0])
+	kernels.LogitNormal(p, times, step, float32(m.LogitMean()), float32(m.Sigma), kernels.StreamTau)
+	mix := kernels.Temp(p, "z", x.Shape...)
+	kernels.NoiseMix(p, mix, x, noise, times, 1)
+	return t.Const(mix), t.Const(times)
+}
+
+// Train records the forward and backward pass of the v-loss on a batch x: afterwards the gradients lie where w was bound.
+func (m *Model) Train(t *autograd.Tape, w Weights, loss, x, step kernels.Tensor) {
+	z, tau := m.Flow(t, x, step)
+	pred := m.Forward(t, w, z, tau)
+	t.VLoss(loss, pred, x, tau.Value, kernels.VLossOptions{TauClamp: TauClamp, Step: &step})
+	t.Backward()
+}
+
+// VelocityWeight returns the mean over tau of 1/max(1 - tau, TauClamp)²: what the mean squared error of a prediction that
+// does not depend on tau is multiplied by to give its v-loss. Trapezoids over six standard deviations of logit(tau).
+func (c Config) VelocityWeight() float64 {
+	const n = 20000
+	sum, total := 0.0, 0.0
+	for i := range n + 1 {
+		u := -6 + 12*float64(i)/n
+		p := math.Exp(-u * u / 2)
+		tau := 1 / (1 + math.Exp(-(c.LogitMean() + c.Sigma*u)))
+		d := math.Max(1-tau, TauClamp)
+		sum += p / (d * d)
+		total += p
+	}
+	return sum / total
+}

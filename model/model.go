@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+
+// Package model is the Just-image-Transformer (JiT, Li and He, "Back to Basics: Let Denoising Generative Models Denoise",
+// arXiv 2511.13720) in the form of the blog post this project follows: pixels in, pixels out, no tokenizer.
+//
+// It knows the architecture (this file), its configurations (config.go) and the flow it is trained on (flow.go). It
+// speaks to the tape only: no shader is named here.
+//
+// Dimensions: B batch, T tokens, C width, H heads, D head size, F hidden width, P patch; images (B,3,ImgH,ImgW) in
+// [-1,1]; tau is the flow's time, 0 noise and 1 image.
+package model
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"jitvk/autograd"
+	"jitvk/engine"
+	"jitvk/kernels"
+)
+
+// alignFloats is where each parameter starts within the flat buffers: 64 floats, so that each can be bound by itself.
+const alignFloats = 64
+
+// Layout is where each parameter lies in a flat buffer. Weights, gradients, both moments of the optimizer and the EMA
+// share one layout, so that an optimizer step, a gradient norm or an all-reduce is one pass over one range.
+type Layout struct {
+	Params []Param
+	offset map[string]int // floats
+	Floats int            // length of the flat buffer, gaps included
+}
+
+// Layout returns the places of the model's parameters.
+func (c Config) Layout() *Layout {
+	l := &Layout{Params: c.Params(), offset: map[string]int{}}
+	for _, p := range l.Params {
+		l.offset[p.Name] = l.Floats
+		l.Floats += (p.Len() + alignFloats - 1) / alignFloats * alignFloats
+	}
+	return l
+}
+
+// Bytes returns the size of a flat buffer.
+func (l *Layout) Bytes() int64 { return 4 * int64(l.Floats) }
+
+// Flat returns all of a flat buffer as one vector, for the optimizer.
+func (l *Layout) Flat(b *engine.Buffer) kernels.Tensor { return kernels.View(b.All(), l.Floats) }
+
+// View returns one parameter in a flat buffer.
+func (l *Layout) View(b *engine.Buffer, p Param) kernels.Tensor {
+	return kernels.View(b.Range(4*int64(l.offset[p.Name]), 4*int64(p.Len())), p.Shape...)
+}
+
+// Pack lays named values out as the bytes of a flat buffer, zeros in the gaps. It says which name is missing or has
+// another length.
+func (l *Layout) Pack(values map[string][]float32) ([]byte, error) {
+	out := make([]byte, l.Bytes())
+	for _, p := range l.Params {
+		v, ok := values[p.Name]
+		if !ok || len(v) != p.Len() {
+			return nil, fmt.Errorf("model: parameter %s: %d values, %d wanted", p.Name, len(v), p.Len())
+		}
+		at := 4 * l.offset[p.Name]
+		for i, x := range v {
+			binary.LittleEndian.PutUint32(out[at+4*i:], math.Float32bits(x))
+		}
+	}
+	return out, nil
+}
+
+// Slice returns one parameter's bytes within the bytes of a flat buffer.
+func (l *Layout) Slice(flat []byte, p Param) []byte {
+	at := 4 * l.offset[p.Name]
+	return flat[at : at+4*p.Len()]
+}
+
+// Model is a configuration on a device: the layout of its parameters and the constant tables that its layers read. The
+// parameters themselves are the caller's, so that weights and their EMA can take turns.
+type Model struct {
+	Config
+	Layout *Layout
+	tables []*engine.Buffer
+
+	ropeCos, ropeSin kernels.Tensor // (T,D/2)
+	fold             kernels.FoldOptions
+}
+
+// New uploads the tables of a valid configuration.
+func New(d *engine.Device, c Config) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Model{Config: c, Layout: c.Layout()}
+	var err error
+	table := func(label string, data []float32, shape ...int) kernels.Tensor {
+		if err != nil {
+			return kernels.Tensor{}
+		}
+		var b *engine.Buffer
+		if b, err = d.NewBuffer(label, 4*int64(len(data))); err != nil {
+			return kernels.Tensor{}
+		}
+		m.tables = append(m.tables, b)
+		if !d.DryRun() {
+			raw := make([]byte, 4*len(data))
+			for i, v := range data {
+				binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(v))
+			}
+			err = d.Upload(b.All(), raw)
+		}
+		return kernels.View(b.All(), shape...)
+	}
+	cos, sin := kernels.RoPETablePost(c.Grid(), c.Stride, c.Patch, c.Size, c.HeadSize(), c.RoPEBase)
+	m.ropeCos = table("rope cos", cos, c.Tokens(), c.HeadSize()/2)
+	m.ropeSin = table("rope sin", sin, c.Tokens(), c.HeadSize()/2)
+	m.fold = kernels.FoldOptions{Patch: c.Patch, Stride: c.Stride}
+	if c.Stride < c.Patch { // where patches overlap, their mean weighted by a window that fades towards the edges
+		hann := kernels.Hann(c.Patch)
+		window := table("window", hann, c.Patch)
+		norm := table("inverse norm", kernels.FoldNorm(hann, c.Size, c.Size, c.Stride), c.Size, c.Size)
+		m.fold.Window, m.fold.InvNorm = &window, &norm
+	}
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close frees the tables.
+func (m *Model) Close() {
+	for _, b := range m.tables {
+		b.Close()
+	}
+}
+
+// Weights are the parameters as the tape sees them, by name.
+type Weights map[string]*autograd.Var
+
+// Bind brings the parameters in a flat buffer onto the tape, with gradients into another; grads may be nil where none are
+// wanted.
+func (m *Model) Bind(t *autograd.Tape, params, grads *engine.Buffer) Weights {
+	w := Weights{}
+	for _, p := range m.Layout.Params {
+		if grads == nil {
+			w[p.Name] = t.Const(m.Layout.View(params, p))
+		} else {
+			w[p.Name] = t.Param(p.Name, m.Layout.View(params, p), m.Layout.View(grads, p))
+		}
+	}
+	return w
+}
+
+// Forward predicts the clean image from the noisy image z (B,3,ImgH,ImgW) at flow times tau (B).
+func (m *Model) Forward(t *autograd.Tape, w Weights, z, tau *autograd.Var) *autograd.Var {
+	e := t.TimeEmbedding(tau, m.TimeDim, kernels.TimeEmbeddingOptions{Scale: float32(m.TimeScale)}) // (B,E)
+	e = t.Linear(e, w["time.0.weight"], w["time.0.bias"], nil)
+	e = t.Linear(t.SiLU(e), w["time.2.weight"], w["time.2.bias"], nil)
+
+	x := t.Unfold(z, kernels.FoldOptions{Patch: m.Patch, Stride: m.Stride}) // (B,T,3PP)
+	x = t.Linear(t.ConcatTime(x, e), w["in.weight"], nil, nil)              // (B,T,C)
+	for i := range m.Depth {
+		x = m.block(t, w, fmt.Sprintf("blocks.%d.", i), x)
+	}
+	x = t.Linear(x, w["out.weight"], nil, nil) // (B,T,3PP)
+	return t.Fold(x, m.Size, m.Size, m.fold)
+}
+
+// block is a pre-norm transformer block: x += proj(attention(norm(x))), x += w3(swiglu(w12(norm(x)))).
+func (m *Model) block(t *autograd.Tape, w Weights, b string, x *autograd.Var) *autograd.Var {
+	s := x.Value.Shape
+	qkv := t.Linear(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, nil) // (B,T,3C)
+	h := t.Heads(qkv, 3, m.Heads)                                            // each (B,T,H,D)
+	q := t.RoPE(m.norm(t, w, b+"q_norm", h[0]), m.ropeCos, m.ropeSin, false)
+	k := t.RoPE(m.norm(t, w, b+"k_norm", h[1]), m.ropeCos, m.ropeSin, false)
+	o := t.Reshape(t.Attention(q, k, h[2]), s...)
+	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)
+
+	y := t.Linear(m.norm(t, w, b+"norm2", x), w[b+"w12.weight"], nil, nil) // (B,T,2F)
+	return t.Linear(t.SwiGLU(y, m.ValueFirst), w[b+"w3.weight"], nil, x)
+}
+
+func (m *Model) norm(t *autograd.Tape, w Weights, name string, x *autograd.Var) *autograd.Var {
+	if m.Norm == "derf" {
+		return t.Derf(x, w[name+".alpha"], w[name+".shift"])
+	}
+	return t.RMSNorm(x, w[name+".weight"], normEps)
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+
+package model
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"jitvk/autograd"
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+)
+
+func TestMain(m *testing.M) { kerneltest.Main(m) }
+
+func TestParameterCounts(t *testing.T) {
+	for name, want := range map[string]int{"blog256": 114591040} {
+		c, err := Preset(name)
+		if err != nil || c.ParamCount() != want {
+			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want, err)
+		}
+	}
+	c, _ := Preset("blog256")
+	if c.Tokens() != 441 {
+		t.Errorf("blog256: %d tokens, want 441", c.Tokens())
+	}
+	c.Norm = "rms" // the post's main text; torch_jit.py's blog256-rms
+	if c.ParamCount() != 114591040-12*(4*1536-2*768-2*64) {
+		t.Errorf("blog256 with RMSNorm: %d parameters", c.ParamCount())
+	}
+}
+
+func TestPresetsAreValid(t *testing.T) {
+	for _, name := range Presets() {
+		c, err := Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Preset("huge"); err == nil || !strings.Contains(err.Error(), "blog256") {
+		t.Errorf("an unknown preset: %v", err)
+	}
+}
+
+func TestValidateNamesWhatWouldDo(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Config)
+		says   []string
+	}{
+		"stride that does not tile": {func(c *Config) { c.Stride = 5 }, []string{"-stride 5", "1, 2, 3, 4, 6, 8"}},
+		"stride beyond the patch":   {func(c *Config) { c.Stride = 12 }, []string{"-stride 12", "-patch 8"}},
+		"patch beyond the image":    {func(c *Config) { c.Patch, c.Stride = 64, 64 }, []string{"-patch 64", "-size 32"}},
+		"heads":                     {func(c *Config) { c.Heads = 3 }, []string{"-heads 3", "-dim 128", "1, 2, 4, 8, 16"}},
+		"width":                     {func(c *Config) { c.Dim = 129 }, []string{"-dim 129", "192"}},
+		"zero depth":                {func(c *Config) { c.Depth = 0 }, []string{"-depth 0"}},
+		"negative size":             {func(c *Config) { c.Size = -32 }, []string{"-size -32"}},
+		"mu":                        {func(c *Config) { c.Mu = math.NaN() }, []string{"-mu NaN"}},
+	} {
+		c, _ := Preset("quick")
+		c.Size, c.Patch, c.Stride, c.Dim, c.Heads = 32, 8, 8, 128, 2
+		test.change(&c)
+		err := c.Validate()
+		for _, s := range test.says {
+			if err == nil || !strings.Contains(err.Error(), s) {
+				t.Errorf("%s: %v does not say %q", name, err, s)
+			}
+		}
+	}
+}
+
+// small models that have every part of the large ones: overlap and window, both norms, both orders of the SwiGLU.
+func small() map[string]Config {
+	base := Config{Preset: "test", Size: 16, Patch: 8, Stride: 4, Dim: 32, Depth: 2, Heads: 2, Hidden: 40, Norm: "rms", TimeDim: 8, TimeHidden: 12,
+		TimeScale: 1000, RoPEBase: 20000, Mu: -0.8, Sigma: 0.8}
+	derf := base
+	derf.Norm, derf.ValueFirst = "derf", true
+	plain := base
+	plain.Stride, plain.Heads = 8, 4
+	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain}
+}
+
+// TestModelAgainstFloat64 compares prediction, loss and the gradient of every parameter with the float64 model: the
+// gradient along random directions by central differences.
+func TestModelAgainstFloat64(t *testing.T) {
+	for name, c := range small() {
+		t.Run(name, func(t *testing.T) {
+			dev := kerneltest.Device(t)
+			m, err := New(dev, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			rnd := kerneltest.NewRand(7)
+			values, ref := map[string][]float32{}, refModel{c, map[string][]float64{}}
+			for _, p := range c.Params() {
+				v := rnd.Normal(p.Len())
+				for i := range v {
+					scale := float32(0.2)
+					if strings.HasSuffix(p.Name, "alpha") || strings.HasSuffix(p.Name, "norm1.weight") || strings.Contains(p.Name, "_norm.weight") {
+						v[i] = 1 + scale*v[i]
+					} else {
+						v[i] *= scale
+					}
+				}
+				values[p.Name], ref.w[p.Name] = v, kerneltest.Widen(v)
+			}
+			const batch = 3
+			n := batch * 3 * c.Size * c.Size
+			zs, xs, taus := rnd.Normal(n), rnd.Uniform(n, -1, 1), []float32{0.03, 0.5, 0.97} // the last is clamped
+
+			flat, err := m.Layout.Pack(values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			weights, grads := buffer(t, dev, m.Layout.Bytes()), buffer(t, dev, m.Layout.Bytes())
+			if err := dev.Upload(weights.All(), flat); err != nil {
+				t.Fatal(err)
+			}
+			r := kerneltest.New(t)
+			z, x, tau := r.Input(zs, batch, 3, c.Size, c.Size), r.Input(xs, batch, 3, c.Size, c.Size), r.Input(taus, batch)
+			loss, pred := r.Output(1), r.Output(batch, 3, c.Size, c.Size)
+			r.Run(func(p *engine.Program) {
+				tape := autograd.New(p)
+				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau))
+				p.Copy(pred.Range, out.Value.Range)
+				tape.VLoss(loss, out, x, tau, kernels.VLossOptions{TauClamp: TauClamp})
+				tape.Backward()
+			})
+
+			zw, xw, tw := kerneltest.Widen(zs), kerneltest.Widen(xs), kerneltest.Widen(taus)
+			var want []float64
+			for b := range batch {
+				want = append(want, ref.forward(zw[b*n/batch:(b+1)*n/batch], tw[b])...)
+			}
+			kerneltest.Equal(t, "prediction", r.Floats(pred), want, 1e-5)
+			kerneltest.Equal(t, "loss", r.Floats(loss), []float64{ref.loss(zw, xw, tw)}, 1e-5)
+
+			raw, err := dev.Download(grads.All())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range c.Params() {
+				g := floats(m.Layout.Slice(raw, p))
+				w := ref.w[p.Name]
+				direction, dot, gnorm := kerneltest.Widen(rnd.Normal(len(w))), 0.0, 0.0
+				for i, d := range direction {
+					dot += d * float64(g[i])
+					gnorm += float64(g[i]) * float64(g[i])
+				}
+				at := func(h float64) float64 {
+					moved := make([]float64, len(w))
+					for i := range w {
+						moved[i] = w[i] + h*direction[i]
+					}
+					ref.w[p.Name] = moved
+					defer func() { ref.w[p.Name] = w }()
+					return ref.loss(zw, xw, tw)
+				}
+				const h = 1e-4 // five points: the error is of order h⁴
+				slope := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
+				// The slope along a random direction has the scale of the gradient's norm.
+				if diff := math.Abs(slope - dot); !(diff <= 1e-4*math.Sqrt(gnorm)) || gnorm == 0 {
+					t.Errorf("gradient of %s along a random direction: %g, want %g (norm of the gradient %g)", p.Name, dot, slope, math.Sqrt(gnorm))
+				}
+			}
+		})
+	}
+}
+
+func floats(b []byte) []float32 {
+	out := make([]float32, len(b)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(uint32(b[4*i]) | uint32(b[4*i+1])<<8 | uint32(b[4*i+2])<<16 | uint32(b[4*i+3])<<24)
+	}
+	return out
+}
+
+func buffer(t *testing.T, d *engine.Device, size int64) *engine.Buffer {
+	t.Helper()
+	b, err := d.NewBuffer(t.Name(), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// TestVelocityWeight checks the integral against a plain average over drawn times.
+func TestVelocityWeight(t *testing.T) {
+	c, _ := Preset("quick")
+	rnd := kerneltest.NewRand(3)
+	sum := 0.0
+	const n = 1000000
+	for range n {
+		d := math.Max(1-1/(1+math.Exp(-(c.LogitMean()+c.Sigma*rnd.NormFloat64()))), TauClamp)
+		sum += 1 / (d * d)
+	}
+	if got := c.VelocityWeight(); math.Abs(got/(sum/n)-1) > 0.01 {
+		t.Errorf("%g, drawn times give %g", got, sum/n)
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+
+// Package command is the program `go run ./sample`: it loads a checkpoint, draws pictures from it and writes them as one
+// grid, and their whole way from noise to image as a trajectory if asked to.
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"jitvk/engine"
+	"jitvk/model"
+	"jitvk/sample/grid"
+	"jitvk/sample/ode"
+	"jitvk/sample/sampler"
+	"jitvk/train/checkpoint"
+	"jitvk/train/cli"
+	"jitvk/train/report"
+	"jitvk/train/trainer"
+)
+
+// Config is everything that `go run ./sample` can be told.
+type Config struct {
+	Checkpoint string // "" is the newest run's
+	N          int    // pictures
+	Steps      int    // solver steps
+	Seed       uint64
+	Batch      int    // pictures at once
+	Out        string // the grid; "" is samples-SEED.png beside the checkpoint
+	Trajectory string // safetensors file for tau and z, or ""
+	Device     string
+	DryRun     bool
+}
+
+// Parse reads the command line.
+func Parse(args []string) (Config, error) {
+	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
+	var c Config
+	fs.StringVar(&c.Checkpoint, "checkpoint", "", "checkpoint to load (default that of the newest run)")
+	fs.IntVar(&c.N, "n", 64, "pictures")
+	fs.IntVar(&c.Steps, "steps", 50, "solver steps from noise to image")
+	fs.Uint64Var(&c.Seed, "seed", 1, "of the noise; picture i depends on the seed and on i alone")
+	fs.IntVar(&c.Batch, "batch", 0, "pictures at once (default -n, at most 64)")
+	fs.StringVar(&c.Out, "out", "", "PNG file for the grid (default beside the checkpoint)")
+	fs.StringVar(&c.Trajectory, "trajectory", "", "safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first")
+	fs.StringVar(&c.Device, "device", "", "index of the Vulkan device or part of its name")
+	fs.BoolVar(&c.DryRun, "dry-run", false, "print what would be done and planned memory, then stop")
+	if err := cli.Parse(fs, args); err != nil {
+		return c, err
+	}
+	switch {
+	case c.N < 1 || c.N > 65536:
+		return c, fmt.Errorf("sample: -n %d: between 1 and 65536 pictures", c.N)
+	case c.Steps < 1 || c.Steps > 100000:
+		return c, fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 50 is usual", c.Steps)
+	case c.Batch < 0 || c.Batch > 65535:
+		return c, fmt.Errorf("sample: -batch %d: between 1 and 65535 pictures at once", c.Batch)
+	}
+	if c.Batch == 0 {
+		c.Batch = min(c.N, 64)
+	}
+	c.Batch = min(c.Batch, c.N)
+	return c, nil
+}
+
+// Run samples as c says.
+func Run(ctx context.Context, c Config, out io.Writer) error {
+	path := c.Checkpoint
+	if path == "" {
+		var err error
+		if path, err = newest("runs"); err != nil {
+			return err
+		}
+	}
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	config, err := trainer.LoadConfig(f)
+	if err != nil {
+		return fmt.Errorf("sample: %s: %w", path, err)
+	}
+	dev, err := engine.Open(engine.Options{Select: c.Device, DryRun: c.DryRun})
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	m, err := model.New(dev, config)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	weights, kind, err := load(dev, m, f)
+	if err != nil {
+		return fmt.Errorf("sample: %s: %w", path, err)
+	}
+	defer weights.Close()
+	s, err := sampler.New(dev, m, weights, c.Batch)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if c.Out == "" {
+		c.Out = filepath.Join(filepath.Dir(path), fmt.Sprintf("samples-%d.png", c.Seed))
+	}
+	h := &report.Header{}
+	h.Add("device", "%s (%s, %s)", dev.Info().Name, dev.Info().Type, dev.Info().Driver)
+	h.Add("checkpoint", "%s, step %s, %s", path, f.Meta["step"], kind)
+	h.Add("model", "%s: %d px, %s parameters", config.Preset, config.Size, report.Count(int64(config.ParamCount())))
+	h.Add("sampling", "%d pictures, %d Euler steps, seed %d", c.N, c.Steps, c.Seed)
+	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Peak))
+	if c.DryRun {
+		h.Add("dry run", "nothing was allocated")
+		return h.Print(out)
+	}
+	if err := h.Print(out); err != nil {
+		return err
+	}
+	o := sampler.Options{N: c.N, Steps: c.Steps, Seed: c.Seed}
+	var z []float32
+	pixels := 3 * config.Size * config.Size
+	if c.Trajectory != "" {
+		z = make([]float32, (c.Steps+1)*c.N*pixels)
+		o.Trajectory = func(picture, point int, _ float64, state []float32) {
+			copy(z[(point*c.N+picture)*pixels:], state)
+		}
+	}
+	batches := (c.N + c.Batch - 1) / c.Batch
+	progress := report.NewProgress(out, 0, batches*c.Steps, 0)
+	o.Progress = func(done, _ int) { progress.Advance(done) }
+	pictures, err := s.Sample(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := progress.Finish(); err != nil {
+		return err
+	}
+	if err := grid.Save(c.Out, grid.Draw(pictures, c.N, config.Size, config.Size, 0, grid.Options{})); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "grid        ", c.Out)
+	if c.Trajectory != "" {
+		if err := saveTrajectory(c, config.Size, z, f.Meta["config"]); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "trajectory  ", c.Trajectory)
+	}
+	return nil
+}
+
+// newest returns the checkpoint of the newest run that has one.
+func newest(base string) (string, error) {
+	runs, err := report.Runs(base)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range runs {
+		path := filepath.Join(dir, trainer.CheckpointName)
+		if f, err := checkpoint.Open(path); err == nil {
+			f.Close()
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("sample: no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
+}
+
+// load uploads a checkpoint's weights: their average where there is one.
+func load(dev *engine.Device, m *model.Model, f *checkpoint.File) (b *engine.Buffer, kind string, err error) {
+	prefix := "ema/"
+	kind = "averaged weights"
+	if _, err := f.Float32(prefix + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
+		prefix, kind = "", "weights"
+	}
+	values := map[string][]float32{}
+	for _, p := range m.Layout.Params {
+		if values[p.Name], err = f.Float32(prefix+p.Name, p.Shape...); err != nil {
+			return nil, "", err
+		}
+	}
+	flat, err := m.Layout.Pack(values)
+	if err != nil {
+		return nil, "", err
+	}
+	if b, err = dev.NewBuffer("weights", m.Layout.Bytes()); err != nil {
+		return nil, "", err
+	}
+	if !dev.DryRun() {
+		err = dev.Upload(b.All(), flat)
+	}
+	return b, kind, err
+}
+
+func saveTrajectory(c Config, size int, z []float32, config string) error {
+	taus := ode.Grid(0, 1, c.Steps)
+	tau := make([]float32, len(taus))
+	for i, v := range taus {
+		tau[i] = float32(v)
+	}
+	return checkpoint.Save(c.Trajectory, map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}, []checkpoint.Tensor{
+		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: checkpoint.EncodeFloat32(tau)},
+		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, c.N, 3, size, size}, Data: checkpoint.EncodeFloat32(z)},
+	})
+}

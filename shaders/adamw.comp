@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// AdamW: one optimizer step (Loshchilov and Hutter, arXiv 1711.05101; the order of operations is PyTorch's).
+// Computes: g' = g / loss_scale * min(1, clip / (norm / loss_scale + 1e-6))
+//           m = beta1 m + (1 - beta1) g';  v = beta2 v + (1 - beta2) g'^2
+//           w = w (1 - lr decay) - lr (m / bias1) / (sqrt(v / bias2) + eps)
+// Shapes:   w, g, m, v flat, count floats; norm (1): L2 norm of the whole gradient, loss_scale included; step buffer
+// Push:     count, beta1, beta2, eps, decay, clip (0: off)
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation
+// Dispatch: ceil(count / (LOCAL ITEMS)) workgroups
+// Precision: fp32
+// CPU:      kernels/ref/adamw.go AdamW
+// Backward: none
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#define STEP_BINDING 5
+#include "common.glsl"
+#include "step.glsl"
+
+layout(set = 0, binding = 0, std430) buffer W { float w[]; };
+layout(set = 0, binding = 1, std430) buffer M { float m[]; };
+layout(set = 0, binding = 2, std430) buffer V { float v[]; };
+layout(set = 0, binding = 3, std430) readonly buffer G { float g[]; };
+layout(set = 0, binding = 4, std430) readonly buffer Norm { float norm[]; };
+layout(push_constant) uniform Push { uint count; float beta1, beta2, eps, decay, clip; };
+layout(constant_id = 1) const uint ITEMS = 4;
+
+void main() {
+    float scale = 1.0 / now.loss_scale;
+    if (clip > 0.0) scale *= min(1.0, clip / (norm[0] * scale + 1e-6));
+    float keep = 1.0 - now.lr * decay, rate = now.lr / now.bias1, root2 = inversesqrt(now.bias2);
+
+    uint block = group_index();
+    for (uint e = block_first(block, ITEMS), end = block_end(block, ITEMS, count); e < end; e += gl_WorkGroupSize.x) {
+        float d = g[e] * scale;
+        float m1 = beta1 * m[e] + (1.0 - beta1) * d;
+        float v1 = beta2 * v[e] + (1.0 - beta2) * d * d;
+        m[e] = m1;
+        v[e] = v1;
+        w[e] = keep * w[e] - rate * m1 / (sqrt(v1) * root2 + eps);
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// Attention backward, before the rest: what every gradient of a query's row of scores has in common.
+// Computes: delta[b,h,t] = sum over D of do o, which is sum_j p[j] (do.v[j]): the mean that softmax's gradient takes off
+// Shapes:   do, o (B,T,H,D), tokens ldDO, ldO floats apart; delta (B,H,T)
+// Push:     rows = B*T*H, T, H, D, ldDO, offDO, ldO, offO (floats)
+// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false)
+// Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
+// Precision: fp32 storage and sums
+// CPU:      kernels/ref/attention.go AttentionBackward
+// Forward:  attention/01_narrow_fwd.comp; what follows is attention/01_narrow_bwd_dkv.comp or its likes
+#version 450
+#extension GL_KHR_shader_subgroup_arithmetic : require
+
+layout(local_size_x_id = 0) in;
+layout(set = 0, binding = 0, std430) writeonly buffer Delta { float delta[]; };
+layout(set = 0, binding = 1, std430) readonly buffer DO { float do_[]; };
+layout(set = 0, binding = 2, std430) readonly buffer O { float o[]; };
+layout(push_constant) uniform Push { uint rows, T, H, D, ldDO, offDO, ldO, offO; };
+layout(constant_id = 1) const bool SPREAD = true;
+
+void main() {
+    // Workgroups are spread over x and y, since 65535 in x is all that Vulkan promises.
+    uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+    uint row = SPREAD ? group * gl_NumSubgroups + gl_SubgroupID : group * gl_WorkGroupSize.x + gl_LocalInvocationIndex;
+    uint lane = SPREAD ? gl_SubgroupInvocationID : 0;
+    uint lanes = SPREAD ? gl_WorkGroupSize.x / gl_NumSubgroups : 1;  // gl_SubgroupSize is but a maximum on some drivers
+    if (row >= rows) return;
+
+    uint token = row / H, h = row % H;  // neighbours in memory are neighbours in h; delta is written across
+    uint from = offDO + token * ldDO + h * D, fromo = offO + token * ldO + h * D;
+    float sum = 0.0;
+    for (uint d = lane; d < D; d += lanes) sum += do_[from + d] * o[fromo + d];
+    if (SPREAD) sum = subgroupAdd(sum);
+    if (lane == 0) delta[((token / T) * H + h) * T + token % T] = sum;
+}

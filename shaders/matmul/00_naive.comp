@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Matrix product, naive: one invocation owns one element of C and walks along K.
+// The foot of the ladder: 2 loads for each multiply-add, so it runs at the speed of the memory and not of the arithmetic.
+// Computes, Shapes, Push: see matmul.glsl
+// Spec:     0 LOCAL invocations a workgroup; 1 to 5 see matmul.glsl
+// Dispatch: (ceil(N/LOCAL), M, batch); a workgroup owns LOCAL neighbouring columns of one row
+// Precision: fp32, one chain of K additions
+// CPU:      kernels/ref/matmul.go MatMul
+// Backward: dA = dC op(B)ᵀ and dB = op(A)ᵀ dC: this shader with other constants
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "matmul.glsl"
+
+layout(local_size_x_id = 0) in;
+
+void main() {
+    uint m = gl_WorkGroupID.y, n = gl_GlobalInvocationID.x;
+    if (n >= N) return;
+    float sum = 0;
+    for (uint k = 0; k < K; k++) sum = fma(a[index_a(m, k)], b[index_b(k, n)], sum);
+    store(m, n, sum);
+}

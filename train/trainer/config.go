@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+
+package trainer
+
+import (
+	"flag"
+	"fmt"
+	"math"
+
+	"jitvk/engine"
+	"jitvk/model"
+	"jitvk/train/cli"
+)
+
+// Config is everything that `go run ./train` can be told.
+type Config struct {
+	Model  model.Config `json:"model"`
+	Data   string       `json:"data"`   // folder or zip; "" is the built-in portraits
+	Batch  int          `json:"batch"`  // images a step
+	Steps  int          `json:"steps"`  // optimizer steps
+	LR     float64      `json:"lr"`     // learning rate after warm-up
+	Warmup int          `json:"warmup"` // steps over which it rises from 0
+	Decay  float64      `json:"decay"`  // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA    float64      `json:"ema"`    // decay of the averaged weights that samples are drawn with; 0: none
+	Clip   float64      `json:"clip"`   // largest L2 norm of a gradient
+	Seed   uint64       `json:"seed"`
+	Flip   bool         `json:"flip"` // mirror half of the pictures
+
+	Device string `json:"-"` // index or part of a name
+	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
+	DryRun bool   `json:"-"`
+}
+
+// AdamW's other constants (official JiT code and the post alike).
+const (
+	beta1 = 0.9
+	beta2 = 0.95
+	eps   = 1e-8
+)
+
+// recipe returns a preset's training: what model.Preset is to the model.
+func recipe(preset string) Config {
+	c := Config{Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
+	switch preset {
+	case "quick":
+		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 1500, 2e-3, 0.5, 0.99
+	case "tiny":
+		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 16, 4000, 2e-3, 0.5, 0.995
+	case "faces64":
+		c.Batch, c.Steps, c.LR, c.Decay = 64, 20000, 5e-4, 0.5
+	case "blog256": // 100 epochs of 28,000 pictures, as the post ran it
+		c.Batch, c.Steps, c.LR, c.Warmup, c.EMA, c.Flip = 32, 87500, 1e-4, 0, 0, false
+	}
+	return c
+}
+
+// DefaultPreset is what trains in minutes on the device: quick on a CPU driver, faces64 on a GPU.
+func DefaultPreset(info engine.Info) string {
+	if info.CPU() {
+		return "quick"
+	}
+	return "faces64"
+}
+
+// Parse reads the command line. It opens no device unless the preset must be chosen by it.
+func Parse(args []string) (Config, error) {
+	fs := flag.NewFlagSet("train", flag.ContinueOnError)
+	var f Config
+	m := &f.Model
+	fs.StringVar(&m.Preset, "preset", "", "model and recipe: quick, tiny, faces64 or blog256 (default quick on a CPU driver, faces64 on a GPU)")
+	fs.StringVar(&f.Data, "data", "", "folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)")
+	fs.IntVar(&m.Size, "size", 0, "side of the pictures, pixels")
+	fs.IntVar(&m.Patch, "patch", 0, "side of a patch, pixels")
+	fs.IntVar(&m.Stride, "stride", 0, "pixels from patch to patch; less than -patch makes them overlap")
+	fs.IntVar(&m.Dim, "dim", 0, "width of the transformer")
+	fs.IntVar(&m.Depth, "depth", 0, "blocks of the transformer")
+	fs.IntVar(&m.Heads, "heads", 0, "attention heads")
+	fs.StringVar(&m.Norm, "norm", "", "rms or derf")
+	fs.Float64Var(&m.Mu, "mu", 0, "mean of logit(tau) in training")
+	fs.BoolVar(&m.Shift, "shift", false, "shift that mean by -ln(size/256)")
+	fs.IntVar(&f.Batch, "batch", 0, "pictures a step")
+	fs.IntVar(&f.Steps, "steps", 0, "optimizer steps")
+	fs.Float64Var(&f.LR, "lr", 0, "learning rate")
+	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
+	fs.Float64Var(&f.EMA, "ema", 0, "decay of the averaged weights; 0 turns them off")
+	fs.Uint64Var(&f.Seed, "seed", 1, "of everything random")
+	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures")
+	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
+	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
+	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
+	if err := cli.Parse(fs, args); err != nil {
+		return Config{}, err
+	}
+	name := m.Preset
+	if name == "" {
+		d, err := engine.Open(engine.Options{Select: f.Device, DryRun: true}) // only looks
+		if err != nil {
+			return Config{}, err
+		}
+		name = DefaultPreset(d.Info())
+	}
+	preset, err := model.Preset(name)
+	if err != nil {
+		return Config{}, err
+	}
+	c := recipe(name)
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	override(set, "size", &c.Model.Size, m.Size)
+	override(set, "patch", &c.Model.Patch, m.Patch)
+	if set["patch"] && !set["stride"] { // keep the preset's overlap: none, or a quarter of the patch
+		c.Model.Stride = m.Patch * preset.Stride / preset.Patch
+	}
+	override(set, "stride", &c.Model.Stride, m.Stride)
+	if set["dim"] { // the hidden width keeps the preset's ratio, in multiples of 8
+		c.Model.Hidden = int(math.Ceil(float64(preset.Hidden)*float64(m.Dim)/float64(preset.Dim)/8)) * 8
+	}
+	override(set, "dim", &c.Model.Dim, m.Dim)
+	override(set, "depth", &c.Model.Depth, m.Depth)
+	override(set, "heads", &c.Model.Heads, m.Heads)
+	override(set, "norm", &c.Model.Norm, m.Norm)
+	override(set, "mu", &c.Model.Mu, m.Mu)
+	override(set, "shift", &c.Model.Shift, m.Shift)
+	override(set, "batch", &c.Batch, f.Batch)
+	override(set, "steps", &c.Steps, f.Steps)
+	override(set, "lr", &c.LR, f.LR)
+	override(set, "warmup", &c.Warmup, f.Warmup)
+	override(set, "ema", &c.EMA, f.EMA)
+	override(set, "flip", &c.Flip, f.Flip)
+	return c, c.Validate()
+}
+
+func override[T any](set map[string]bool, name string, to *T, value T) {
+	if set[name] {
+		*to = value
+	}
+}
+
+// Validate says what is impossible and what would do.
+func (c Config) Validate() error {
+	if err := c.Model.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.Batch < 1 || c.Batch > 65535:
+		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
+	case c.Steps < 1 || c.Steps > math.MaxInt32:
+		return fmt.Errorf("train: -steps %d: it must be at least 1", c.Steps)
+	case !(c.LR > 0) || c.LR > 1:
+		return fmt.Errorf("train: -lr %g: above 0 and at most 1; these models take 1e-4 to 2e-3", c.LR)
+	case c.Warmup < 0:
+		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
+	case !(c.EMA >= 0 && c.EMA < 1):
+		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
+	}
+	return nil
+}
+
+// lr returns the learning rate of a step, counted from 0.
+func (c Config) lr(step int) float64 {
+	lr := c.LR
+	if step < c.Warmup {
+		lr *= float64(step+1) / float64(c.Warmup)
+	}
+	if start := float64(c.Steps) * (1 - c.Decay); float64(step) > start {
+		lr *= 0.5 + 0.5*math.Cos(math.Pi*(float64(step)-start)/(float64(c.Steps)-start))
+	}
+	return lr
+}
+
+// ema returns the decay of a step, counted from 0: early on it forgets the untrained weights faster.
+func (c Config) ema(step int) float64 {
+	return math.Min(c.EMA, float64(1+step)/float64(10+step))
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+
+package trainer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"jitvk/autograd"
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/model"
+	"jitvk/train/checkpoint"
+)
+
+// State is a training run on a device: the parameters and all that an optimizer step reads and writes, and the step
+// itself as a recorded program.
+type State struct {
+	Config
+	dev *engine.Device
+	m   *model.Model
+	// Flat buffers of one layout. ema is nil where there is none.
+	weights, grads, moment1, moment2, ema *engine.Buffer
+	step, bytes, scalars                  *engine.Buffer // step buffer; packed pictures; loss and gradient norm
+	program                               *engine.Program
+	at                                    int // steps done
+}
+
+// NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
+func NewState(d *engine.Device, c Config) (s *State, err error) {
+	s = &State{Config: c, dev: d}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if s.m, err = model.New(d, c.Model); err != nil {
+		return s, err
+	}
+	l := s.m.Layout
+	size := c.Model.Size
+	packed := (int64(c.Batch)*3*int64(size)*int64(size) + 3) / 4 * 4
+	for _, b := range []struct {
+		to    **engine.Buffer
+		label string
+		size  int64
+	}{{&s.weights, "weights", l.Bytes()}, {&s.grads, "gradients", l.Bytes()}, {&s.moment1, "adam m", l.Bytes()}, {&s.moment2, "adam v", l.Bytes()},
+		{&s.ema, "ema", l.Bytes()}, {&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed}, {&s.scalars, "scalars", 512}} {
+		if b.to == &s.ema && c.EMA == 0 {
+			continue
+		}
+		if *b.to, err = d.NewBuffer(b.label, b.size); err != nil {
+			return s, err
+		}
+	}
+	s.program = s.record()
+	if err = s.program.Build(); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+// record is one training step: pictures to floats, the flow's example, forward, backward, clip, AdamW, EMA.
+func (s *State) record() *engine.Program {
+	p := engine.NewProgram(s.dev, "training step")
+	c, l := s.Config, s.m.Layout
+	step := kernels.View(s.step.All(), kernels.StepBytes/4)
+	loss, norm := s.loss(), s.norm()
+
+	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
+	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
+	tape := autograd.New(p)
+	s.m.Train(tape, s.m.Bind(tape, s.weights, s.grads), loss, x, step)
+
+	w, g := l.Flat(s.weights), l.Flat(s.grads)
+	kernels.GradNorm(p, norm, g)
+	kernels.AdamW(p, w, g, l.Flat(s.moment1), l.Flat(s.moment2), norm, step,
+		kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)})
+	if s.ema != nil {
+		kernels.EMA(p, l.Flat(s.ema), w, step)
+	}
+	return p
+}
+
+func (s *State) loss() kernels.Tensor { return kernels.View(s.scalars.Range(0, 4), 1) }
+func (s *State) norm() kernels.Tensor { return kernels.View(s.scalars.Range(256, 4), 1) }
+
+// Close frees the run's memory.
+func (s *State) Close() {
+	if s.program != nil {
+		s.program.Close()
+	}
+	for _, b := range []*engine.Buffer{s.weights, s.grads, s.moment1, s.moment2, s.ema, s.step, s.bytes, s.scalars} {
+		b.Close()
+	}
+	if s.m != nil {
+		s.m.Close()
+	}
+}
+
+// Init gives the parameters their initial values and clears the optimizer's state.
+func (s *State) Init() error {
+	flat, err := s.m.Layout.Pack(s.Config.Model.Init(s.Seed))
+	if err != nil {
+		return err
+	}
+	if err := s.dev.Upload(s.weights.All(), flat); err != nil {
+		return err
+	}
+	if s.ema != nil {
+		if err := s.dev.Upload(s.ema.All(), flat); err != nil {
+			return err
+		}
+	}
+	zero := engine.NewProgram(s.dev, "zero")
+	defer zero.Close()
+	for _, b := range []*engine.Buffer{s.grads, s.moment1, s.moment2} { // gradients too: the gaps between them stay zero
+		zero.Fill(b.All(), 0)
+	}
+	if err := zero.Build(); err != nil {
+		return err
+	}
+	sub, err := zero.Submit(nil, nil)
+	if err != nil {
+		return err
+	}
+	_, err = sub.Wait()
+	s.at = 0
+	return err
+}
+
+// Result is a step's outcome, read back from the device.
+type Result struct {
+	Step           int
+	Loss, GradNorm float32
+	LR             float64
+}
+
+// Pending is a step under way.
+type Pending struct {
+	sub    *engine.Submission
+	result Result
+}
+
+// Step starts the next step on a batch of packed pictures (Batch,Size,Size,3). Two steps may be under way at once.
+func (s *State) Step(pictures []byte) (Pending, error) {
+	t := s.at
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, NoiseScale: 1, EMADecay: float32(s.Config.ema(t)),
+		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
+	packed := pictures
+	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
+		packed = append(append([]byte{}, pictures...), make([]byte, pad)...)
+	}
+	sub, err := s.program.Submit([]engine.Update{{To: s.step.All(), Data: step.Data()}, {To: s.bytes.All(), Data: packed}},
+		[]engine.Range{s.loss().Range, s.norm().Range})
+	if err != nil {
+		return Pending{}, err
+	}
+	s.at++
+	return Pending{sub, Result{Step: s.at, LR: s.lr(t)}}, nil
+}
+
+// Wait returns the step's result.
+func (p Pending) Wait() (Result, error) {
+	data, err := p.sub.Wait()
+	if err != nil {
+		return Result{}, err
+	}
+	r := p.result
+	r.Loss, r.GradNorm = float(data[0]), float(data[1])
+	if math.IsNaN(float64(r.Loss)) || math.IsInf(float64(r.Loss), 0) {
+		return r, fmt.Errorf("train: the loss is %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.Step)
+	}
+	return r, nil
+}
+
+func float(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
+
+// sampleWeights is what pictures are drawn with.
+func (s *State) sampleWeights() *engine.Buffer {
+	if s.ema != nil {
+		return s.ema
+	}
+	return s.weights
+}
+
+// Tensors downloads the run's state as named tensors: NAME for a weight, ema/NAME for its average, adam.m/NAME and
+// adam.v/NAME for the optimizer's moments.
+func (s *State) Tensors() ([]checkpoint.Tensor, error) {
+	var out []checkpoint.Tensor
+	for _, part := range []struct {
+		prefix string
+		buffer *engine.Buffer
+	}{{"", s.weights}, {"ema/", s.ema}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}} {
+		if part.buffer == nil {
+			continue
+		}
+		flat, err := s.dev.Download(part.buffer.All())
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range s.m.Layout.Params {
+			out = append(out, checkpoint.Tensor{Name: part.prefix + p.Name, DType: "F32", Shape: p.Shape, Data: s.m.Layout.Slice(flat, p)})
+		}
+	}
+	return out, nil
+}
