@@ -55,7 +55,7 @@ func (c attentionCase) test(t *testing.T, rung string) {
 	// qkv and dqkv: three tensors, or three views of one whose tokens are (q | k | v).
 	three := func(data ...[]float32) [3]rowTensor {
 		if !c.fused {
-			return [3]rowTensor{rows(h, data[0], packed, width, shape...), rows(h, data[1], packed, width, shape...), rows(h, data[2], packed, width, shape...)}
+			return [3]rowTensor{rows(h, data[0], packed, width, shape...), rows(h, data[1], strided, width, shape...), rows(h, data[2], strided.next(1), width, shape...)}
 		}
 		all := make([]float32, 0, 3*n)
 		for at := 0; at < n; at += width {
@@ -75,7 +75,7 @@ func (c attentionCase) test(t *testing.T, rung string) {
 		return out
 	}
 	qkv, dqkv := three(q, k, v), three(nil, nil, nil)
-	dot, ot, lset := rows(h, do, packed, width, shape...), rows(h, nil, packed, width, shape...), h.Output(c.b, c.h, c.t)
+	dot, ot, lset := rows(h, do, strided.next(2), width, shape...), rows(h, nil, strided.next(3), width, shape...), h.Output(c.b, c.h, c.t)
 	h.Run(func(p *engine.Program) {
 		kernels.Attention(p, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor)
 		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor)
@@ -87,7 +87,7 @@ func (c attentionCase) test(t *testing.T, rung string) {
 	ref.Attention(o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d)
 	ref.AttentionBackward(dq, dk, dv, wide(do), o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d)
 	values := func(x rowTensor) []float32 {
-		if x.Ld == 0 {
+		if x.gap != nil {
 			return x.values(t)
 		}
 		all, out := h.Floats(x.Tensor), []float32(nil)
@@ -150,27 +150,29 @@ func TestAttentionExtremes(t *testing.T) {
 	const T, d = 19, 32
 	rnd := kerneltest.NewRand(5)
 	normal, zero := rnd.Normal(T*d), make([]float32, T*d)
-	big, equal, lone := slices.Clone(normal), make([]float32, T*d), slices.Clone(zero)
+	big, equal, minus, lone := slices.Clone(normal), make([]float32, T*d), make([]float32, T*d), slices.Clone(zero)
 	for i := range big {
 		big[i] *= 100 // scores of ±50000: one key takes all
 		equal[i] = 30 // all scores 900*sqrt(32)
+		minus[i] = -30
 	}
 	for i := range d {
 		lone[3*d+i] = 20 // one token whose score with itself is 2263, others 0
 	}
 	for _, rung := range attentionRungs {
 		onRung(t, rung, func(t *testing.T) {
-			for name, x := range map[string][]float32{"zeros": zero, "big": big, "equal": equal, "lone": lone} {
+			for name, qk := range map[string][2][]float32{"zeros": {zero, zero}, "big": {big, big}, "equal": {equal, equal}, "lone": {lone, lone},
+				"far below zero": {equal, minus}} { // where a score of a key past the end, 0, would be the largest
 				t.Run(name, func(t *testing.T) {
 					h := kerneltest.New(t)
-					qt, vt, ot, lset := h.Input(x, 1, T, 1, d), h.Input(normal, 1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, 1, T)
+					qt, kt, vt, ot, lset := h.Input(qk[0], 1, T, 1, d), h.Input(qk[1], 1, T, 1, d), h.Input(normal, 1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, 1, T)
 					dq, dk, dv := h.Output(1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, T, 1, d)
 					h.Run(func(p *engine.Program) {
-						kernels.Attention(p, ot, lset, qt, qt, vt)
-						kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, qt, vt)
+						kernels.Attention(p, ot, lset, qt, kt, vt)
+						kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt)
 					})
 					o, lse := make([]float64, T*d), make([]float64, T)
-					ref.Attention(o, lse, kerneltest.Widen(x), kerneltest.Widen(x), kerneltest.Widen(normal), 1, T, 1, d)
+					ref.Attention(o, lse, kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal), 1, T, 1, d)
 					kerneltest.Equal(t, "o", h.Floats(ot), o, 1e-5)
 					kerneltest.Equal(t, "lse", h.Floats(lset), lse, 1e-5)
 					for i, g := range slices.Concat(h.Floats(dq), h.Floats(dk), h.Floats(dv)) {

@@ -13,7 +13,7 @@ import (
 )
 
 func TestColSum(t *testing.T) {
-	for _, size := range [][2]int{{1, 1}, {3, 7}, {127, 8}, {128, 9}, {129, 64}, {130, 65}, {1024, 100}, {20000, 3}} {
+	for _, size := range [][2]int{{1, 1}, {3, 7}, {127, 8}, {128, 9}, {129, 64}, {130, 65}, {361, 5}, {1024, 100}, {17200, 3}} {
 		for _, l := range layouts {
 			for _, acc := range []bool{false, true} {
 				n, c := size[0], size[1]

@@ -21,8 +21,8 @@ func TestDerf(t *testing.T) {
 					n, w := kernels.Tensor{Shape: c.shape}.Len()/c.width, c.width
 					x, dy, dx0 := rnd.Normal(n*w), rnd.Normal(n*w), rnd.Normal(n*w)
 					alpha, shift, da0, ds0 := rnd.Normal(w), rnd.Normal(w), rnd.Normal(w), rnd.Normal(w)
-					xt, dyt := rows(h, x, l, w, c.shape...), rows(h, dy, l, w, c.shape...)
-					yt, dxt := rows(h, nil, l, w, c.shape...), rows(h, pick(acc, dx0), l, w, c.shape...)
+					xt, dyt := rows(h, x, l, w, c.shape...), rows(h, dy, l.next(1), w, c.shape...)
+					yt, dxt := rows(h, nil, l.next(2), w, c.shape...), rows(h, pick(acc, dx0), l.next(3), w, c.shape...)
 					dat, dst := rows(h, pick(acc, da0), packed, w, w), rows(h, pick(acc, ds0), packed, w, w)
 					at, st := h.Input(alpha, w), h.Input(shift, w)
 					h.Run(func(p *engine.Program) {

@@ -39,8 +39,8 @@ func TestRMSNorm(t *testing.T) {
 					size := kernels.Tensor{Shape: c.shape}.Len()
 					n := size / c.c
 					x, w, dy, dx0, dw0 := rnd.Normal(size), rnd.Normal(c.c), rnd.Normal(size), rnd.Normal(size), rnd.Normal(c.c)
-					xt, dyt := rows(h, x, l, c.width, c.shape...), rows(h, dy, l, c.width, c.shape...)
-					yt, dxt := rows(h, nil, l, c.width, c.shape...), rows(h, pick(acc, dx0), l, c.width, c.shape...)
+					xt, dyt := rows(h, x, l, c.width, c.shape...), rows(h, dy, l.next(1), c.width, c.shape...)
+					yt, dxt := rows(h, nil, l.next(2), c.width, c.shape...), rows(h, pick(acc, dx0), l.next(3), c.width, c.shape...)
 					dwt := rows(h, pick(acc, dw0), packed, c.c, c.c)
 					wt, rstdt := h.Input(w, c.c), h.Output(n)
 					h.Run(func(p *engine.Program) {

@@ -23,7 +23,7 @@ func TestRoPE(t *testing.T) {
 					n, o := c.b*c.t*c.h*c.d, kernels.RoPEOptions{Inverse: inverse, Interleaved: interleaved}
 					x, cos, sin := rnd.Normal(n), rnd.Normal(c.t*c.d/2), rnd.Normal(c.t*c.d/2)
 					cost, sint := h.Input(cos, c.t, c.d/2), h.Input(sin, c.t, c.d/2)
-					xt, yt := rows(h, x, l, c.h*c.d, c.b, c.t, c.h, c.d), rows(h, nil, l, c.h*c.d, c.b, c.t, c.h, c.d)
+					xt, yt := rows(h, x, l, c.h*c.d, c.b, c.t, c.h, c.d), rows(h, nil, l.next(1), c.h*c.d, c.b, c.t, c.h, c.d)
 					zt := rows(h, x, l, c.h*c.d, c.b, c.t, c.h, c.d) // in place
 					h.Run(func(p *engine.Program) {
 						kernels.RoPE(p, yt.Tensor, xt.Tensor, cost, sint, o)

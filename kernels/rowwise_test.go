@@ -22,7 +22,16 @@ var (
 	strideOf = map[layout]string{packed: "packed", strided: "strided"}
 )
 
-// rowTensor is a tensor of a run with its data and layout. gapValue marks the floats between rows, which nobody may write.
+// next is a layout for the next tensor of a call: packed stays packed, others differ, so that a shader that takes one
+// tensor's stride for another's is caught.
+func (l layout) next(i int) layout {
+	if l == packed {
+		return l
+	}
+	return layout{l.gap + 8*i, l.off + 4*i}
+}
+
+// rowTensor is a tensor of a run with what lay between its rows, which nobody may write.
 type rowTensor struct {
 	kernels.Tensor
 	h           *kerneltest.Run
