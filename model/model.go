@@ -116,9 +116,14 @@ func New(d *engine.Device, c Config) (*Model, error) {
 	m.ropeSin = table("rope sin", sin, c.Tokens(), c.HeadSize()/2)
 	m.fold = kernels.FoldOptions{Patch: c.Patch, Stride: c.Stride}
 	if c.Stride < c.Patch { // where patches overlap, their mean weighted by a window that fades towards the edges
-		hann := kernels.Hann(c.Patch)
-		window := table("window", hann, c.Patch)
-		norm := table("inverse norm", kernels.FoldNorm(hann, c.Size, c.Size, c.Stride), c.Size, c.Size)
+		w := kernels.Hann(c.Patch) // zero at both ends: the post's images have a border of one grey pixel
+		if c.Window == "sine" {
+			for i := range w {
+				w[i] = float32(math.Sin(math.Pi * (float64(i) + 0.5) / float64(c.Patch)))
+			}
+		}
+		window := table("window", w, c.Patch)
+		norm := table("inverse norm", kernels.FoldNorm(w, c.Size, c.Size, c.Stride), c.Size, c.Size)
 		m.fold.Window, m.fold.InvNorm = &window, &norm
 	}
 	if err != nil {

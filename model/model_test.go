@@ -76,9 +76,9 @@ func TestValidateNamesWhatWouldDo(t *testing.T) {
 // small models that have every part of the large ones: overlap and window, both norms, both orders of the SwiGLU.
 func small() map[string]Config {
 	base := Config{Preset: "test", Size: 16, Patch: 8, Stride: 4, Dim: 32, Depth: 2, Heads: 2, Hidden: 40, Norm: "rms", TimeDim: 8, TimeHidden: 12,
-		TimeScale: 1000, RoPEBase: 20000, Mu: -0.8, Sigma: 0.8}
+		TimeScale: 1000, RoPEBase: 20000, Window: "sine", Mu: -0.8, Sigma: 0.8}
 	derf := base
-	derf.Norm, derf.ValueFirst = "derf", true
+	derf.Norm, derf.ValueFirst, derf.Window = "derf", true, "hann"
 	plain := base
 	plain.Stride, plain.Heads = 8, 4
 	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain}

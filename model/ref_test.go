@@ -173,8 +173,11 @@ func (m refModel) forward(z []float64, tau float64) []float64 {
 		for k := range pd {
 			w := 1.0
 			if m.Stride < m.Patch {
-				hann := func(i int) float64 { return 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(m.Patch-1)) }
-				w = hann(k/m.Patch%m.Patch) * hann(k%m.Patch)
+				window := func(i int) float64 { return 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(m.Patch-1)) }
+				if m.Window == "sine" {
+					window = func(i int) float64 { return math.Sin(math.Pi * (float64(i) + 0.5) / float64(m.Patch)) }
+				}
+				w = window(k/m.Patch%m.Patch) * window(k%m.Patch)
 			}
 			img[place(t, k)] += w * y.at(t, k)
 			weight[place(t, k)] += w

@@ -28,7 +28,9 @@ type State struct {
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (s *State, err error) {
+func NewState(d *engine.Device, c Config) (*State, error) { return newState(d, c, false) }
+
+func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
 	s = &State{Config: c, dev: d}
 	defer func() {
 		if err != nil {
@@ -55,6 +57,9 @@ func NewState(d *engine.Device, c Config) (s *State, err error) {
 		}
 	}
 	s.program = s.record()
+	if profile {
+		s.program.Profile()
+	}
 	if err = s.program.Build(); err != nil {
 		return s, err
 	}
