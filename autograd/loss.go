@@ -9,8 +9,10 @@ import "jitvk/kernels"
 // (B,3,ImgH,ImgW), tau (B), loss (1). It is the end of the tape: it seeds its own backward, scaled by the loss scale in
 // o.Step where there is one.
 func (t *Tape) VLoss(loss kernels.Tensor, pred *Var, x, tau kernels.Tensor, o kernels.VLossOptions) {
+	t.push(&Var{Value: loss, name: "v-loss"}, []*Var{pred}, nil)
 	var dpred *kernels.Tensor
 	if pred.needs {
+		t.seeded = true
 		g, acc := t.into(pred)
 		if acc {
 			panic("autograd: VLoss: the prediction may have no other use")

@@ -33,7 +33,10 @@ func (t *Tape) Derf(x, alpha, shift *Var) *Var {
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dalpha, accW := t.into(alpha)
-		dshift, _ := t.into(shift)
+		dshift, accShift := t.into(shift)
+		if accW != accShift {
+			panic("autograd: Derf: alpha and shift must be used together")
+		}
 		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.Grad, x.Value, alpha.Value, shift.Value, accX, accW)
 	})
 	return y

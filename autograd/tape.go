@@ -13,13 +13,17 @@
 // after the op that made it. Going backwards, all uses have contributed to a Var's gradient before its maker reads it.
 //
 // Contributions add up. The first one to a gradient writes it and the later ones add (into decides which), so gradients
-// need no zeroing. The exception is give, which hands an upstream gradient on without a copy.
+// need no zeroing. The exception is give, which hands an upstream gradient on without a copy. A parameter that had no
+// contribution gets zeros.
+//
+// Two ops share memory with their input, which no later op may take then: RoPE turns it in place, Heads cuts it into views.
 //
 // Read tape.go first, then linear.go, then norm.go; every other op is one file of the same shape.
 package autograd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"jitvk/engine"
@@ -37,12 +41,18 @@ type Var struct {
 	parent *Var // of a view: the Var whose memory this one shares
 	cut    func(kernels.Tensor) kernels.Tensor
 	name   string
+
+	own  bool   // Value is memory that no backward reads and no other Var names, until an op takes it
+	used bool   // an op has taken it
+	gone string // why no op may take it any more
 }
 
 // Tape records ops into a program.
 type Tape struct {
-	P     *engine.Program
-	nodes []node
+	P      *engine.Program
+	nodes  []node
+	params []*Var
+	seeded bool
 }
 
 type node struct {
@@ -58,7 +68,9 @@ func (t *Tape) Const(value kernels.Tensor) *Var { return &Var{Value: value, name
 
 // Param brings a parameter onto the tape. Backward writes its gradient into grad.
 func (t *Tape) Param(name string, value, grad kernels.Tensor) *Var {
-	return &Var{Value: value, Grad: grad, needs: true, param: true, name: name}
+	x := &Var{Value: value, Grad: grad, needs: true, param: true, name: name}
+	t.params = append(t.params, x)
+	return x
 }
 
 // Leaf brings a tensor onto the tape whose gradient is wanted and lies in a temporary: for tests of ops.
@@ -67,18 +79,31 @@ func (t *Tape) Leaf(value kernels.Tensor) *Var { return &Var{Value: value, needs
 // Backward records the backward kernels of all ops so far. The gradient of loss, a Var of one of the ops, must have been
 // seeded: VLoss does it itself, Seed does it for any other.
 func (t *Tape) Backward() {
+	if !t.seeded {
+		panic("autograd: Backward: no gradient was seeded, or it ran before")
+	}
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		t.nodes[i].backward()
 	}
-	t.nodes = nil
+	for _, x := range t.params {
+		if !x.has {
+			t.P.Fill(x.Grad.Range, 0)
+		}
+	}
+	t.nodes, t.params, t.seeded = nil, nil, false
 }
 
-// Seed sets the upstream gradient of y, the start of a backward pass.
-func (t *Tape) Seed(y *Var, grad kernels.Tensor) { y.Grad, y.has = grad, true }
+// Seed sets the upstream gradient of y, the output of an op: the start of a backward pass, which may overwrite grad.
+func (t *Tape) Seed(y *Var, grad kernels.Tensor) {
+	if y.has || !y.needs || y.param || y.parent != nil || y.gone != "" || !slices.Equal(grad.Shape, y.Value.Shape) {
+		panic(fmt.Sprintf("autograd: Seed: %v for %s%v, which must be an op's output, need a gradient and have none", grad, y.name, y.Value))
+	}
+	y.Grad, y.has, t.seeded = grad, true, true
+}
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.Temp(t.P, op, shape...), name: op}
+	y := &Var{Value: kernels.Temp(t.P, op, shape...), name: op, own: true}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}
@@ -88,6 +113,7 @@ func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
 // push puts an op on the tape. Its backward runs only if the output has a gradient: an output that nothing used, or that
 // needs none, has nothing to hand down.
 func (t *Tape) push(y *Var, in []*Var, backward func()) {
+	take(y.name, in...)
 	text := fmt.Sprintf("#%d %s %v <-", len(t.nodes), y.name, y.Value)
 	for _, x := range in {
 		text += fmt.Sprintf(" %s%v", x.name, x.Value)
@@ -97,6 +123,16 @@ func (t *Tape) push(y *Var, in []*Var, backward func()) {
 			backward()
 		}
 	}})
+}
+
+// take notes that an op takes vars. It panics where one has lost its memory to another op.
+func take(op string, in ...*Var) {
+	for _, x := range in {
+		if x.gone != "" {
+			panic(fmt.Sprintf("autograd: %s: %s%v was %s: no later op may take it", op, x.name, x.Value, x.gone))
+		}
+		x.used = true
+	}
 }
 
 // into returns where a contribution to x's gradient goes, and whether it is added to what is there.

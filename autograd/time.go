@@ -9,6 +9,7 @@ import "jitvk/kernels"
 func (t *Tape) TimeEmbedding(tau *Var, e int, o kernels.TimeEmbeddingOptions) *Var {
 	y := t.out("time embedding", nil, tau.Value.Shape[0], e)
 	kernels.TimeEmbedding(t.P, y.Value, tau.Value, o)
+	t.push(y, []*Var{tau}, nil)
 	return y
 }
 

@@ -23,6 +23,8 @@ func (t *Tape) Heads(x *Var, n, h int) []*Var {
 		}
 		views[i] = &Var{Value: cut(x.Value), needs: x.needs, parent: x, cut: cut, name: fmt.Sprintf("%s[%d]", x.name, i)}
 	}
+	take("heads", x)
+	x.gone = "cut by Heads"
 	t.nodes = append(t.nodes, node{fmt.Sprintf("#%d heads %dx%v <- %s%v", len(t.nodes), n, views[0].Value, x.name, x.Value), func() {
 		used := 0
 		for _, v := range views {

@@ -11,6 +11,8 @@ import "C"
 
 import (
 	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -28,17 +30,18 @@ import (
 // Info describes a device: what a kernel needs to choose its shape, and what a person wants to read.
 type Info struct {
 	Index                 int
-	Name                  string // as the driver gives it
-	Type                  string // "discrete", "integrated", "virtual", "cpu" or "other"
-	Driver                string // driver's name and version
-	SubgroupSize          int    // invocations
-	SharedMemory          int    // bytes a workgroup
-	MaxInvocations        int    // a workgroup
-	MaxStorageBufferRange int64  // bytes a binding
-	MaxAllocation         int64  // bytes an allocation
-	OffsetAlignment       int64  // bytes: where a binding may start
-	MemoryBytes           int64  // size of the largest device-local heap
-	TimestampPeriod       float64
+	Name                  string  // as the driver gives it
+	Type                  string  // "discrete", "integrated", "virtual", "cpu" or "other"
+	Driver                string  // driver's name and version
+	SubgroupSize          int     // invocations
+	SharedMemory          int     // bytes a workgroup
+	MaxInvocations        int     // a workgroup
+	MaxStorageBufferRange int64   // bytes a binding
+	MaxAllocation         int64   // bytes an allocation
+	OffsetAlignment       int64   // bytes: where a binding may start
+	MemoryBytes           int64   // size of the largest device-local heap
+	TimestampPeriod       float64 // nanoseconds
+	subgroupOperations    uint32  // VkSubgroupFeatureFlags in compute shaders
 }
 
 // CPU reports whether the device is a CPU driver such as lavapipe: narrow subgroups, no shared memory worth the name.
@@ -50,9 +53,8 @@ func (i Info) String() string {
 
 // Options choose a device.
 type Options struct {
-	Select   string // index or part of the name; "" takes a discrete GPU before an integrated one before a CPU driver
-	Validate bool   // turn on the Khronos validation layer with synchronization validation; JITVK_VALIDATE=1 does too
-	DryRun   bool   // plan only: nothing is allocated, nothing can run; works without any driver
+	Select string // index or part of the name; "" takes a discrete GPU before an integrated one before a CPU driver
+	DryRun bool   // plan only: nothing is allocated, nothing can run; works without any driver
 }
 
 // Device is an open Vulkan device with one compute queue. It is not safe for concurrent use.
@@ -65,12 +67,13 @@ type Device struct {
 	family    uint32
 	fns       *C.jitvk_fns
 	memTypes  []vk.MemoryType
+	heapSizes []vk.DeviceSize // by heap index
 	pool      vk.CommandPool
 	layouts   map[int]layout         // by number of bindings
 	pipelines map[string]vk.Pipeline // by shader and specialization
 	heaps     [2]heap                // device-local, host-visible
 	stats     Stats
-	programs  int
+	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
 }
 
 type layout struct {
@@ -86,13 +89,17 @@ func (d *Device) DryRun() bool { return d.dryRun }
 
 var instance struct {
 	sync.Mutex
-	handle    vk.Instance
-	validated bool
+	handle vk.Instance
 }
+
+var collector sync.Mutex
 
 // noGC runs f with the garbage collector off. vulkan-go frees the C copies of slice arguments in finalizers that a
 // collection between the copy and the call would run too early; objects made while the collector is off outlive f.
+// One at a time: of two that overlap, the second would take "off" for the setting to restore. f must not block.
 func noGC(f func()) {
+	collector.Lock()
+	defer collector.Unlock()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	f()
 }
@@ -115,8 +122,15 @@ func gostr(b []byte) string {
 	return string(b)
 }
 
-// open loads the Vulkan loader and makes the process's one instance.
-func open(validate bool) (vk.Instance, error) {
+func hasExtension(h vk.PhysicalDevice, name string) bool {
+	s := C.CString(name)
+	defer C.free(unsafe.Pointer(s))
+	return C.jitvk_has_extension(unsafe.Pointer(h), s) != 0
+}
+
+// open loads the Vulkan loader and makes the process's one instance, with the Khronos validation layer, synchronization
+// validation included, where JITVK_VALIDATE=1 asks for it.
+func open() (vk.Instance, error) {
 	instance.Lock()
 	defer instance.Unlock()
 	if instance.handle != nil {
@@ -133,10 +147,21 @@ func open(validate bool) (vk.Instance, error) {
 	app := &vk.ApplicationInfo{SType: vk.StructureTypeApplicationInfo, PApplicationName: cstr("jitvk"), PEngineName: cstr("jitvk"),
 		ApiVersion: vk.MakeVersion(1, 3, 0)}
 	info := &vk.InstanceCreateInfo{SType: vk.StructureTypeInstanceCreateInfo, PApplicationInfo: app}
-	if validate {
+	validate := C.int(0)
+	if os.Getenv("JITVK_VALIDATE") == "1" {
+		validate = 1
 		info.PpEnabledLayerNames = []string{cstr("VK_LAYER_KHRONOS_validation")}
 		info.PpEnabledExtensionNames = []string{cstr("VK_EXT_debug_utils"), cstr("VK_EXT_validation_features")}
 		info.PNext = unsafe.Pointer(C.jitvk_validation_chain())
+		// Layers before 1.3.290 look for hazards between command buffers only when told to, and only this tells them.
+		if _, set := os.LookupEnv("VK_LAYER_ENABLES"); !set {
+			os.Setenv("VK_LAYER_ENABLES", "VALIDATION_CHECK_ENABLE_SYNCHRONIZATION_VALIDATION_QUEUE_SUBMIT")
+		}
+	}
+	// Drivers on top of another API, such as MoltenVK on Metal, are hidden from who does not ask for them.
+	if hasExtension(nil, "VK_KHR_portability_enumeration") {
+		info.PpEnabledExtensionNames = append(info.PpEnabledExtensionNames, cstr("VK_KHR_portability_enumeration"))
+		info.Flags = 1 // VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR
 	}
 	info.EnabledLayerCount = uint32(len(info.PpEnabledLayerNames))
 	info.EnabledExtensionCount = uint32(len(info.PpEnabledExtensionNames))
@@ -147,12 +172,8 @@ func open(validate bool) (vk.Instance, error) {
 	if err := vk.InitInstance(handle); err != nil {
 		return nil, fmt.Errorf("engine: %w: %v", ErrInstallation, err)
 	}
-	v := C.int(0)
-	if validate {
-		v = 1
-	}
-	C.jitvk_instance(unsafe.Pointer(handle), v)
-	instance.handle, instance.validated = handle, validate
+	C.jitvk_instance(unsafe.Pointer(handle), validate)
+	instance.handle = handle
 	return handle, nil
 }
 
@@ -167,12 +188,12 @@ func ValidationMessages() []string {
 
 // Devices lists the Vulkan devices of this machine, best first.
 func Devices() ([]Info, error) {
-	_, infos, err := enumerate(false)
+	_, infos, err := enumerate()
 	return infos, err
 }
 
-func enumerate(validate bool) ([]vk.PhysicalDevice, []Info, error) {
-	inst, err := open(validate)
+func enumerate() ([]vk.PhysicalDevice, []Info, error) {
+	inst, err := open()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -214,7 +235,7 @@ func describe(h vk.PhysicalDevice) Info {
 	p.Deref()
 	p.Limits.Deref()
 	var x C.jitvk_props
-	C.jitvk_properties(unsafe.Pointer(h), &x)
+	C.jitvk_properties(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &x)
 	var m vk.PhysicalDeviceMemoryProperties
 	vk.GetPhysicalDeviceMemoryProperties(h, &m)
 	m.Deref()
@@ -225,11 +246,16 @@ func describe(h vk.PhysicalDevice) Info {
 		SharedMemory:          int(p.Limits.MaxComputeSharedMemorySize),
 		MaxInvocations:        int(p.Limits.MaxComputeWorkGroupInvocations),
 		MaxStorageBufferRange: int64(p.Limits.MaxStorageBufferRange),
-		MaxAllocation:         int64(x.max_allocation),
+		MaxAllocation:         int64(min(x.max_allocation, 1<<48)), // some drivers say 2^64 - 1
 		OffsetAlignment:       int64(p.Limits.MinStorageBufferOffsetAlignment),
 		TimestampPeriod:       float64(p.Limits.TimestampPeriod),
 	}
-	info.Driver = strings.TrimSpace(C.GoString(&x.driver_name[0]) + " " + C.GoString(&x.driver_info[0]))
+	if info.Driver = strings.TrimSpace(C.GoString(&x.driver_name[0]) + " " + C.GoString(&x.driver_info[0])); info.Driver == "" {
+		info.Driver = fmt.Sprintf("driver %#x", p.DriverVersion)
+	}
+	if x.subgroup_stages&C.uint32_t(vk.ShaderStageComputeBit) != 0 {
+		info.subgroupOperations = uint32(x.subgroup_operations)
+	}
 	for i := range m.MemoryHeapCount {
 		m.MemoryHeaps[i].Deref()
 		if vk.MemoryHeapFlagBits(m.MemoryHeaps[i].Flags)&vk.MemoryHeapDeviceLocalBit != 0 {
@@ -248,12 +274,11 @@ var generic = Info{Name: "a generic GPU (no Vulkan driver here)", Type: "discret
 
 // Open opens the device that o selects.
 func Open(o Options) (*Device, error) {
-	validate := o.Validate || os.Getenv("JITVK_VALIDATE") == "1"
-	handles, infos, err := enumerate(validate && !o.DryRun)
+	handles, infos, err := enumerate()
 	if err == nil && len(infos) == 0 {
 		err = fmt.Errorf("engine: %w: the Vulkan loader found no device; `make setup` installs a CPU driver, or install your GPU's driver", ErrNoDriver)
 	}
-	if err != nil && !o.DryRun {
+	if err != nil && !(o.DryRun && errors.Is(err, ErrNoDriver)) {
 		return nil, err
 	}
 	d := &Device{dryRun: o.DryRun, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
@@ -269,6 +294,7 @@ func Open(o Options) (*Device, error) {
 		return d, nil
 	}
 	if err := d.create(); err != nil {
+		d.Close()
 		return nil, err
 	}
 	return d, nil
@@ -279,12 +305,14 @@ func choose(infos []Info, selection string) (int, error) {
 	if selection == "" {
 		return 0, nil
 	}
-	if i, err := strconv.Atoi(selection); err == nil && i >= 0 && i < len(infos) {
+	i, err := strconv.Atoi(selection)
+	index := err == nil && len(selection) < 3 // "2" does not mean an RTX 2080, "2080" does
+	if index && i >= 0 && i < len(infos) {
 		return i, nil
 	}
 	var list []string
 	for i, info := range infos {
-		if strings.Contains(strings.ToLower(info.Name), strings.ToLower(selection)) {
+		if !index && strings.Contains(strings.ToLower(info.Name), strings.ToLower(selection)) {
 			return i, nil
 		}
 		list = append(list, info.String())
@@ -304,7 +332,7 @@ func (d *Device) create() error {
 	for i := range families {
 		families[i].Deref()
 		if vk.QueueFlagBits(families[i].QueueFlags)&vk.QueueComputeBit != 0 {
-			d.family, found = uint32(i), true
+			d.family, d.stampBits, found = uint32(i), families[i].TimestampValidBits, true
 			break
 		}
 	}
@@ -316,6 +344,9 @@ func (d *Device) create() error {
 	}
 	queue := vk.DeviceQueueCreateInfo{SType: vk.StructureTypeDeviceQueueCreateInfo, QueueFamilyIndex: d.family, QueueCount: 1, PQueuePriorities: []float32{1}}
 	info := &vk.DeviceCreateInfo{SType: vk.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: []vk.DeviceQueueCreateInfo{queue}}
+	if hasExtension(d.physical, "VK_KHR_portability_subset") { // where it is there it must be enabled
+		info.EnabledExtensionCount, info.PpEnabledExtensionNames = 1, []string{cstr("VK_KHR_portability_subset")}
+	}
 	var err error
 	if d.device, err = create("vkCreateDevice", func(h *vk.Device) vk.Result { return vk.CreateDevice(d.physical, info, nil, h) }); err != nil {
 		return err
@@ -329,15 +360,19 @@ func (d *Device) create() error {
 		m.MemoryTypes[i].Deref()
 		d.memTypes = append(d.memTypes, m.MemoryTypes[i])
 	}
+	for i := range m.MemoryHeapCount {
+		m.MemoryHeaps[i].Deref()
+		d.heapSizes = append(d.heapSizes, m.MemoryHeaps[i].Size)
+	}
 	pool := &vk.CommandPoolCreateInfo{SType: vk.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: d.family,
 		Flags: vk.CommandPoolCreateFlags(vk.CommandPoolCreateResetCommandBufferBit)}
 	d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) })
 	return err
 }
 
-// Close waits for the device and frees all that it owns.
+// Close waits for the device and frees all that it owns. Programs are closed before their device.
 func (d *Device) Close() {
-	if d.dryRun {
+	if d.device == nil { // a dry run, or closed before
 		return
 	}
 	vk.DeviceWaitIdle(d.device)
@@ -354,6 +389,7 @@ func (d *Device) Close() {
 	vk.DestroyCommandPool(d.device, d.pool, nil)
 	vk.DestroyDevice(d.device, nil)
 	C.free(unsafe.Pointer(d.fns))
+	d.device, d.fns = nil, nil
 }
 
 // layout returns the layouts for shaders with n storage buffers and up to 128 bytes of push constants.
@@ -379,6 +415,7 @@ func (d *Device) layout(n int) (layout, error) {
 			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
 			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
 	}); err != nil {
+		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
 		return l, err
 	}
 	d.layouts[n] = l
@@ -387,13 +424,17 @@ func (d *Device) layout(n int) (layout, error) {
 
 // pipeline returns the pipeline of a shader with the given number of bindings and specialization constants 0, 1, 2, …
 func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeline, error) {
-	key := fmt.Sprint(shader, bindings, spec)
+	key := fmt.Sprintf("%s %d %v", shader, bindings, spec)
 	if p, ok := d.pipelines[key]; ok {
 		return p, nil
 	}
 	code, ok := shaders.SPIRV(shader)
 	if !ok {
 		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", shader))
+	}
+	if lacking := subgroupOperations(code) &^ d.info.subgroupOperations; lacking != 0 {
+		return nil, fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
+			shader, d.info.Name, lacking, ErrUnsupported)
 	}
 	l, err := d.layout(bindings)
 	if err != nil {
@@ -411,6 +452,18 @@ func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeli
 	p := *(*vk.Pipeline)(unsafe.Pointer(&handle))
 	d.pipelines[key] = p
 	return p, nil
+}
+
+// subgroupOperations returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags. Capabilities
+// (OpCapability, opcode 17) stand first in a module; those from GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in
+// the order of the flags (SPIR-V specification, 2.3 and 3.31).
+func subgroupOperations(code []byte) (flags uint32) {
+	for at := 20; at+8 <= len(code) && binary.LittleEndian.Uint32(code[at:]) == 2<<16|17; at += 8 {
+		if c := binary.LittleEndian.Uint32(code[at+4:]); c >= 61 && c <= 68 {
+			flags |= 1 << (c - 61)
+		}
+	}
+	return flags
 }
 
 // handleOf widens a non-dispatchable Vulkan handle to the integer that the shim takes.

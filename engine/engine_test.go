@@ -9,20 +9,25 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	vk "github.com/vulkan-go/vulkan"
+
+	"jitvk/shaders"
 )
 
 func testDevice(t testing.TB) *Device {
 	t.Helper()
 	d, err := Open(Options{Select: os.Getenv("JITVK_DEVICE")})
-	if err != nil {
-		if os.Getenv("REQUIRE_GPU") == "1" {
-			t.Fatalf("REQUIRE_GPU=1: %v", err)
-		}
+	if errors.Is(err, ErrNoDriver) && os.Getenv("REQUIRE_GPU") != "1" {
 		t.Skipf("no Vulkan device: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
 	return d
@@ -249,8 +254,8 @@ func TestTooLarge(t *testing.T) {
 }
 
 func TestChoose(t *testing.T) {
-	infos := []Info{{Index: 0, Name: "Big GPU"}, {Index: 1, Name: "llvmpipe"}}
-	for selection, want := range map[string]int{"": 0, "1": 1, "LLVM": 1, "big": 0} {
+	infos := []Info{{Index: 0, Name: "Big GPU 2080"}, {Index: 1, Name: "llvmpipe"}}
+	for selection, want := range map[string]int{"": 0, "1": 1, "LLVM": 1, "big": 0, "2080": 0} {
 		if got, err := choose(infos, selection); got != want || err != nil {
 			t.Errorf("%q: %d, %v", selection, got, err)
 		}
@@ -279,12 +284,19 @@ func TestMisusePanics(t *testing.T) {
 	b := buffer(t, d, 1024)
 	p := NewProgram(d, "misuse")
 	for name, f := range map[string]func(){
-		"range past the end":   func() { b.Range(1000, 100) },
-		"unaligned binding":    func() { p.Dispatch(Dispatch{Shader: "x", Bind: []Binding{Read(b.Range(4, 4))}}) },
-		"too many groups":      func() { p.Dispatch(Dispatch{Shader: "x", Groups: [3]int{70000}}) },
-		"push constants":       func() { p.Dispatch(Dispatch{Shader: "x", Push: [200]uint32{}}) },
-		"sizes of a copy":      func() { p.Copy(b.Range(0, 4), b.Range(256, 8)) },
-		"read before written":  func() { q := NewProgram(d, "q"); q.Copy(b.Range(0, 4), q.Temp("t", 4).All()); q.place() },
+		"range past the end":  func() { b.Range(1000, 100) },
+		"unaligned binding":   func() { p.Dispatch(Dispatch{Shader: "x", Bind: []Binding{Read(b.Range(4, 4))}}) },
+		"too many groups":     func() { p.Dispatch(Dispatch{Shader: "x", Groups: [3]int{70000}}) },
+		"push constants":      func() { p.Dispatch(Dispatch{Shader: "x", Push: [200]uint32{}}) },
+		"sizes of a copy":     func() { p.Copy(b.Range(0, 4), b.Range(256, 8)) },
+		"read before written": func() { q := NewProgram(d, "q"); q.Copy(b.Range(0, 4), q.Temp("t", 4).All()); q.place() },
+		"read of the unwritten": func() {
+			q := NewProgram(d, "q")
+			x := q.Temp("t", 512).All()
+			q.Fill(x.Sub(0, 256), 0)
+			q.Copy(b.Range(0, 300), x.Sub(0, 300))
+			q.place()
+		},
 		"temporary of another": func() { q := NewProgram(d, "q"); q.Fill(p.Temp("t", 4).All(), 0); q.place() },
 	} {
 		func() {
@@ -296,6 +308,169 @@ func TestMisusePanics(t *testing.T) {
 			f()
 		}()
 	}
+}
+
+// TestReopen opens two devices side by side and one after another: the instance and its functions serve all of them.
+func TestReopen(t *testing.T) {
+	for range 3 {
+		a, b := testDevice(t), testDevice(t)
+		for _, d := range []*Device{a, b} {
+			x := buffer(t, d, 4)
+			if err := d.Upload(x.All(), []byte{1, 2, 3, 4}); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := d.Download(x.All()); err != nil || !bytes.Equal(got, []byte{1, 2, 3, 4}) {
+				t.Fatalf("%v (%v)", got, err)
+			}
+		}
+		a.Close()
+		a.Close() // twice is once
+	}
+}
+
+// TestClosedProgram checks that results outlive their program and that what is closed or failed cannot be submitted.
+func TestClosedProgram(t *testing.T) {
+	d := testDevice(t)
+	b := buffer(t, d, 256)
+	p := NewProgram(d, "closed")
+	p.Fill(b.All(), 0x05050505)
+	if err := p.Build(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Submit(nil, []Range{b.Range(0, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	p.Close()
+	for range 2 {
+		if got, err := s.Wait(); err != nil || !bytes.Equal(got[0], []byte{5, 5}) {
+			t.Fatalf("%v (%v)", got, err)
+		}
+	}
+
+	d.info.MaxAllocation = 1 << 20 // the third temporary does not fit into one piece
+	before := d.Stats()
+	q := NewProgram(d, "too large")
+	for _, n := range []int64{1 << 20, 1 << 20, 1<<20 + 1} {
+		q.Fill(q.Temp("t", (n+3)/4*4).All(), 0)
+	}
+	if err := q.Build(); !errors.Is(err, ErrOutOfMemory) || d.Stats() != before {
+		t.Fatalf("%v; memory %+v, before %+v", err, d.Stats(), before)
+	}
+	for name, p := range map[string]*Program{"closed": p, "failed": q} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: Submit: no panic", name)
+				}
+			}()
+			p.Submit(nil, nil)
+		}()
+	}
+	q.Close()
+}
+
+func TestTimings(t *testing.T) {
+	d := testDevice(t)
+	b := buffer(t, d, 1<<20)
+	p := NewProgram(d, "timed")
+	p.Profile()
+	defer p.Close()
+	p.Fill(b.All(), 1)
+	p.Fill(b.All(), 2)
+	if err := p.Build(); errors.Is(err, ErrUnsupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	run(t, p, nil, nil)
+	timings, err := p.Timings()
+	if err != nil || len(timings) != 2 {
+		t.Fatalf("%v (%v)", timings, err)
+	}
+	for _, x := range timings {
+		if x.Time < 0 || x.Time > time.Minute {
+			t.Errorf("a fill of 1 MiB took %v", x.Time)
+		}
+	}
+}
+
+// TestMemoryTypes checks the choice on a list like those of GPUs, in a harder order: heap 1 is the host's, heap 2 the window
+// that the host has on the device's.
+func TestMemoryTypes(t *testing.T) {
+	const (
+		local    = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
+		coherent = vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
+		cached   = vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
+		amd      = vk.MemoryPropertyFlags(0x40) // device-coherent: needs a feature
+	)
+	heaps := []vk.DeviceSize{16 << 30, 32 << 30, 256 << 20}
+	list := []vk.MemoryType{{PropertyFlags: 0, HeapIndex: 1}, {PropertyFlags: local | coherent, HeapIndex: 2}, {PropertyFlags: local, HeapIndex: 0},
+		{PropertyFlags: coherent, HeapIndex: 1}, {PropertyFlags: coherent | cached, HeapIndex: 1}, {PropertyFlags: local | amd, HeapIndex: 0}}
+	for _, test := range []struct {
+		kind         string
+		device, host []uint32
+	}{
+		{"discrete", []uint32{2, 1}, []uint32{4, 1, 3}},
+		{"integrated", []uint32{2, 1, 0, 3, 4}, []uint32{4, 1, 3}},
+	} {
+		d := &Device{memTypes: list, heapSizes: heaps, info: Info{Type: test.kind}}
+		if got := (&heap{dev: d}).types(^uint32(0)); !slices.Equal(got, test.device) {
+			t.Errorf("%s: device memory from types %v, want %v", test.kind, got, test.device)
+		}
+		if got := (&heap{dev: d, host: true}).types(^uint32(0)); !slices.Equal(got, test.host) {
+			t.Errorf("%s: host memory from types %v, want %v", test.kind, got, test.host)
+		}
+	}
+}
+
+func TestSubgroupOperations(t *testing.T) {
+	for name, want := range map[string]uint32{"add": 0, "rmsnorm_fwd": 1 | 4, "attention/01_narrow_fwd": 1 | 8} { // basic, arithmetic, ballot
+		code, ok := shaders.SPIRV(name)
+		if got := subgroupOperations(code); !ok || got != want {
+			t.Errorf("%s: %#x, want %#x", name, got, want)
+		}
+	}
+	d := testDevice(t)
+	d.info.subgroupOperations = 0
+	if _, err := d.pipeline("rmsnorm_fwd", 4, nil); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestValidationSeesMissingBarriers plants what the validation layer is there to find, in processes of their own, so
+// that its silence about everything else means something.
+func TestValidationSeesMissingBarriers(t *testing.T) {
+	if os.Getenv("JITVK_VALIDATE") != "1" {
+		t.Skip("JITVK_VALIDATE=1 runs it")
+	}
+	plant := os.Getenv("JITVK_TEST_PLANT")
+	if plant == "" {
+		for _, plant := range []string{"in a command buffer", "between submissions"} {
+			c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+			c.Env = append(os.Environ(), "JITVK_TEST_PLANT="+plant)
+			if out, err := c.CombinedOutput(); err == nil || !strings.Contains(string(out), "SYNC-HAZARD") {
+				t.Errorf("missing barrier %s: not reported (%v)\n%s", plant, err, out)
+			}
+		}
+		return
+	}
+	d := testDevice(t)
+	a, b := buffer(t, d, 256), buffer(t, d, 256)
+	p := NewProgram(d, plant)
+	p.Fill(a.All(), 1)
+	p.Copy(b.All(), a.All())
+	if plant == "between submissions" {
+		p.commands[0].FLOPs = submissionFLOPs
+	}
+	p.cut() // Build, but for synchronize
+	p.built = true
+	defer p.Close()
+	if err := p.record(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, p, nil, nil)
 }
 
 // BenchmarkRecord is the origin of a decision: commands are recorded by the C shim. One dispatch costs a barrier, a

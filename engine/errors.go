@@ -35,7 +35,7 @@ func resultError(call string, result int32) error {
 	case -7, -8:
 		return fmt.Errorf("engine: %s: %w", call, ErrUnsupported)
 	case -9, -3:
-		return fmt.Errorf("engine: %s: %w", call, ErrNoDriver)
+		return fmt.Errorf("engine: %s: %w: `make setup` installs a CPU driver, or install your GPU's driver", call, ErrNoDriver)
 	}
 	return fmt.Errorf("engine: %s: VkResult %d", call, result)
 }

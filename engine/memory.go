@@ -189,39 +189,53 @@ func (h *heap) grow(label string, want int64) (*block, error) {
 		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours; lower the batch or the model's size, or close other programs",
 			err, label, bytesString(blk.size), d.info.Name, bytesString(d.info.MemoryBytes), bytesString(d.stats.Reserved))
 	}
-	if err := resultError("vkBindBufferMemory", int32(vk.BindBufferMemory(d.device, blk.buffer, blk.memory, 0))); err != nil {
-		return nil, err
-	}
-	if h.host {
-		p, err := create("vkMapMemory", func(p *unsafe.Pointer) vk.Result {
+	err = resultError("vkBindBufferMemory", int32(vk.BindBufferMemory(d.device, blk.buffer, blk.memory, 0)))
+	if h.host && err == nil {
+		var p unsafe.Pointer
+		if p, err = create("vkMapMemory", func(p *unsafe.Pointer) vk.Result {
 			return vk.MapMemory(d.device, blk.memory, 0, vk.DeviceSize(blk.size), 0, p)
-		})
-		if err != nil {
-			return nil, err
+		}); err == nil {
+			blk.mapped = unsafe.Slice((*byte)(p), blk.size)
 		}
-		blk.mapped = unsafe.Slice((*byte)(p), blk.size)
+	}
+	if err != nil {
+		vk.DestroyBuffer(d.device, blk.buffer, nil)
+		vk.FreeMemory(d.device, blk.memory, nil)
+		return nil, err
 	}
 	h.blocks = append(h.blocks, blk)
 	d.stats.Reserved += blk.size
 	return blk, nil
 }
 
-// types returns the memory types of this heap's kind among those that allowed permits, best first. Host memory is
-// coherent (so that nothing needs flushing) and cached where possible, as it is read back too.
+// types returns the memory types of this heap's kind among those that allowed permits, best first. Device memory comes
+// from the largest heap: on a discrete GPU the small window of it that the host sees (256 MiB) is the last resort, and
+// host memory, behind the bus, is none. Host memory is coherent (so that nothing needs flushing) and cached where
+// possible, as it is read back too.
 func (h *heap) types(allowed uint32) []uint32 {
+	const known = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit | vk.MemoryPropertyHostVisibleBit |
+		vk.MemoryPropertyHostCoherentBit | vk.MemoryPropertyHostCachedBit) // other kinds need features or are not for buffers
 	local := vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
 	coherent := vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
 	cached := vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
-	want := []vk.MemoryPropertyFlags{local, 0}
-	if h.host {
+	want := []vk.MemoryPropertyFlags{local}
+	switch {
+	case h.host:
 		want = []vk.MemoryPropertyFlags{coherent | cached, coherent}
+	case h.dev.info.Type != "discrete":
+		want = append(want, 0) // one memory by several names
 	}
 	var out []uint32
 	for _, w := range want {
+		n := len(out)
 		for i, t := range h.dev.memTypes {
-			if allowed>>i&1 == 1 && t.PropertyFlags&w == w && !slices.Contains(out, uint32(i)) {
+			if allowed>>i&1 == 1 && t.PropertyFlags&w == w && t.PropertyFlags&^known == 0 && !slices.Contains(out, uint32(i)) {
 				out = append(out, uint32(i))
 			}
+		}
+		if !h.host {
+			size := func(t uint32) vk.DeviceSize { return h.dev.heapSizes[h.dev.memTypes[t].HeapIndex] }
+			slices.SortStableFunc(out[n:], func(a, b uint32) int { return cmp.Compare(size(b), size(a)) })
 		}
 	}
 	return out

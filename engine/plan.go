@@ -20,15 +20,16 @@ func (p *Program) place() (size, limit int64, err error) {
 	type life struct {
 		*Buffer
 		first, last int
+		written     []span
 	}
 	index := make(map[*Buffer]int, len(p.temps))
 	lives := make([]life, len(p.temps))
 	for i, t := range p.temps {
-		index[t], lives[i] = i, life{t, -1, -1}
+		index[t], lives[i] = i, life{t, -1, -1, nil}
 		t.offset = -1
 	}
 	for i, c := range p.commands {
-		for _, b := range c.Bind {
+		for _, b := range c.Bind { // what a command reads was written by those before it
 			if !b.Buffer.temp {
 				continue
 			}
@@ -36,13 +37,22 @@ func (p *Program) place() (size, limit int64, err error) {
 			if !ok {
 				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.Buffer.label))
 			}
-			if lives[j].first < 0 {
-				if !b.write || b.read {
-					panic(fmt.Sprintf("engine: %s: %s reads temporary %q before anything wrote it", p.label, c.Shader, b.Buffer.label))
-				}
-				lives[j].first = i
+			if b.read && !covered(lives[j].written, b.Offset, b.Offset+b.Size) {
+				panic(fmt.Sprintf("engine: %s: %s reads temporary %v before all of it was written", p.label, c.Shader, b.Range))
 			}
-			lives[j].last = i
+		}
+		for _, b := range c.Bind {
+			if !b.Buffer.temp {
+				continue
+			}
+			l := &lives[index[b.Buffer]]
+			if l.first < 0 {
+				l.first = i
+			}
+			l.last = i
+			if b.write && !covered(l.written, b.Offset, b.Offset+b.Size) {
+				l.written = append(l.written, span{b.Offset, b.Size})
+			}
 		}
 	}
 	slices.SortStableFunc(lives, func(a, b life) int { return cmp.Compare(b.size, a.size) })
@@ -79,6 +89,21 @@ func (p *Program) place() (size, limit int64, err error) {
 	return size, limit, nil
 }
 
+// covered reports whether the spans together hold every byte from from to to.
+func covered(spans []span, from, to int64) bool {
+	for at := from; at < to; at = from {
+		for _, s := range spans {
+			if s.offset <= from && from < s.offset+s.size {
+				from = s.offset + s.size
+			}
+		}
+		if from == at {
+			return false
+		}
+	}
+	return true
+}
+
 // An access is a range of a block that commands since the last barrier have touched.
 type access struct {
 	block    *block
@@ -95,7 +120,8 @@ func overlaps(list []access, a access) bool {
 }
 
 // synchronize marks the commands that must wait for those before them: one that reads what was written, writes what was
-// written, or writes what was read since the last barrier. Every submission starts with a barrier of its own.
+// written, or writes what was read since the last barrier. Barriers order across the cuts between submissions; what was
+// submitted before the program is ordered by the barrier in Submit's prologue.
 func (p *Program) synchronize() {
 	var reads, writes []access
 	for i := range p.commands {

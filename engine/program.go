@@ -62,6 +62,7 @@ type Program struct {
 	commands []command
 	temps    []*Buffer
 	built    bool
+	closed   bool
 	profile  bool
 
 	arena   []*Buffer // where the temporaries lie
@@ -92,8 +93,8 @@ func (p *Program) Temp(label string, size int64) *Buffer {
 }
 
 func (p *Program) open() {
-	if p.built {
-		panic(fmt.Sprintf("engine: program %q is built: nothing can be added to it", p.label))
+	if p.built || p.closed {
+		panic(fmt.Sprintf("engine: program %q is built or closed: nothing can be added to it", p.label))
 	}
 }
 
@@ -105,10 +106,13 @@ func (p *Program) Dispatch(d Dispatch) {
 			panic(fmt.Sprintf("engine: %s: %d workgroups in dimension %d; 65535 is what every device takes", d.Shader, g, i))
 		}
 	}
+	if len(d.Spec) > C.JITVK_MAX_SPEC || len(d.Bind) == 0 {
+		panic(fmt.Sprintf("engine: %s: %d specialization constants, at most %d; %d bindings, at least 1", d.Shader, len(d.Spec), C.JITVK_MAX_SPEC, len(d.Bind)))
+	}
 	c := command{Dispatch: d, kind: C.JITVK_DISPATCH}
 	if d.Push != nil {
 		var w bytes.Buffer
-		if err := binary.Write(&w, binary.LittleEndian, d.Push); err != nil || w.Len() > maxPush {
+		if err := binary.Write(&w, binary.LittleEndian, d.Push); err != nil || w.Len() > maxPush || w.Len()%4 != 0 {
 			panic(fmt.Sprintf("engine: %s: push constants %T: %d bytes of fixed-size fields wanted, at most %d (%v)", d.Shader, d.Push, w.Len(), maxPush, err))
 		}
 		c.push = w.Bytes()
@@ -181,9 +185,17 @@ func (p *Program) ArenaBytes() int64 {
 func (p *Program) Profile() { p.open(); p.profile = true }
 
 // Build places the temporaries, finds the barriers, makes the pipelines and records the command buffers. On a dry run
-// it stops after the memory is planned.
-func (p *Program) Build() error {
+// it stops after the memory is planned. After an error the program holds nothing and can only be closed.
+func (p *Program) Build() (err error) {
 	p.open()
+	if p.profile && !p.dev.dryRun && p.dev.stampBits == 0 {
+		return fmt.Errorf("engine: %s: %s has no timestamps: %w", p.label, p.dev.info.Name, ErrUnsupported)
+	}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
 	size, limit, err := p.place()
 	if err != nil {
 		return err
@@ -328,26 +340,25 @@ func (d *Device) recordInto(cb vk.CommandBuffer, cmds []C.jitvk_cmd) error {
 	return resultError("recording a command buffer", int32(C.jitvk_record(d.fns, unsafe.Pointer(cb), first, C.uint32_t(len(cmds)))))
 }
 
-// Close waits for the program's submissions and gives back its memory and its command buffers.
+// Close waits for the program's submissions and gives back its memory and its command buffers. What was submitted can
+// still be asked for its results.
 func (p *Program) Close() {
-	if p.built && !p.dev.dryRun {
+	if p.built && !p.closed && !p.dev.dryRun {
 		p.wait()
 		d := p.dev
-		noGC(func() {
-			if len(p.buffers) > 0 {
-				vk.FreeCommandBuffers(d.device, d.pool, uint32(len(p.buffers)), p.buffers)
-			}
-			for i := range p.slots {
-				p.slots[i].close(d)
-			}
-		})
+		if len(p.buffers) > 0 {
+			vk.FreeCommandBuffers(d.device, d.pool, uint32(len(p.buffers)), p.buffers)
+		}
+		for i := range p.slots {
+			p.slots[i].close(d)
+		}
 		vk.DestroyDescriptorPool(d.device, p.sets, nil)
 		vk.DestroyQueryPool(d.device, p.stamps, nil)
 	}
 	for _, a := range p.arena {
 		a.Close()
 	}
-	p.arena, p.commands = nil, nil
+	p.closed, p.arena, p.commands = true, nil, nil
 }
 
 // barriers returns n barrier commands, for the benchmark of recording (cgo types cannot be named in tests).

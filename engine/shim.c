@@ -96,11 +96,38 @@ struct messenger_info { // VkDebugUtilsMessengerCreateInfoEXT
 
 // ---- Properties -----------------------------------------------------------------------------------------------------
 
+struct extension { // VkExtensionProperties
+  char name[256];
+  uint32_t version;
+};
+typedef int32_t(VKAPI *fn_instance_extensions)(const char *, uint32_t *, struct extension *);
+typedef int32_t(VKAPI *fn_device_extensions)(void *, const char *, uint32_t *, struct extension *);
 typedef void(VKAPI *fn_props2)(void *, void *);
+static fn_device_extensions device_extensions;
 static fn_props2 get_props2;
 static get_proc get_device_proc;
 
+static int32_t extensions(void *physical, uint32_t *n, struct extension *list) {
+  if (physical)
+    return device_extensions(physical, NULL, n, list);
+  return ((fn_instance_extensions)get_instance_proc(NULL, "vkEnumerateInstanceExtensionProperties"))(NULL, n, list);
+}
+
+int jitvk_has_extension(void *physical, const char *name) {
+  uint32_t n = 0;
+  int found = 0;
+  if (extensions(physical, &n, NULL) < 0)
+    return 0;
+  struct extension *list = calloc(n + 1, sizeof *list);
+  if (list && extensions(physical, &n, list) >= 0)
+    for (uint32_t i = 0; i < n; i++)
+      found |= !strcmp(list[i].name, name);
+  free(list);
+  return found;
+}
+
 void jitvk_instance(void *instance, int validate) {
+  device_extensions = (fn_device_extensions)get_instance_proc(instance, "vkEnumerateDeviceExtensionProperties");
   get_props2 = (fn_props2)get_instance_proc(instance, "vkGetPhysicalDeviceProperties2");
   get_device_proc = (get_proc)get_instance_proc(instance, "vkGetDeviceProcAddr");
   if (!validate)
@@ -125,6 +152,11 @@ struct maintenance3_props { // VkPhysicalDeviceMaintenance3Properties
   uint32_t max_per_set;
   uint64_t max_allocation;
 };
+struct maintenance4_props { // VkPhysicalDeviceMaintenance4Properties
+  uint32_t sType;
+  void *pNext;
+  uint64_t max_buffer;
+};
 struct driver_props { // VkPhysicalDeviceDriverProperties
   uint32_t sType;
   void *pNext;
@@ -133,12 +165,15 @@ struct driver_props { // VkPhysicalDeviceDriverProperties
   uint8_t conformance[4];
 };
 
-void jitvk_properties(void *physical, jitvk_props *out) {
+#define VERSION(major, minor) ((uint32_t)(major) << 22 | (uint32_t)(minor) << 12)
+
+void jitvk_properties(void *physical, uint32_t version, jitvk_props *out) {
   memset(out, 0, sizeof *out);
-  if (!get_props2)
+  if (!get_props2 || version < VERSION(1, 1))
     return;
-  struct driver_props driver = {.sType = 1000196000};
-  struct maintenance3_props m3 = {.sType = 1000168000, .pNext = &driver};
+  struct maintenance4_props m4 = {.sType = 1000413001};
+  struct driver_props driver = {.sType = 1000196000, .pNext = version < VERSION(1, 3) ? NULL : &m4};
+  struct maintenance3_props m3 = {.sType = 1000168000, .pNext = version < VERSION(1, 2) ? NULL : &driver};
   struct subgroup_props sub = {.sType = 1000094000, .pNext = &m3};
   // VkPhysicalDeviceProperties2: the 1.0 structure inside is 824 bytes; room is left for more.
   struct {
@@ -150,7 +185,7 @@ void jitvk_properties(void *physical, jitvk_props *out) {
   out->subgroup_size = sub.size;
   out->subgroup_stages = sub.stages;
   out->subgroup_operations = sub.operations;
-  out->max_allocation = m3.max_allocation;
+  out->max_allocation = m4.max_buffer && m4.max_buffer < m3.max_allocation ? m4.max_buffer : m3.max_allocation;
   memcpy(out->driver_name, driver.name, 256);
   memcpy(out->driver_info, driver.info, 256);
 }
@@ -278,8 +313,8 @@ int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t la
   int32_t r = f->create_module(f->device, &mi, NULL, module);
   if (r < 0)
     return r;
-  struct spec_entry entries[32];
-  for (uint32_t i = 0; i < nspec && i < 32; i++)
+  struct spec_entry entries[JITVK_MAX_SPEC];
+  for (uint32_t i = 0; i < nspec; i++)
     entries[i] = (struct spec_entry){i, 4 * i, 4};
   struct spec_info si = {nspec, entries, 4 * (size_t)nspec, spec};
   struct compute_info ci = {29, NULL, 0, {18, NULL, 0, 0x20, *module, "main", &si}, layout, 0, -1};

@@ -11,24 +11,29 @@
 // Returns vkGetInstanceProcAddr from the first Vulkan loader found, NULL without one.
 void *jitvk_load(void);
 
-// Instance level. layer_settings: an instance pNext chain that turns on synchronization validation.
+// Whether an instance extension (physical NULL) or an extension of a device is there.
+int jitvk_has_extension(void *physical, const char *name);
+
+// Instance level. The chain is an instance's pNext that turns on synchronization validation.
 const void *jitvk_validation_chain(void);
 void jitvk_instance(void *instance, int validate);
-// Number of validation messages (warnings and errors) so far; the newest first_n of them are kept as text.
+// Number of validation messages (warnings and errors) so far; the first 64 of them are kept as text.
 int jitvk_message_count(void);
 const char *jitvk_message(int i);
 
 typedef struct {
   uint32_t subgroup_size, subgroup_stages, subgroup_operations;
-  uint64_t max_allocation;
+  uint64_t max_allocation; // bytes; 0 where nothing is known
   char driver_name[256], driver_info[256];
 } jitvk_props;
-void jitvk_properties(void *physical, jitvk_props *out);
+// Asks for what the device's own Vulkan version (as VkPhysicalDeviceProperties::apiVersion) knows; the rest stays zero.
+void jitvk_properties(void *physical, uint32_t version, jitvk_props *out);
 
 // Device level: the function table for everything below.
 typedef struct jitvk_fns jitvk_fns;
 jitvk_fns *jitvk_device(void *device);
 
+enum { JITVK_MAX_SPEC = 32 }; // specialization constants of a shader
 int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
                        uint32_t nspec, uint64_t *module, uint64_t *pipeline);
 

@@ -43,8 +43,8 @@ type Submission struct {
 // Submit copies writes to the device, replays the program and copies reads back, in this order on the device's queue.
 // The data of writes is taken before Submit returns. It waits only when two submissions of this program are under way.
 func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
-	if !p.built {
-		panic(fmt.Sprintf("engine: program %q is not built", p.label))
+	if !p.built || p.closed {
+		panic(fmt.Sprintf("engine: program %q is not built, or closed", p.label))
 	}
 	if p.dev.dryRun {
 		return nil, fmt.Errorf("engine: program %q: %w", p.label, ErrDryRun)
@@ -56,12 +56,15 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	}
 	total := int64(0)
 	for _, w := range writes {
-		if int64(len(w.Data)) != w.To.Size {
-			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v", p.label, len(w.Data), w.To))
+		if int64(len(w.Data)) != w.To.Size || w.To.Size <= 0 || w.To.Buffer.temp {
+			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, len(w.Data), w.To))
 		}
 		total += alignUp(w.To.Size)
 	}
 	for _, r := range reads {
+		if r.Size <= 0 || r.Buffer.temp {
+			panic(fmt.Sprintf("engine: %s: read of %v, which must not be empty or a temporary", p.label, r))
+		}
 		total += alignUp(r.Size)
 	}
 	if err := s.prepare(d, p.label, total); err != nil {
@@ -106,6 +109,7 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 			group, fence = append(group, s.epilogue), handleOf(s.fence)
 		}
 		if err := d.submit(group, fence); err != nil {
+			vk.DeviceWaitIdle(d.device) // pieces before this one may still use the slot
 			return nil, err
 		}
 	}
@@ -126,12 +130,15 @@ func (r Range) host() []byte {
 
 // prepare makes the slot ready for a submission that stages total bytes.
 func (s *slot) prepare(d *Device, label string, total int64) error {
-	if s.fence == nil {
+	if s.prologue == nil {
 		cbs, err := d.commandBuffers(2)
 		if err != nil {
 			return err
 		}
 		s.prologue, s.epilogue = cbs[0], cbs[1]
+	}
+	if s.fence == nil {
+		var err error
 		if s.fence, err = create("vkCreateFence", func(h *vk.Fence) vk.Result {
 			return vk.CreateFence(d.device, &vk.FenceCreateInfo{SType: vk.StructureTypeFenceCreateInfo}, nil, h)
 		}); err != nil {
@@ -149,15 +156,16 @@ func (s *slot) prepare(d *Device, label string, total int64) error {
 }
 
 func (s *slot) close(d *Device) {
-	if s.fence != nil {
+	if s.prologue != nil {
 		vk.FreeCommandBuffers(d.device, d.pool, 2, []vk.CommandBuffer{s.prologue, s.epilogue})
-		vk.DestroyFence(d.device, s.fence, nil)
 	}
+	vk.DestroyFence(d.device, s.fence, nil)
 	s.staging.Close()
 	*s = slot{}
 }
 
-// Wait returns once the submission has finished, with what was read back: one slice a range, the caller's own.
+// Wait returns once the submission has finished, with what was read back: one slice a range, the caller's own. It can be
+// called again, and after the program was closed.
 func (s *Submission) Wait() ([][]byte, error) {
 	s.finish()
 	return s.reads, s.err
@@ -168,19 +176,19 @@ func (s *Submission) finish() {
 		return
 	}
 	s.done = true
-	d := s.program.dev
-	var result vk.Result
-	noGC(func() {
-		result = vk.WaitForFences(d.device, 1, []vk.Fence{s.slot.fence}, vk.True, ^uint64(0))
-		if result >= 0 {
-			result = vk.ResetFences(d.device, 1, []vk.Fence{s.slot.fence})
-		}
-	})
-	s.err = resultError("vkWaitForFences", int32(result))
+	d, fence := s.program.dev, []vk.Fence{s.slot.fence}
+	result := vk.WaitForFences(d.device, 1, fence, vk.True, ^uint64(0)) // takes the slice as it is: no noGC, it may be long
+	if result >= 0 {
+		result = vk.ResetFences(d.device, 1, fence)
+	}
+	s.slot.pending = nil
+	if s.err = resultError("vkWaitForFences", int32(result)); s.err != nil {
+		s.reads = nil
+		return
+	}
 	for i, r := range s.reads {
 		s.reads[i] = append([]byte(nil), r...)
 	}
-	s.slot.pending = nil
 }
 
 // wait finishes all submissions of the program.
@@ -247,8 +255,8 @@ type Timing struct {
 	FLOPs, Bytes float64
 }
 
-// Timings returns how long each command of the last finished replay took on the device. The program was built with
-// Profile.
+// Timings returns how long each command of the last replay took on the device. The program was built with Profile and
+// has been submitted.
 func (p *Program) Timings() ([]Timing, error) {
 	if !p.profile {
 		panic(fmt.Sprintf("engine: program %q was not built with Profile", p.label))
@@ -256,13 +264,17 @@ func (p *Program) Timings() ([]Timing, error) {
 	p.wait()
 	stamps := make([]uint64, len(p.commands)+1)
 	result := vk.GetQueryPoolResults(p.dev.device, p.stamps, 0, uint32(len(stamps)), uint(8*len(stamps)), unsafe.Pointer(&stamps[0]), 8,
-		vk.QueryResultFlags(vk.QueryResult64Bit|vk.QueryResultWaitBit))
+		vk.QueryResultFlags(vk.QueryResult64Bit))
+	if result == vk.NotReady {
+		panic(fmt.Sprintf("engine: program %q has not been submitted: it has no timings", p.label))
+	}
 	if err := resultError("vkGetQueryPoolResults", int32(result)); err != nil {
 		return nil, err
 	}
 	out := make([]Timing, len(p.commands))
+	valid := ^uint64(0) >> (64 - p.dev.stampBits) // the others are undefined, and the counter wraps within these
 	for i, c := range p.commands {
-		out[i] = Timing{c.Shader, time.Duration(float64(stamps[i+1]-stamps[i]) * p.dev.info.TimestampPeriod), c.FLOPs, c.Bytes}
+		out[i] = Timing{c.Shader, time.Duration(float64((stamps[i+1]-stamps[i])&valid) * p.dev.info.TimestampPeriod), c.FLOPs, c.Bytes}
 	}
 	return out, nil
 }

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+
+package autograd
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/ref"
+)
+
+func TestMain(m *testing.M) { kerneltest.Main(m) }
+
+// A gradient case builds a small graph on the device and the same function out of kernels/ref in float64.
+type gradientCase struct {
+	params, leaves [][]int // shapes; a parameter's gradient is the caller's memory, a leaf's a temporary
+	build          func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var
+	ref            func(p, x [][]float64) []float64
+}
+
+// The sizes of the cases.
+const (
+	B, T, H, D = 2, 5, 2, 8
+	C, F       = H * D, 12
+	eps        = 1e-6
+	size       = 10 // of images, in pixels
+	patch      = 4
+	stride     = 2
+	grid       = (size-patch)/stride + 1
+	tokens     = grid * grid
+	patchDim   = 3 * patch * patch
+)
+
+// refLinear is x Wᵀ + b + r for rows of k values; b and r may be nil.
+func refLinear(x, w, b, r []float64, k int) []float64 {
+	rows, m := len(x)/k, len(w)/k
+	y := make([]float64, rows*m)
+	ref.MatMul(y, x, w, rows, m, k, ref.MatMulOptions[float64]{TransB: true, Bias: b, Residual: r})
+	return y
+}
+
+func refNorm(x, w []float64) []float64 {
+	y := make([]float64, len(x))
+	ref.RMSNorm(y, make([]float64, len(x)/len(w)), x, w, len(x)/len(w), len(w), eps)
+	return y
+}
+
+func refDerf(x, alpha, shift []float64) []float64 {
+	y := make([]float64, len(x))
+	ref.Derf(y, x, alpha, shift, len(x)/len(alpha), len(alpha))
+	return y
+}
+
+func refSiLU(x []float64) []float64 {
+	y := make([]float64, len(x))
+	ref.SiLU(y, x)
+	return y
+}
+
+func refRoPE(x, cos, sin []float64, interleaved bool) []float64 {
+	y := make([]float64, len(x))
+	ref.RoPE(y, x, cos, sin, B, T, H, D, false, interleaved)
+	return y
+}
+
+// refPart is part i of n of each row of x, n parts a row of c values.
+func refPart(x []float64, i, n, c int) []float64 {
+	var y []float64
+	for at := 0; at < len(x); at += n * c {
+		y = append(y, x[at+i*c:at+(i+1)*c]...)
+	}
+	return y
+}
+
+func refConcat(x, e []float64, c int) []float64 {
+	extra := len(e) / B
+	y := make([]float64, B*T*(c+extra))
+	ref.ConcatTime(y, x, e, B, T, c, extra)
+	return y
+}
+
+// rotation returns tables of angles without a pattern.
+func rotation() (cos, sin []float32) {
+	for i := range T * D / 2 {
+		s, c := math.Sincos(float64(i*i) / 7)
+		cos, sin = append(cos, float32(c)), append(sin, float32(s))
+	}
+	return cos, sin
+}
+
+func cases() map[string]gradientCase {
+	cos, sin := rotation()
+	cw, sw := kerneltest.Widen(cos), kerneltest.Widen(sin)
+	tables := func(r *kerneltest.Run) (kernels.Tensor, kernels.Tensor) {
+		return r.Input(cos, T, D/2), r.Input(sin, T, D/2)
+	}
+	rowShape, square := []int{B, T, C}, []int{C, C}
+	window := ref.Hann(patch + 2)[1 : patch+1] // nowhere zero
+	narrow := make([]float32, patch)
+	for i, w := range window {
+		narrow[i] = float32(w)
+		window[i] = float64(narrow[i])
+	}
+	out := map[string]gradientCase{
+		"linear": {
+			params: [][]int{{7, C}, {7}}, leaves: [][]int{rowShape, {B, T, 7}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var { return t.Linear(x[0], p[0], p[1], x[1]) },
+			ref:   func(p, x [][]float64) []float64 { return refLinear(x[0], p[0], p[1], x[1], C) },
+		},
+		"linear: weights and bias twice, input and residual one": {
+			params: [][]int{square, {C}}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				y := t.Linear(x[0], p[0], p[1], x[0])
+				y = t.Linear(y, p[0], p[1], y)
+				return t.Linear(y, p[0], nil, x[0])
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := refLinear(x[0], p[0], p[1], x[0], C)
+				y = refLinear(y, p[0], p[1], y, C)
+				return refLinear(y, p[0], nil, x[0], C)
+			},
+		},
+		"residual and reshape of a parameter": {
+			params: [][]int{square, rowShape}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				y := t.Linear(x[0], p[0], nil, p[1])
+				return t.Linear(t.Reshape(y, B*T, C), p[0], nil, t.Reshape(p[1], B*T, C))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				return refLinear(refLinear(x[0], p[0], nil, p[1], C), p[0], nil, p[1], C)
+			},
+		},
+		"rmsnorm: input and weight twice": {
+			params: [][]int{{C}, square}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.Linear(t.RMSNorm(x[0], p[0], eps), p[1], nil, t.RMSNorm(x[0], p[0], eps))
+			},
+			ref: func(p, x [][]float64) []float64 { n := refNorm(x[0], p[0]); return refLinear(n, p[1], nil, n, C) },
+		},
+		"derf: input and weights twice": {
+			params: [][]int{{C}, {C}, square}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.Linear(t.Derf(x[0], p[0], p[1]), p[2], nil, t.Derf(x[0], p[0], p[1]))
+			},
+			ref: func(p, x [][]float64) []float64 { n := refDerf(x[0], p[0], p[1]); return refLinear(n, p[2], nil, n, C) },
+		},
+		"silu: input twice": {
+			params: [][]int{square}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.Linear(t.SiLU(x[0]), p[0], nil, t.SiLU(x[0]))
+			},
+			ref: func(p, x [][]float64) []float64 { n := refSiLU(x[0]); return refLinear(n, p[0], nil, n, C) },
+		},
+		"time joined twice": {
+			leaves: [][]int{rowShape, {B, 3}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.ConcatTime(t.ConcatTime(x[0], x[1]), x[1])
+			},
+			ref: func(p, x [][]float64) []float64 { return refConcat(refConcat(x[0], x[1], C), x[1], C+3) },
+		},
+		"unfold": {
+			leaves: [][]int{{B, 3, size, size}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.Unfold(x[0], kernels.FoldOptions{Patch: patch, Stride: stride})
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := make([]float64, B*tokens*patchDim)
+				ref.Unfold(y, x[0], nil, nil, B, ref.Patches{ImgH: size, ImgW: size, Patch: patch, Stride: stride})
+				return y
+			},
+		},
+		"fold with a window": {
+			leaves: [][]int{{B, tokens, patchDim}},
+			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+				w := r.Input(narrow, patch)
+				norm := r.Input(kernels.FoldNorm(narrow, size, size, stride), size, size)
+				return t.Fold(x[0], size, size, kernels.FoldOptions{Patch: patch, Stride: stride, Window: &w, InvNorm: &norm})
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := make([]float64, B*3*size*size)
+				ref.Fold(y, x[0], window, ref.FoldNorm(window, size, size, stride), B, ref.Patches{ImgH: size, ImgW: size, Patch: patch, Stride: stride})
+				return y
+			},
+		},
+	}
+	for _, valueFirst := range []bool{false, true} {
+		out[fmt.Sprintf("swiglu, valueFirst %v: input used before, too", valueFirst)] = gradientCase{
+			params: [][]int{{F, 2 * F}}, leaves: [][]int{{B, T, 2 * F}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				s := t.SiLU(x[0])
+				return t.Linear(s, p[0], nil, t.SwiGLU(x[0], valueFirst))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				h := make([]float64, B*T*F)
+				ref.SwiGLU(h, x[0], B*T, F, valueFirst)
+				return refLinear(refSiLU(x[0]), p[0], nil, h, 2*F)
+			},
+		}
+	}
+	for _, interleaved := range []bool{false, true} {
+		out[fmt.Sprintf("attention as the model has it, interleaved %v", interleaved)] = gradientCase{
+			params: [][]int{{3 * C, C}, {D}, {C, 3 * C}}, leaves: [][]int{rowShape},
+			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+				qkv := t.Linear(x[0], p[0], nil, nil)
+				s := t.SiLU(qkv) // a use before the cut: it adds to what the views wrote
+				h := t.Heads(qkv, 3, H)
+				cos, sin := tables(r)
+				q := t.RoPE(t.RMSNorm(h[0], p[1], eps), cos, sin, interleaved)
+				k := t.RoPE(t.RMSNorm(h[1], p[1], eps), cos, sin, interleaved)
+				return t.Linear(s, p[2], nil, t.Reshape(t.Attention(q, k, h[2]), B, T, C))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				qkv := refLinear(x[0], p[0], nil, nil, C)
+				q := refRoPE(refNorm(refPart(qkv, 0, 3, C), p[1]), cw, sw, interleaved)
+				k := refRoPE(refNorm(refPart(qkv, 1, 3, C), p[1]), cw, sw, interleaved)
+				o := make([]float64, B*T*C)
+				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D)
+				return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
+			},
+		}
+	}
+	return out
+}
+
+// TestGradients compares every op's value, and the gradients of all its inputs under a random upstream gradient, with
+// kernels/ref: gradients by central differences in float64.
+func TestGradients(t *testing.T) {
+	for name, c := range cases() {
+		t.Run(name, func(t *testing.T) {
+			r, rnd := kerneltest.New(t), kerneltest.NewRand(5)
+			draw := func(shapes [][]int) (values, grads []kernels.Tensor, wide [][]float64) {
+				for _, s := range shapes {
+					v := rnd.Normal(kernels.Tensor{Shape: s}.Len())
+					values, grads, wide = append(values, r.Input(v, s...)), append(grads, r.Output(s...)), append(wide, kerneltest.Widen(v))
+				}
+				return values, grads, wide
+			}
+			pv, pg, pw := draw(c.params)
+			xv, xg, xw := draw(c.leaves)
+			want := c.ref(pw, xw)
+			upstream := rnd.Normal(len(want))
+			var y kernels.Tensor
+			r.Run(func(p *engine.Program) {
+				tape := New(p)
+				var params, leaves []*Var
+				for i, v := range pv {
+					params = append(params, tape.Param(fmt.Sprint("p", i), v, pg[i]))
+				}
+				for _, v := range xv {
+					leaves = append(leaves, tape.Leaf(v))
+				}
+				out := c.build(tape, r, params, leaves)
+				y = r.Output(out.Value.Shape...)
+				p.Copy(y.Range, out.Value.Range)
+				tape.Seed(out, r.Input(upstream, out.Value.Shape...))
+				tape.Backward()
+				for i, x := range leaves {
+					p.Copy(xg[i].Range, x.Grad.Range)
+				}
+			})
+			kerneltest.Equal(t, "value", r.Floats(y), want, 1e-5)
+			for i, v := range pw {
+				kerneltest.Equal(t, fmt.Sprintf("gradient of parameter %d", i), r.Floats(pg[i]), slopes(v, upstream, func() []float64 { return c.ref(pw, xw) }), 1e-5)
+			}
+			for i, v := range xw {
+				kerneltest.Equal(t, fmt.Sprintf("gradient of leaf %d", i), r.Floats(xg[i]), slopes(v, upstream, func() []float64 { return c.ref(pw, xw) }), 1e-5)
+			}
+		})
+	}
+}
+
+// slopes returns the gradient of <upstream, f()> with respect to x, which f reads: five points, error of order h⁴.
+func slopes(x []float64, upstream []float32, f func() []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		at := func(h float64) (sum float64) {
+			x[i] = v + h
+			for j, y := range f() {
+				sum += float64(upstream[j]) * y
+			}
+			return sum
+		}
+		const h = 1e-3
+		out[i] = (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
+		x[i] = v
+	}
+	return out
+}
+
+// TestVLoss has the loss seed the tape, and a parameter that nothing uses: its gradient is zero.
+func TestVLoss(t *testing.T) {
+	r, rnd := kerneltest.New(t), kerneltest.NewRand(6)
+	const n = 3 * size * size
+	pred, x, tau := rnd.Normal(B*n), rnd.Normal(B*n), []float32{0.3, 0.99}
+	loss, grad, unused := r.Output(1), r.Output(B, 3, size, size), r.Output(C)
+	r.Run(func(p *engine.Program) {
+		tape := New(p)
+		tape.Param("unused", r.Input(rnd.Normal(C), C), unused)
+		v := tape.Param("pred", r.Input(pred, B, 3, size, size), grad)
+		tape.VLoss(loss, v, r.Input(x, B, 3, size, size), r.Input(tau, B), kernels.VLossOptions{TauClamp: 0.05})
+		tape.Backward()
+	})
+	pw, xw, tw := kerneltest.Widen(pred), kerneltest.Widen(x), kerneltest.Widen(tau)
+	f := func() []float64 { return []float64{ref.VLoss(pw, xw, tw, n, 0.05)} }
+	kerneltest.Equal(t, "loss", r.Floats(loss), f(), 1e-5)
+	kerneltest.Equal(t, "gradient", r.Floats(grad), slopes(pw, []float32{1}, f), 1e-5)
+	kerneltest.Equal(t, "gradient of what nothing uses", r.Floats(unused), make([]float64, C), 0)
+}
+
+// plan returns a tape on a device that only plans, and makers of inputs for it.
+func plan(t *testing.T) (tape *Tape, leaf func(shape ...int) *Var, tensor func(shape ...int) kernels.Tensor) {
+	t.Helper()
+	d, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape = New(engine.NewProgram(d, t.Name()))
+	tensor = func(shape ...int) kernels.Tensor {
+		b, err := d.NewBuffer("input", 4*int64(kernels.Tensor{Shape: shape}.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kernels.View(b.All(), shape...)
+	}
+	return tape, func(shape ...int) *Var { return tape.Leaf(tensor(shape...)) }, tensor
+}
+
+func TestDump(t *testing.T) {
+	tape, leaf, tensor := plan(t)
+	param := func(name string, shape ...int) *Var { return tape.Param(name, tensor(shape...), tensor(shape...)) }
+	x := leaf(B, T, C)
+	qkv := tape.Linear(tape.RMSNorm(x, param("norm.weight", C), eps), param("qkv.weight", 3*C, C), nil, nil)
+	h := tape.Heads(qkv, 3, H)
+	q := tape.RoPE(tape.RMSNorm(h[0], param("q_norm.weight", D), eps), tensor(T, D/2), tensor(T, D/2), false)
+	o := tape.Reshape(tape.Attention(q, h[1], h[2]), B, T, C)
+	tape.Linear(o, param("proj.weight", C, C), param("proj.bias", C), x)
+	const want = `#0 rmsnorm (2,5,16) <- leaf(2,5,16) norm.weight(16)
+#1 linear (2,5,48) <- rmsnorm(2,5,16) qkv.weight(48,16)
+#2 heads 3x(2,5,2,8 ld 48 off 0) <- linear(2,5,48)
+#3 rmsnorm (2,5,2,8) <- linear[0](2,5,2,8 ld 48 off 0) q_norm.weight(8)
+#4 rope (2,5,2,8) <- rmsnorm(2,5,2,8)
+#5 attention (2,5,2,8) <- rope(2,5,2,8) linear[1](2,5,2,8 ld 48 off 16) linear[2](2,5,2,8 ld 48 off 32)
+#6 attention (2,5,16) <- attention(2,5,2,8)
+#7 linear (2,5,16) <- attention(2,5,16) proj.weight(16,16) proj.bias(16) leaf(2,5,16)
+`
+	if got := tape.Dump(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestMisusePanics(t *testing.T) {
+	for name, f := range map[string]func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor){
+		"Backward without a seed": func(t *Tape, leaf func(...int) *Var, _ func(...int) kernels.Tensor) { t.SiLU(leaf(4)); t.Backward() },
+		"Backward twice": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			t.Seed(t.SiLU(leaf(4)), tensor(4))
+			t.Backward()
+			t.Backward()
+		},
+		"Seed twice": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			y := t.SiLU(leaf(4))
+			t.Seed(y, tensor(4))
+			t.Seed(y, tensor(4))
+		},
+		"Seed of another shape": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			t.Seed(t.SiLU(leaf(4)), tensor(2, 2))
+		},
+		"Seed where no gradient is needed": func(t *Tape, _ func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			t.Seed(t.SiLU(t.Const(tensor(4))), tensor(4))
+		},
+		"RoPE of a parameter": func(t *Tape, _ func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			t.RoPE(t.Param("w", tensor(B, T, H, D), tensor(B, T, H, D)), tensor(T, D/2), tensor(T, D/2), false)
+		},
+		"RoPE of a view": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			t.RoPE(t.Heads(t.SiLU(leaf(B, T, C)), 1, H)[0], tensor(T, D/2), tensor(T, D/2), false)
+		},
+		"RoPE of what an op has saved": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x := t.SiLU(leaf(B, T, H, D))
+			t.SiLU(x)
+			t.RoPE(x, tensor(T, D/2), tensor(T, D/2), false)
+		},
+		"RoPE of attention's output": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x := leaf(B, T, H, D)
+			t.RoPE(t.Attention(x, x, x), tensor(T, D/2), tensor(T, D/2), false)
+		},
+		"use after RoPE": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x := t.SiLU(leaf(B, T, H, D))
+			t.RoPE(x, tensor(T, D/2), tensor(T, D/2), false)
+			t.SiLU(x)
+		},
+		"use after Heads": func(t *Tape, leaf func(...int) *Var, _ func(...int) kernels.Tensor) {
+			x := leaf(B, T, C)
+			t.Heads(x, 1, H)
+			t.SiLU(x)
+		},
+		"a part of Heads unused": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			h := t.Heads(leaf(B, T, 2*C), 2, H)
+			w := t.Param("w", tensor(D), tensor(D))
+			t.Seed(t.RMSNorm(h[0], w, eps), tensor(B, T, H, D))
+			t.Backward()
+		},
+		"attention of one thing with itself": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x := leaf(B, T, H, D)
+			t.Seed(t.Attention(x, x, x), tensor(B, T, H, D))
+			t.Backward()
+		},
+		"derf with alpha used elsewhere": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x, alpha := leaf(B, T, C), leaf(C)
+			y := t.Derf(x, alpha, leaf(C))
+			t.Seed(t.Derf(y, alpha, leaf(C)), tensor(B, T, C))
+			t.Backward()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if msg, _ := recover().(string); !strings.HasPrefix(msg, "autograd: ") {
+					t.Errorf("panic %q", msg)
+				}
+			}()
+			tape, leaf, tensor := plan(t)
+			f(tape, leaf, tensor)
+		})
+	}
+}
