@@ -30,19 +30,40 @@ import (
 // Info describes a device: what a kernel needs to choose its shape, and what a person wants to read.
 type Info struct {
 	Index                 int
-	Name                  string  // as the driver gives it
-	Type                  string  // "discrete", "integrated", "virtual", "cpu" or "other"
-	Driver                string  // driver's name and version
-	SubgroupSize          int     // invocations
-	SharedMemory          int     // bytes a workgroup
-	MaxInvocations        int     // a workgroup
-	MaxStorageBufferRange int64   // bytes a binding
-	MaxAllocation         int64   // bytes an allocation
-	OffsetAlignment       int64   // bytes: where a binding may start
-	MemoryBytes           int64   // size of the largest device-local heap
-	TimestampPeriod       float64 // nanoseconds
-	subgroupOperations    uint32  // VkSubgroupFeatureFlags in compute shaders
+	Name                  string    // as the driver gives it
+	Type                  string    // "discrete", "integrated", "virtual", "cpu" or "other"
+	Driver                string    // driver's name and version
+	SubgroupSize          int       // invocations
+	SharedMemory          int       // bytes a workgroup
+	MaxInvocations        int       // a workgroup
+	MaxStorageBufferRange int64     // bytes a binding
+	MaxAllocation         int64     // bytes an allocation
+	OffsetAlignment       int64     // bytes: where a binding may start
+	MemoryBytes           int64     // size of the largest device-local heap
+	TimestampPeriod       float64   // nanoseconds
+	Float16               bool      // 16-bit floats in arithmetic and in storage buffers
+	BFloat16              bool      // bfloat16 in storage and as operand of cooperative matrices
+	Int64                 bool      // 64-bit integers
+	CoopMat               []CoopMat // what a subgroup can multiply (VK_KHR_cooperative_matrix)
+	CoopMat2              CoopMat2  // the parts of VK_NV_cooperative_matrix2
+
+	version            uint32 // of Vulkan
+	subgroupOperations uint32 // VkSubgroupFeatureFlags in compute shaders
 }
+
+// CoopMat is a shape of cooperative matrices: R (MxN) = A (MxK) B (KxN) + C (MxN), with the types "f16", "bf16", "f32", ….
+type CoopMat struct {
+	M, N, K    int
+	A, B, C, R string
+}
+
+// CoopMat2 says which parts of VK_NV_cooperative_matrix2 a device has (VkPhysicalDeviceCooperativeMatrix2FeaturesNV).
+type CoopMat2 struct {
+	WorkgroupScope, FlexibleDimensions, Reductions, Conversions, PerElement, TensorAddressing, BlockLoads bool
+}
+
+// componentTypes are the VkComponentTypeKHR that the kernels know.
+var componentTypes = map[C.uint32_t]string{0: "f16", 1: "f32", 2: "f64", 3: "s8", 5: "s32", 7: "u8", 9: "u32", 1000141000: "bf16"}
 
 // CPU reports whether the device is a CPU driver such as lavapipe: narrow subgroups, no shared memory worth the name.
 func (i Info) CPU() bool { return i.Type == "cpu" }
@@ -256,6 +277,19 @@ func describe(h vk.PhysicalDevice) Info {
 	if x.subgroup_stages&C.uint32_t(vk.ShaderStageComputeBit) != 0 {
 		info.subgroupOperations = uint32(x.subgroup_operations)
 	}
+	var features C.uint32_t
+	info.version = p.ApiVersion
+	C.jitvk_features(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &features)
+	info.Float16, info.BFloat16 = features&C.JITVK_FLOAT16 != 0, features&C.JITVK_BFLOAT16 != 0
+	info.Int64 = features&C.JITVK_INT64 != 0
+	part := func(i int) bool { return features&(C.JITVK_COOPMAT2<<i) != 0 }
+	info.CoopMat2 = CoopMat2{part(0), part(1), part(2), part(3), part(4), part(5), part(6)}
+	if features&C.JITVK_COOPMAT != 0 {
+		var list [64]C.jitvk_coopmat
+		for _, c := range list[:C.jitvk_coopmats(unsafe.Pointer(h), &list[0], C.uint32_t(len(list)))] {
+			info.CoopMat = append(info.CoopMat, CoopMat{int(c.m), int(c.n), int(c.k), componentTypes[c.a], componentTypes[c.b], componentTypes[c.c], componentTypes[c.r]})
+		}
+	}
 	for i := range m.MemoryHeapCount {
 		m.MemoryHeaps[i].Deref()
 		if vk.MemoryHeapFlagBits(m.MemoryHeaps[i].Flags)&vk.MemoryHeapDeviceLocalBit != 0 {
@@ -344,9 +378,19 @@ func (d *Device) create() error {
 	}
 	queue := vk.DeviceQueueCreateInfo{SType: vk.StructureTypeDeviceQueueCreateInfo, QueueFamilyIndex: d.family, QueueCount: 1, PQueuePriorities: []float32{1}}
 	info := &vk.DeviceCreateInfo{SType: vk.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: []vk.DeviceQueueCreateInfo{queue}}
-	if hasExtension(d.physical, "VK_KHR_portability_subset") { // where it is there it must be enabled
-		info.EnabledExtensionCount, info.PpEnabledExtensionNames = 1, []string{cstr("VK_KHR_portability_subset")}
+	var features C.uint32_t
+	info.PNext = C.jitvk_features(unsafe.Pointer(d.physical), C.uint32_t(d.info.version), &features)
+	for name, wanted := range map[string]bool{
+		"VK_KHR_portability_subset": true, // where it is there it must be enabled
+		"VK_KHR_cooperative_matrix": len(d.info.CoopMat) > 0,
+		"VK_NV_cooperative_matrix2": d.info.CoopMat2 != CoopMat2{},
+		"VK_KHR_shader_bfloat16":    d.info.BFloat16,
+	} {
+		if wanted && hasExtension(d.physical, name) {
+			info.PpEnabledExtensionNames = append(info.PpEnabledExtensionNames, cstr(name))
+		}
 	}
+	info.EnabledExtensionCount = uint32(len(info.PpEnabledExtensionNames))
 	var err error
 	if d.device, err = create("vkCreateDevice", func(h *vk.Device) vk.Result { return vk.CreateDevice(d.physical, info, nil, h) }); err != nil {
 		return err

@@ -103,8 +103,10 @@ struct extension { // VkExtensionProperties
 typedef int32_t(VKAPI *fn_instance_extensions)(const char *, uint32_t *, struct extension *);
 typedef int32_t(VKAPI *fn_device_extensions)(void *, const char *, uint32_t *, struct extension *);
 typedef void(VKAPI *fn_props2)(void *, void *);
+struct coopmat_props;
 static fn_device_extensions device_extensions;
-static fn_props2 get_props2;
+static fn_props2 get_props2, get_features2;
+static int32_t(VKAPI *get_coopmats)(void *, uint32_t *, struct coopmat_props *);
 static get_proc get_device_proc;
 
 static int32_t extensions(void *physical, uint32_t *n, struct extension *list) {
@@ -129,6 +131,8 @@ int jitvk_has_extension(void *physical, const char *name) {
 void jitvk_instance(void *instance, int validate) {
   device_extensions = (fn_device_extensions)get_instance_proc(instance, "vkEnumerateDeviceExtensionProperties");
   get_props2 = (fn_props2)get_instance_proc(instance, "vkGetPhysicalDeviceProperties2");
+  get_features2 = (fn_props2)get_instance_proc(instance, "vkGetPhysicalDeviceFeatures2");
+  *(vfn *)&get_coopmats = get_instance_proc(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
   get_device_proc = (get_proc)get_instance_proc(instance, "vkGetDeviceProcAddr");
   if (!validate)
     return;
@@ -188,6 +192,85 @@ void jitvk_properties(void *physical, uint32_t version, jitvk_props *out) {
   out->max_allocation = m4.max_buffer && m4.max_buffer < m3.max_allocation ? m4.max_buffer : m3.max_allocation;
   memcpy(out->driver_name, driver.name, 256);
   memcpy(out->driver_info, driver.info, 256);
+}
+
+// ---- Features -------------------------------------------------------------------------------------------------------
+
+// A feature structure is a type, a chain and booleans; on[] has room for the longest (VkPhysicalDeviceFeatures2, 55).
+struct feature {
+  uint32_t sType;
+  void *pNext;
+  uint32_t on[64];
+};
+
+void *jitvk_features(void *physical, uint32_t version, uint32_t *bits) {
+  static struct feature core, v11, v12, v13, coop, coop2, bf16;
+  *bits = 0;
+  if (!get_features2 || version < VERSION(1, 2)) // the structures for 1.1 and 1.2 came with 1.2
+    return NULL;
+  core = (struct feature){.sType = 1000059000};
+  v11 = (struct feature){.sType = 49};
+  v12 = (struct feature){.sType = 51};
+  v13 = (struct feature){.sType = 53};
+  coop = (struct feature){.sType = 1000506000};
+  coop2 = (struct feature){.sType = 1000593000};
+  bf16 = (struct feature){.sType = 1000141000};
+  core.pNext = &v11, v11.pNext = &v12;
+  struct feature *last = &v12;
+#define CHAIN(f) (last->pNext = &f, last = &f)
+  if (version >= VERSION(1, 3))
+    CHAIN(v13);
+  if (jitvk_has_extension(physical, "VK_KHR_cooperative_matrix"))
+    CHAIN(coop);
+  if (jitvk_has_extension(physical, "VK_NV_cooperative_matrix2"))
+    CHAIN(coop2);
+  if (jitvk_has_extension(physical, "VK_KHR_shader_bfloat16"))
+    CHAIN(bf16);
+#undef CHAIN
+  get_features2(physical, &core);
+  // Keep what is wanted, by its place in the structure, and turn the rest off.
+  uint32_t int64 = core.on[40], half = v11.on[0] && v12.on[7], model = v12.on[41];
+  uint32_t sizes = v13.on[7], full = v13.on[8], maintenance4 = v13.on[14];
+  uint32_t matrix = coop.on[0] && model && maintenance4, parts2 = 0;
+  for (int i = 0; i < JITVK_COOPMAT2_PARTS; i++)
+    parts2 |= (matrix && coop2.on[i]) << i;
+  struct feature *all[] = {&core, &v11, &v12, &v13, &coop, &coop2, &bf16};
+  uint32_t bfloat = bf16.on[0], bfloat_matrix = bf16.on[0] && bf16.on[2] && matrix;
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    memset(all[i]->on, 0, sizeof all[i]->on);
+  core.on[40] = int64;
+  v11.on[0] = v12.on[7] = half;
+  v12.on[41] = model;
+  v13.on[7] = sizes, v13.on[8] = full, v13.on[14] = maintenance4;
+  coop.on[0] = matrix;
+  for (int i = 0; i < JITVK_COOPMAT2_PARTS; i++)
+    coop2.on[i] = parts2 >> i & 1;
+  bf16.on[0] = bfloat, bf16.on[2] = bfloat_matrix;
+  *bits = (half ? JITVK_FLOAT16 : 0) | (bfloat_matrix ? JITVK_BFLOAT16 : 0) | (model ? JITVK_MEMORY_MODEL : 0) |
+          (matrix ? JITVK_COOPMAT : 0) | (int64 ? JITVK_INT64 : 0) | parts2 * JITVK_COOPMAT2;
+  return &core;
+}
+
+struct coopmat_props { // VkCooperativeMatrixPropertiesKHR
+  uint32_t sType;
+  void *pNext;
+  uint32_t m, n, k, a, b, c, r, saturating, scope;
+};
+
+uint32_t jitvk_coopmats(void *physical, jitvk_coopmat *out, uint32_t max) {
+  struct coopmat_props list[128];
+  uint32_t n = 0, found = 0;
+  for (int i = 0; i < 128; i++)
+    list[i] = (struct coopmat_props){.sType = 1000506001};
+  if (!get_coopmats || get_coopmats(physical, &n, NULL) < 0)
+    return 0;
+  n = n < 128 ? n : 128;
+  if (get_coopmats(physical, &n, list) < 0)
+    return 0;
+  for (uint32_t i = 0; i < n && found < max; i++)
+    if (list[i].scope == 3 && !list[i].saturating) // 3: subgroup
+      out[found++] = (jitvk_coopmat){list[i].m, list[i].n, list[i].k, list[i].a, list[i].b, list[i].c, list[i].r};
+  return found;
 }
 
 // ---- Device ---------------------------------------------------------------------------------------------------------

@@ -29,6 +29,18 @@ typedef struct {
 // Asks for what the device's own Vulkan version (as VkPhysicalDeviceProperties::apiVersion) knows; the rest stays zero.
 void jitvk_properties(void *physical, uint32_t version, jitvk_props *out);
 
+// Optional features. jitvk_features asks which of them the device has and returns them as bits, with the pNext chain that
+// enables exactly those (static memory, overwritten by the next call; NULL where there are none).
+enum { JITVK_FLOAT16 = 1, JITVK_BFLOAT16 = 2, JITVK_MEMORY_MODEL = 4, JITVK_COOPMAT = 8, JITVK_INT64 = 16,
+       JITVK_COOPMAT2 = 32, JITVK_COOPMAT2_PARTS = 7 }; // VK_NV_cooperative_matrix2 takes 7 bits, in its structure's order
+void *jitvk_features(void *physical, uint32_t version, uint32_t *bits);
+
+typedef struct {
+  uint32_t m, n, k, a, b, c, r; // sizes; VkComponentTypeKHR of A, B, C and of the result
+} jitvk_coopmat;
+// The shapes of cooperative matrices that a subgroup can multiply; returns how many, at most max.
+uint32_t jitvk_coopmats(void *physical, jitvk_coopmat *out, uint32_t max);
+
 // Device level: the function table for everything below.
 typedef struct jitvk_fns jitvk_fns;
 jitvk_fns *jitvk_device(void *device);
