@@ -107,6 +107,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("model: sigma %g: it must be above 0", c.Sigma)
 	case math.IsNaN(c.Mu) || math.Abs(c.Mu) > 20:
 		return fmt.Errorf("model: -mu %g: it is the mean of logit(tau), between -20 and 20", c.Mu)
+	case !(c.RoPEBase > 0) || math.IsInf(c.RoPEBase, 0) || math.IsNaN(c.TimeScale) || math.IsInf(c.TimeScale, 0):
+		return fmt.Errorf("model: RoPE base %g and time scale %g: finite numbers, the first above 0", c.RoPEBase, c.TimeScale)
 	case c.TimeDim < 2 || c.TimeDim%2 != 0 || c.TimeHidden < 1:
 		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even", c.TimeDim, c.TimeHidden)
 	}

@@ -10,13 +10,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"jitvk/engine"
 	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/ode"
 	"jitvk/sample/sampler"
+	"jitvk/train/atomicfile"
 	"jitvk/train/checkpoint"
 	"jitvk/train/cli"
 	"jitvk/train/report"
@@ -90,14 +94,20 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer dev.Close()
+	if c.Out == "" {
+		c.Out = filepath.Join(filepath.Dir(path), fmt.Sprintf("samples-%d.png", c.Seed))
+	}
+	if err := c.check(path, config.Size); err != nil {
+		return err
+	}
 	m, err := model.New(dev, config)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	weights, kind, err := load(dev, m, f)
+	weights, kind, err := load(dev, m, path, f)
 	if err != nil {
-		return fmt.Errorf("sample: %s: %w", path, err)
+		return fmt.Errorf("sample: %w", err)
 	}
 	defer weights.Close()
 	s, err := sampler.New(dev, m, weights, c.Batch)
@@ -105,15 +115,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer s.Close()
-	if c.Out == "" {
-		c.Out = filepath.Join(filepath.Dir(path), fmt.Sprintf("samples-%d.png", c.Seed))
-	}
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", dev.Info().Name, dev.Info().Type, dev.Info().Driver)
 	h.Add("checkpoint", "%s, step %s, %s", path, f.Meta["step"], kind)
 	h.Add("model", "%s: %d px, %s parameters", config.Preset, config.Size, report.Count(int64(config.ParamCount())))
 	h.Add("sampling", "%d pictures, %d Euler steps, seed %d", c.N, c.Steps, c.Seed)
-	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Peak))
+	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))
 	if c.DryRun {
 		h.Add("dry run", "nothing was allocated")
 		return h.Print(out)
@@ -122,12 +129,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	o := sampler.Options{N: c.N, Steps: c.Steps, Seed: c.Seed}
-	var z []float32
-	pixels := 3 * config.Size * config.Size
+	var z []byte // float32, (Steps+1,N,3,Size,Size)
+	picture := 4 * 3 * config.Size * config.Size
 	if c.Trajectory != "" {
-		z = make([]float32, (c.Steps+1)*c.N*pixels)
-		o.Trajectory = func(picture, point int, _ float64, state []float32) {
-			copy(z[(point*c.N+picture)*pixels:], state)
+		z = make([]byte, (c.Steps+1)*c.N*picture)
+		o.Trajectory = func(i, point int, _ float64, state []float32) {
+			copy(z[(point*c.N+i)*picture:], checkpoint.EncodeFloat32(state))
 		}
 	}
 	batches := (c.N + c.Batch - 1) / c.Batch
@@ -140,20 +147,67 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err := progress.Finish(); err != nil {
 		return err
 	}
-	if err := grid.Save(c.Out, grid.Draw(pictures, c.N, config.Size, config.Size, 0, grid.Options{})); err != nil {
-		return err
+	if err = grid.Save(c.Out, grid.Draw(pictures, c.N, config.Size, config.Size, 0, grid.Options{})); err == nil {
+		fmt.Fprintln(out, "grid       ", c.Out)
 	}
-	fmt.Fprintln(out, "grid        ", c.Out)
 	if c.Trajectory != "" {
-		if err := saveTrajectory(c, config.Size, z, f.Meta["config"]); err != nil {
+		if failed := saveTrajectory(c, config.Size, z, f.Meta["config"]); failed != nil {
+			return errors.Join(err, failed)
+		}
+		fmt.Fprintln(out, "trajectory ", c.Trajectory)
+	}
+	return err
+}
+
+// check refuses, before anything is computed, what would fail or do harm at the end.
+func (c Config) check(loaded string, size int) error {
+	cell := int64(size) + 98 // side of a picture in the grid, at most
+	picture := 12*int64(size)*int64(size) + 4*cell*cell
+	if most := maxMemory / picture; int64(c.N) > most {
+		return fmt.Errorf("sample: -n %d: at %d pixels at most %d pictures fit into %s of memory; draw more with another -seed", c.N, size, most, report.Bytes(maxMemory))
+	}
+	if bytes := float64(c.Steps+1) * float64(c.N) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
+		return fmt.Errorf("sample: -trajectory of -n %d pictures and -steps %d takes %s, at most %s will do; lower one of them", c.N, c.Steps,
+			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
+	}
+	files := []string{loaded}
+	for _, path := range []string{c.Out, c.Trajectory} {
+		if path == "" {
+			continue
+		}
+		for _, other := range files {
+			if same(path, other) {
+				return fmt.Errorf("sample: %s would be written over %s; choose another name", path, other)
+			}
+		}
+		files = append(files, path)
+		if c.DryRun {
+			continue
+		}
+		f, err := atomicfile.Create(path) // can it be written?
+		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "trajectory  ", c.Trajectory)
+		f.Abort()
 	}
 	return nil
 }
 
-// newest returns the checkpoint of the newest run that has one.
+// maxMemory bounds what sampling keeps on the host, in bytes.
+const maxMemory = 4 << 30
+
+// same tells whether two names are of one file.
+func same(a, b string) bool {
+	if filepath.Clean(a) == filepath.Clean(b) {
+		return true
+	}
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// newest returns the checkpoint of the newest run that has one, whole or not: an older one must not take a damaged one's place
+// unseen.
 func newest(base string) (string, error) {
 	runs, err := report.Runs(base)
 	if err != nil {
@@ -161,8 +215,7 @@ func newest(base string) (string, error) {
 	}
 	for _, dir := range runs {
 		path := filepath.Join(dir, trainer.CheckpointName)
-		if f, err := checkpoint.Open(path); err == nil {
-			f.Close()
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path, nil
 		}
 	}
@@ -170,7 +223,7 @@ func newest(base string) (string, error) {
 }
 
 // load uploads a checkpoint's weights: their average where there is one.
-func load(dev *engine.Device, m *model.Model, f *checkpoint.File) (b *engine.Buffer, kind string, err error) {
+func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File) (b *engine.Buffer, kind string, err error) {
 	prefix := "ema/"
 	kind = "averaged weights"
 	if _, err := f.Float32(prefix + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
@@ -181,6 +234,16 @@ func load(dev *engine.Device, m *model.Model, f *checkpoint.File) (b *engine.Buf
 		if values[p.Name], err = f.Float32(prefix+p.Name, p.Shape...); err != nil {
 			return nil, "", err
 		}
+		for _, v := range values[p.Name] {
+			if v-v != 0 { // NaN or infinite
+				return nil, "", fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint", path, prefix+p.Name, v)
+			}
+		}
+	}
+	for _, name := range f.Names() { // a tensor too many: a configuration of fewer blocks, say
+		if base, ok := strings.CutPrefix(name, prefix); ok && !strings.Contains(base, "/") && values[base] == nil {
+			return nil, "", fmt.Errorf("checkpoint %s: tensor %q is none of the model that its configuration describes; take another checkpoint", path, name)
+		}
 	}
 	flat, err := m.Layout.Pack(values)
 	if err != nil {
@@ -190,12 +253,15 @@ func load(dev *engine.Device, m *model.Model, f *checkpoint.File) (b *engine.Buf
 		return nil, "", err
 	}
 	if !dev.DryRun() {
-		err = dev.Upload(b.All(), flat)
+		if err := dev.Upload(b.All(), flat); err != nil {
+			b.Close()
+			return nil, "", err
+		}
 	}
-	return b, kind, err
+	return b, kind, nil
 }
 
-func saveTrajectory(c Config, size int, z []float32, config string) error {
+func saveTrajectory(c Config, size int, z []byte, config string) error {
 	taus := ode.Grid(0, 1, c.Steps)
 	tau := make([]float32, len(taus))
 	for i, v := range taus {
@@ -203,6 +269,6 @@ func saveTrajectory(c Config, size int, z []float32, config string) error {
 	}
 	return checkpoint.Save(c.Trajectory, map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}, []checkpoint.Tensor{
 		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: checkpoint.EncodeFloat32(tau)},
-		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, c.N, 3, size, size}, Data: checkpoint.EncodeFloat32(z)},
+		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, c.N, 3, size, size}, Data: z},
 	})
 }

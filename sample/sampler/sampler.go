@@ -94,7 +94,7 @@ func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
 	}
 	taus := ode.Grid(0, 1, o.Steps)
 	pixels := 3 * s.m.Size * s.m.Size
-	var out []float32
+	out := make([]float32, 0, o.N*pixels)
 	for first := 0; first < o.N; first += s.batch {
 		n := min(s.batch, o.N-first)
 		step := kernels.Step{Seed: o.Seed, Image0: uint32(first)}

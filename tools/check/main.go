@@ -133,7 +133,10 @@ type repo struct {
 
 // open finds the repository that dir is in and lists its files.
 func open(dir string) (*repo, error) {
-	root := dir
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
 	for {
 		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
 			break
@@ -144,7 +147,7 @@ func open(dir string) (*repo, error) {
 		root = filepath.Dir(root)
 	}
 	r := &repo{root: root, dirs: map[string]bool{".": true}}
-	err := filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(root, func(p string, e fs.DirEntry, err error) error {
 		if err != nil {
 			if os.IsNotExist(err) { // removed while we look: another's temporary file
 				return nil

@@ -14,23 +14,34 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"jitvk/engine"
 )
 
 // Main runs a program and returns its exit status: 0, 1 after an error (one line on standard error that says what to
-// do), 130 after an interrupt that run reports as an error. The first interrupt cancels run's context, so that it can save
+// do) or a message of the validation layer, 130 after an interrupt that run reports as an error. The first interrupt cancels run's context, so that it can save
 // what it has; the second kills the process.
 func Main(name string, run func(ctx context.Context, args []string, out io.Writer) error) (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	halt := context.AfterFunc(ctx, func() {
+		stop()
+		if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintln(os.Stderr) // below the progress bar
+		}
+		fmt.Fprintf(os.Stderr, "%s: interrupted: it ends after what is under way; once more ends it at once\n", name)
+	})
+	defer halt()
 	defer func() {
 		if r := recover(); r != nil {
-			fmt.Fprintf(os.Stderr, "%s: this is a mistake in the program, please report it: %v\n", name, r)
+			fmt.Fprintln(os.Stderr, oneLine(name, r))
 			if os.Getenv("JITVK_TRACE") == "1" {
 				os.Stderr.Write(debug.Stack())
-			} else {
-				fmt.Fprintln(os.Stderr, "JITVK_TRACE=1 prints where it happened")
 			}
+			status = 1
+		}
+		for _, m := range engine.ValidationMessages() { // JITVK_VALIDATE=1
+			fmt.Fprintln(os.Stderr, strings.ReplaceAll(m, "\n", " "))
 			status = 1
 		}
 	}()
@@ -39,11 +50,19 @@ func Main(name string, run func(ctx context.Context, args []string, out io.Write
 	case err == nil || errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintf(os.Stderr, "%s: interrupted\n", name)
 		return 130
 	}
 	fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
 	return 1
+}
+
+// oneLine says what a panic means to a user.
+func oneLine(name string, panicked any) string {
+	text := strings.ReplaceAll(fmt.Sprint(panicked), "\n", "; ")
+	if strings.Contains(text, "do not fit into the device's") { // kernels cut their tensors for a device, but no picture in two
+		return fmt.Sprintf("%s: %s; use a smaller -size or a larger -patch and -stride", name, text)
+	}
+	return fmt.Sprintf("%s: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: %s", name, text)
 }
 
 // Parse parses a program's command line. -help prints the options and gives flag.ErrHelp; anything unknown is an error in

@@ -15,14 +15,14 @@ import (
 // Config is everything that `go run ./train` can be told.
 type Config struct {
 	Model  model.Config `json:"model"`
-	Data   string       `json:"data"`   // folder or zip; "" is the built-in portraits
-	Batch  int          `json:"batch"`  // images a step
-	Steps  int          `json:"steps"`  // optimizer steps
-	LR     float64      `json:"lr"`     // learning rate after warm-up
-	Warmup int          `json:"warmup"` // steps over which it rises from 0
-	Decay  float64      `json:"decay"`  // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA    float64      `json:"ema"`    // decay of the averaged weights that samples are drawn with; 0: none
-	Clip   float64      `json:"clip"`   // largest L2 norm of a gradient
+	Data   string       `json:"data,omitempty"` // folder or zip; "" is the built-in portraits
+	Batch  int          `json:"batch"`          // images a step
+	Steps  int          `json:"steps"`          // optimizer steps
+	LR     float64      `json:"lr"`             // learning rate after warm-up
+	Warmup int          `json:"warmup"`         // steps over which it rises from 0
+	Decay  float64      `json:"decay"`          // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA    float64      `json:"ema"`            // decay of the averaged weights that samples are drawn with; 0: none
+	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient
 	Seed   uint64       `json:"seed"`
 	Flip   bool         `json:"flip"` // mirror half of the pictures
 
@@ -43,7 +43,7 @@ func recipe(preset string) Config {
 	c := Config{Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
 	switch preset {
 	case "quick":
-		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 1500, 2e-3, 0.5, 0.99
+		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 2000, 2e-3, 0.5, 0.99
 	case "tiny":
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 16, 4000, 2e-3, 0.5, 0.995
 	case "faces64":
@@ -84,7 +84,7 @@ func Parse(args []string) (Config, error) {
 	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
 	fs.Float64Var(&f.EMA, "ema", 0, "decay of the averaged weights; 0 turns them off")
 	fs.Uint64Var(&f.Seed, "seed", 1, "of everything random")
-	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures")
+	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
@@ -93,11 +93,12 @@ func Parse(args []string) (Config, error) {
 	}
 	name := m.Preset
 	if name == "" {
-		d, err := engine.Open(engine.Options{Select: f.Device, DryRun: true}) // only looks
+		d, err := engine.Open(engine.Options{Select: f.Device, DryRun: f.DryRun})
 		if err != nil {
 			return Config{}, err
 		}
 		name = DefaultPreset(d.Info())
+		d.Close()
 	}
 	preset, err := model.Preset(name)
 	if err != nil {
@@ -109,8 +110,8 @@ func Parse(args []string) (Config, error) {
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
-	if set["patch"] && !set["stride"] { // keep the preset's overlap: none, or a quarter of the patch
-		c.Model.Stride = m.Patch * preset.Stride / preset.Patch
+	if set["size"] || set["patch"] {
+		c.Model.Stride = stride(c.Model, float64(preset.Stride)/float64(preset.Patch))
 	}
 	override(set, "stride", &c.Model.Stride, m.Stride)
 	if set["dim"] { // the hidden width keeps the preset's ratio, in multiples of 8
@@ -131,6 +132,23 @@ func Parse(args []string) (Config, error) {
 	return c, c.Validate()
 }
 
+// stride returns the stride that tiles the image with overlaps of at most half a patch and comes nearest to a share of the
+// patch: the preset's, where -size or -patch change what tiles. Without such a stride it is that share, for Validate to refuse.
+func stride(m model.Config, share float64) int {
+	want := share * float64(m.Patch)
+	best := max(int(want), 1)
+	if m.Patch > m.Size || m.Size > 4096 {
+		return best
+	}
+	off := math.Inf(1)
+	for s := m.Patch; 2*s >= m.Patch && s > 0; s-- {
+		if d := math.Abs(float64(s) - want); (m.Size-m.Patch)%s == 0 && d < off {
+			best, off = s, d
+		}
+	}
+	return best
+}
+
 func override[T any](set map[string]bool, name string, to *T, value T) {
 	if set[name] {
 		*to = value
@@ -139,7 +157,7 @@ func override[T any](set map[string]bool, name string, to *T, value T) {
 
 // Validate says what is impossible and what would do.
 func (c Config) Validate() error {
-	if err := c.Model.Validate(); err != nil {
+	if err := c.validateModel(); err != nil {
 		return err
 	}
 	switch {
@@ -155,6 +173,17 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
 	return nil
+}
+
+// validateModel refuses what would take for ever to look at before it is found to be too large.
+func (c Config) validateModel() error {
+	switch {
+	case c.Model.Dim > 1<<16:
+		return fmt.Errorf("train: -dim %d: at most %d", c.Model.Dim, 1<<16)
+	case c.Model.Depth > 1000:
+		return fmt.Errorf("train: -depth %d: at most 1000 blocks", c.Model.Depth)
+	}
+	return c.Model.Validate()
 }
 
 // lr returns the learning rate of a step, counted from 0.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"jitvk/engine"
 	"jitvk/model"
@@ -31,8 +32,8 @@ const (
 	builtinSeed  = 1
 	gridPictures = 32 // of the sample grid
 	gridSteps    = 40 // solver steps for each
-	gridsPerRun  = 10 // how often the grid is redrawn
-
+	gridsPerRun  = 10 // how often the grid is redrawn, if that takes no more time than the steps
+	packingGap   = 5 * time.Second
 )
 
 // CheckpointName is the file in a run's folder that sampling and resuming need.
@@ -44,29 +45,44 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := c.Validate(); err != nil {
 		return "", err
 	}
+	if !c.DryRun { // what can be known before minutes go into packing pictures
+		if err := freeFolder(c.Out); err != nil {
+			return "", err
+		}
+	}
 	dev, err := engine.Open(engine.Options{Select: c.Device, DryRun: c.DryRun})
 	if err != nil {
 		return "", err
 	}
 	defer dev.Close()
+	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
+	if err != nil {
+		return "", err
+	}
+	defer plan.Close()
+	s, samples, err := build(plan, c)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	defer samples.Close()
 	if c.DryRun {
-		return "", dryRun(dev, c, out)
+		return "", dryRun(s, out)
+	}
+	if err := fits(plan); err != nil {
+		return "", err
 	}
 	data, err := openData(ctx, c, out)
 	if err != nil {
 		return "", err
 	}
 	defer data.Close()
-	s, err := NewState(dev, c)
-	if err != nil {
+	if s, samples, err = build(dev, c); err != nil {
 		return "", err
 	}
 	defer s.Close()
-	samples, err := sampler.New(dev, s.m, s.sampleWeights(), gridPictures)
-	if err != nil {
-		return "", err
-	}
 	defer samples.Close()
+	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
 	if err := s.Init(); err != nil {
 		return "", err
 	}
@@ -78,9 +94,14 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
+	defer func() {
+		if err != nil {
+			os.Remove(dir) // does nothing if it holds anything
+		}
+	}()
 	h := header(dev, c, s.program.FLOPs())
-	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Peak))
-	h.Add("data", "%s, %s pictures", data.Source, report.Count(int64(data.Len())))
+	h.Add("memory", "%s on the device", report.Bytes(memory))
+	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
 	if err := h.Print(out); err != nil {
 		return dir, err
@@ -89,6 +110,31 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return dir, err
 	}
 	return dir, loop(ctx, s, data, samples, dir, out)
+}
+
+// build puts a run on a device: its state, and the sampler for its grid.
+func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
+	s, err := NewState(dev, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	samples, err := sampler.New(dev, s.m, s.sampleWeights(), gridPictures)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, samples, nil
+}
+
+// fits refuses a run that a CPU driver would grant and the system then kill: there memory is taken when it is first touched.
+// Other drivers refuse by themselves, and may have more than one kind of memory.
+func fits(plan *engine.Device) error {
+	info, need := plan.Info(), plan.Stats().Bytes
+	if info.CPU() && need > info.MemoryBytes {
+		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch or the model's size", report.Bytes(need), info.Name,
+			report.Bytes(info.MemoryBytes), engine.ErrOutOfMemory)
+	}
+	return nil
 }
 
 // header is what training and dry run alike say of the model.
@@ -104,27 +150,27 @@ func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 	return h
 }
 
-// dryRun plans everything that Run would put on the device, by the same code, and allocates nothing.
-func dryRun(dev *engine.Device, c Config, out io.Writer) error {
-	s, err := NewState(dev, c)
-	if err != nil {
-		return err
+// dryRun says what was planned: everything that Run would put on the device, by the same code.
+func dryRun(s *State, out io.Writer) error {
+	h := header(s.dev, s.Config, s.program.FLOPs())
+	h.Add("forward", "%s an image", report.Ops(s.Config.Model.ForwardMACs(), "MAC"))
+	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(s.dev.Stats().Bytes), report.Bytes(s.program.ArenaBytes()))
+	if err := fits(s.dev); err != nil {
+		h.Add("too much", "the device has %s", report.Bytes(s.dev.Info().MemoryBytes))
 	}
-	samples, err := sampler.New(dev, s.m, s.sampleWeights(), gridPictures)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	defer samples.Close()
-	h := header(dev, c, s.program.FLOPs())
-	h.Add("forward", "%.3f GMAC an image", c.Model.ForwardMACs()/1e9)
-	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(dev.Stats().Peak), report.Bytes(s.program.ArenaBytes()))
 	h.Add("dry run", "nothing was allocated")
 	return h.Print(out)
 }
 
 func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, error) {
 	o := dataset.Options{Size: c.Model.Size, Log: func(line string) { fmt.Fprintln(out, line) }}
+	shown := time.Now()
+	o.Progress = func(done, total int) {
+		if t := time.Now(); t.Sub(shown) >= packingGap {
+			shown = t
+			fmt.Fprintf(out, "packing     %s of %s pictures\n", report.Count(int64(done)), report.Count(int64(total)))
+		}
+	}
 	if c.Data != "" {
 		return dataset.Open(ctx, c.Data, o)
 	}
@@ -132,10 +178,26 @@ func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, e
 		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}, o)
 }
 
-// newFolder makes a folder for a run that the user named; one that already holds a run is not written over.
+// freeFolder refuses a folder that the user named for a run and that already holds one, or that is none; "" names none.
+func freeFolder(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	for _, name := range []string{"log.csv", CheckpointName} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("train: -out %s already holds a run; name a new folder or remove it", dir)
+		}
+	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("train: -out %s is a file; name a new folder", dir)
+	}
+	return nil
+}
+
+// newFolder makes the folder that the user named for a run.
 func newFolder(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "log.csv")); err == nil {
-		return fmt.Errorf("train: -out %s already holds a run; name a new folder or remove it", dir)
+	if err := freeFolder(dir); err != nil { // another run may have taken it in the meantime
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("train: -out: %w; name a folder that can be written", err)
@@ -151,18 +213,21 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	_, mse := data.Mean(s.Flip)
-	baseline := mse * s.Config.Model.VelocityWeight() // the v-loss of always predicting the mean picture
+	baseline := max(mse, 0) * s.Config.Model.VelocityWeight() // the v-loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
+	saved := 0 // step of the last checkpoint
 	save := func() error {
 		defer progress.Resume()
-		if err := s.saveAll(ctx, samples, dir, log.Rows(), baseline); err != nil {
-			return err
-		}
-		return nil
+		return s.saveAll(ctx, samples, dir, log.Rows(), baseline, &saved)
 	}
+	defer func() {
+		if err != nil && saved > 0 {
+			err = fmt.Errorf("%w (step %d is kept in %s)", err, saved, filepath.Join(dir, CheckpointName))
+		}
+	}()
 	note := func(p Pending) error {
 		r, err := p.Wait()
 		if err != nil {
@@ -172,39 +237,44 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: progress.Elapsed().Seconds()})
 		return err
 	}
-	var before *Pending
-	for s.at < s.Steps && ctx.Err() == nil {
-		data.Batch(batch, order, int64(s.at), s.Batch)
-		p, err := s.Step(batch)
-		if err != nil {
-			return err
+	steps := func() error {
+		var before *Pending
+		for s.at < s.Steps && ctx.Err() == nil {
+			data.Batch(batch, order, int64(s.at), s.Batch)
+			p, err := s.Step(batch)
+			if err != nil {
+				return err
+			}
+			if before != nil {
+				if err := note(*before); err != nil {
+					return err
+				}
+			}
+			before = &p
+			if s.at%s.Config.gridEvery() == 0 && s.at < s.Steps {
+				if err := note(p); err != nil {
+					return err
+				}
+				before = nil
+				if err := save(); err != nil {
+					return err
+				}
+			}
 		}
 		if before != nil {
-			if err := note(*before); err != nil {
-				return err
-			}
+			return note(*before)
 		}
-		before = &p
-		if s.at%max(s.Steps/gridsPerRun, 1) == 0 && s.at < s.Steps {
-			if err := note(p); err != nil {
-				return err
-			}
-			before = nil
-			if err := save(); err != nil {
-				return err
-			}
-		}
+		return nil
 	}
-	if before != nil {
-		if err := note(*before); err != nil {
-			return err
-		}
-	}
-	if err := progress.Finish(); err != nil {
+	err = steps()
+	screen := progress.Finish() // that the screen cannot be written to must not cost the results
+	if err != nil {
 		return err
 	}
 	interrupted := ctx.Err() != nil
-	ctx = context.WithoutCancel(ctx)
+	if interrupted {
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := save(); err != nil {
 		return err
 	}
@@ -213,20 +283,32 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		last := rows[len(rows)-1]
 		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s\n", last.Smoothed, baseline, report.Duration(progress.Elapsed()))
 	}
-	if interrupted {
+	switch {
+	case interrupted:
 		fmt.Fprintf(out, "interrupted at step %d of %d; everything up to it is saved\n", s.at, s.Steps)
+	case ctx.Err() != nil:
+		fmt.Fprintln(out, "interrupted while the samples were drawn; everything else is saved")
 	}
 	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, CheckpointName))
-	return nil
+	return screen
 }
 
-// saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all.
-func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir string, rows []report.Row, baseline float64) error {
+// gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
+// pictures; the grids of a short run must not take more time than its steps.
+func (c Config) gridEvery() int {
+	return max(c.Steps/gridsPerRun, gridPictures*gridSteps/(3*c.Batch), 1)
+}
+
+// saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
+// step as soon as that is written.
+func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir string, rows []report.Row, baseline float64, saved *int) error {
 	tensors, err := s.Tensors()
 	if err != nil {
 		return err
 	}
-	config, err := json.Marshal(s.Config)
+	c := s.Config
+	c.Data = "" // the same pictures from elsewhere give the same bytes; config.json names the place
+	config, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
@@ -234,6 +316,7 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	if err := checkpoint.Save(filepath.Join(dir, CheckpointName), meta, tensors); err != nil {
 		return err
 	}
+	*saved = s.at
 	if err := report.SaveLoss(filepath.Join(dir, "loss.png"), rows, report.LossPlot{Title: s.Config.Model.Preset + " on " + s.dev.Info().Name,
 		Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {
 		return err
@@ -253,10 +336,14 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 func LoadConfig(f *checkpoint.File) (model.Config, error) {
 	var c Config
 	if f.Meta["format"] != "jitvk 1" {
-		return c.Model, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted)", f.Meta["format"])
+		return c.Model, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
 	}
-	if err := json.Unmarshal([]byte(f.Meta["config"]), &c); err != nil {
-		return c.Model, fmt.Errorf("its configuration cannot be read: %w", err)
+	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
+	if err == nil {
+		err = c.validateModel()
 	}
-	return c.Model, c.Model.Validate()
+	if err != nil {
+		return c.Model, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
+	}
+	return c.Model, nil
 }

@@ -174,8 +174,8 @@ func (p Pending) Wait() (Result, error) {
 	}
 	r := p.result
 	r.Loss, r.GradNorm = float(data[0]), float(data[1])
-	if math.IsNaN(float64(r.Loss)) || math.IsInf(float64(r.Loss), 0) {
-		return r, fmt.Errorf("train: the loss is %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.Step)
+	if v := float64(r.Loss) + float64(r.GradNorm); math.IsNaN(v) || math.IsInf(v, 0) { // such a gradient ruins the weights
+		return r, fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
 	}
 	return r, nil
 }

@@ -3,9 +3,11 @@
 package trainer
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"image"
 	"image/png"
 	"math"
@@ -19,6 +21,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/sample/sampler"
 	"jitvk/train/checkpoint"
+	"jitvk/train/dataset"
 	"jitvk/train/faces"
 )
 
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) { kerneltest.Main(m) }
 // small is a configuration that trains in seconds on a CPU driver.
 func small(t testing.TB) Config {
 	t.Helper()
-	c, err := Parse([]string{"-preset", "quick", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5"})
+	c, err := Parse([]string{"-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +53,10 @@ func portraits(n, size int) []byte {
 // every sample is one of the four.
 func TestOverfit(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c := small(t)
-	c.Steps, c.LR, c.EMA, c.Flip, c.Decay = 600, 2e-3, 0, false, 0.5
+	c, err := Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 -flip=false"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s, err := NewState(dev, c)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +67,7 @@ func TestOverfit(t *testing.T) {
 	}
 	size := c.Model.Size
 	four := portraits(4, size)
-	batch := append(append([]byte{}, four...), four...)
+	batch := bytes.Repeat(four, c.Batch/4)
 	var first, last float64
 	for i := range c.Steps {
 		p, err := s.Step(batch)
@@ -119,7 +124,8 @@ func TestOverfit(t *testing.T) {
 	}
 }
 
-// TestSameSeedSameBits runs the whole program twice and compares the loss column and the checkpoint.
+// TestSameSeedSameBits runs the whole program twice, on a folder and on a .zip of it, and compares the loss column and the
+// checkpoint.
 func TestSameSeedSameBits(t *testing.T) {
 	kerneltest.Device(t)
 	t.Setenv("JITVK_CACHE", t.TempDir())
@@ -159,6 +165,7 @@ func TestSameSeedSameBits(t *testing.T) {
 		return strings.Join(losses, "\n"), ckpt
 	}
 	l1, c1 := run(1)
+	data = zipOf(t, data)
 	l2, c2 := run(1)
 	if l1 != l2 {
 		t.Errorf("the loss columns differ:\n%s\n%s", l1, l2)
@@ -180,6 +187,25 @@ func pictures(t testing.TB, n int) string {
 		writePNG(t, filepath.Join(dir, string(rune('a'+i/10))+string(rune('0'+i%10))+".png"), img)
 	}
 	return dir
+}
+
+// zipOf packs a folder of files into a .zip.
+func zipOf(t testing.TB, folder string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pictures.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := zip.NewWriter(f)
+	if err := w.AddFS(os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
@@ -244,8 +270,11 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 		"-preset quick -lr 0":           {"-lr 0"},
 		"-preset quick -lr NaN":         {"-lr NaN"},
 		"-preset quick -ema 1":          {"-ema 1"},
-		"-preset quick -size 33":        {"33"},
-		"-preset quick -patch 7":        {"7"},
+		"-preset quick -size 35":        {"35"},
+		"-preset quick -depth 99999999": {"-depth 99999999"},
+		"-preset quick -dim 9999999999": {"-dim 9999999999"},
+		"-preset blog256 -patch 3":      {"patches of 3", "do: 1"},
+		"-preset quick -patch 99999999": {"-patch 99999999"},
 		"-preset quick -batch many":     {"many", "-batch"},
 		"-preset quick -unknown 1":      {"-unknown"},
 		"-preset quick extra":           {"extra"},
@@ -261,6 +290,11 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 	c, err := Parse([]string{"-preset", "quick", "-patch", "4", "-dim", "96", "-heads", "3"})
 	if err != nil || c.Model.Stride != 4 || c.Model.Hidden%8 != 0 || c.Model.Hidden < 2*96 {
 		t.Errorf("%+v, %v", c.Model, err)
+	}
+	for args, want := range map[string]int{"": 6, "-size 64": 7, "-size 64 -stride 4": 4, "-size 40 -patch 10": 6, "-size 8": 6, "-patch 1": 1} {
+		if c, err := Parse(strings.Fields("-preset quick " + args)); err != nil || c.Model.Stride != want {
+			t.Errorf("%q: stride %d, want %d; %v", args, c.Model.Stride, want, err)
+		}
 	}
 }
 
@@ -284,6 +318,7 @@ func TestRunRefusesBadInput(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(used, "log.csv"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
+	file := filepath.Join(used, "log.csv")
 	for name, test := range map[string]struct {
 		change func(*Config)
 		says   string
@@ -291,6 +326,8 @@ func TestRunRefusesBadInput(t *testing.T) {
 		"a path that is not there": {func(c *Config) { c.Data = "/nowhere/at/all" }, "/nowhere/at/all"},
 		"an empty folder":          {func(c *Config) { c.Data = empty }, empty},
 		"a folder with a run":      {func(c *Config) { c.Data, c.Out = pictures(t, 2), used }, "already holds a run"},
+		"a file as the folder":     {func(c *Config) { c.Data, c.Out = pictures(t, 2), file }, "is a file"},
+		"more than the machine":    {func(c *Config) { c.Data, c.Model.Depth, c.Batch = pictures(t, 2), 1000, 8192 }, "-batch"},
 		"a device that is not":     {func(c *Config) { c.Device = "voodoo" }, "voodoo"},
 	} {
 		c := small(t)
@@ -300,7 +337,7 @@ func TestRunRefusesBadInput(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v does not say %q in one line", name, err, test.says)
 		}
-		if _, err := os.Stat(c.Out); err == nil && c.Out != used {
+		if _, err := os.Stat(c.Out); err == nil && c.Out != used && c.Out != file {
 			t.Errorf("%s: %s was left behind", name, c.Out)
 		}
 	}
@@ -314,5 +351,99 @@ func writePNG(t testing.TB, path string, img image.Image) {
 	}
 	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDivergenceKeepsTheCheckpoint makes a weight NaN behind the trainer's back after the first checkpoint.
+func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
+	dev := kerneltest.Device(t)
+	c := small(t)
+	s, samples, err := build(dev, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	defer samples.Close()
+	if err := s.Init(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	saved := 0
+	if err := s.saveAll(context.Background(), samples, dir, nil, 0, &saved); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, CheckpointName)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dev.Upload(s.weights.Range(0, 4), []byte{0, 0, 0xc0, 0x7f}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := dataset.Open(context.Background(), pictures(t, 3), dataset.Options{Size: c.Model.Size, NoCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	err = loop(context.Background(), s, data, samples, dir, new(bytes.Buffer))
+	if err == nil || !strings.Contains(err.Error(), "NaN") || !strings.Contains(err.Error(), "-lr") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the checkpoint was written over: %v", err)
+	}
+}
+
+// brokenScreen takes the header and then nothing more.
+type brokenScreen struct{ writes int }
+
+func (b *brokenScreen) Write(p []byte) (int, error) {
+	if b.writes++; b.writes > 1 {
+		return 0, errors.New("the screen is gone")
+	}
+	return len(p), nil
+}
+
+func TestBrokenScreenCostsNoResults(t *testing.T) {
+	kerneltest.Device(t)
+	t.Setenv("JITVK_CACHE", t.TempDir())
+	c := small(t)
+	c.Data, c.Out, c.Steps = pictures(t, 3), filepath.Join(t.TempDir(), "run"), 2
+	if _, err := Run(context.Background(), c, new(brokenScreen)); err == nil || !strings.Contains(err.Error(), "screen") {
+		t.Errorf("error %v", err)
+	}
+	for _, name := range []string{CheckpointName, "loss.png", "samples.png"} {
+		if _, err := os.Stat(filepath.Join(c.Out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSkippedPicturesAreNamed, also when the pictures come from the cache.
+func TestSkippedPicturesAreNamed(t *testing.T) {
+	kerneltest.Device(t)
+	t.Setenv("JITVK_CACHE", t.TempDir())
+	data := pictures(t, 2)
+	if err := os.WriteFile(filepath.Join(data, "broken.jpg"), []byte("no picture"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		c := small(t)
+		c.Data, c.Out, c.Steps = data, filepath.Join(t.TempDir(), "run"), 1
+		out := new(bytes.Buffer)
+		if _, err := Run(context.Background(), c, out); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "2 pictures, 1 skipped (broken.jpg: ") {
+			t.Errorf("output:\n%s", out)
+		}
+	}
+}
+
+func TestGridEvery(t *testing.T) {
+	for _, test := range []struct{ steps, batch, want int }{{2000, 32, 200}, {20, 32, 13}, {1, 65535, 1}, {100, 1, 426}} {
+		if got := (Config{Steps: test.steps, Batch: test.batch}).gridEvery(); got != test.want {
+			t.Errorf("%d steps of %d: a grid every %d, want %d", test.steps, test.batch, got, test.want)
+		}
 	}
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+
+package sampler
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels/kerneltest"
+	"jitvk/model"
+	"jitvk/sample/ode"
+)
+
+func TestMain(m *testing.M) { kerneltest.Main(m) }
+
+// newSampler puts a small model on the test device. Its last layer is zero or, like all others, random.
+func newSampler(t *testing.T, zero bool) (sampler func(batch int) *Sampler, pixels int) {
+	t.Helper()
+	dev := kerneltest.Device(t)
+	c, err := model.Preset("quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden, c.ZeroOutput = 15, 5, 5, 32, 2, 2, 40, zero
+	m, err := model.New(dev, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	flat, err := m.Layout.Pack(c.Init(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var weights *engine.Buffer
+	if weights, err = dev.NewBuffer("weights", m.Layout.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(weights.Close)
+	if err := dev.Upload(weights.All(), flat); err != nil {
+		t.Fatal(err)
+	}
+	return func(batch int) *Sampler {
+		s, err := New(dev, m, weights, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		return s
+	}, 3 * c.Size * c.Size
+}
+
+// TestEulerOnTheGrey follows the flow towards a picture that is grey everywhere, which is what a network with a zero last
+// layer predicts: z[i+1] = z[i] - dt z[i] / max(1 - tau, 0.05), from standard normal noise.
+func TestEulerOnTheGrey(t *testing.T) {
+	sampler, pixels := newSampler(t, true)
+	const n, steps = 6, 30
+	taus := ode.Grid(0, 1, steps)
+	z := make([][]float32, steps+1)
+	calls := 0
+	got, err := sampler(4).Sample(context.Background(), Options{N: n, Steps: steps, Seed: 3,
+		Trajectory: func(picture, point int, tau float64, state []float32) {
+			if tau != taus[point] || len(state) != pixels || picture != len(z[point])/pixels {
+				t.Fatalf("picture %d, point %d: tau %g, %d values", picture, point, tau, len(state))
+			}
+			z[point] = append(z[point], state...)
+		},
+		Progress: func(done, total int) {
+			if calls++; done != calls || total != 2*steps {
+				t.Errorf("progress %d of %d in call %d", done, total, calls)
+			}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != n*pixels || calls != 2*steps {
+		t.Fatalf("%d values, %d calls of Progress", len(got), calls)
+	}
+	if i := slices.IndexFunc(got, func(v float32) bool { return v != 0 }); i >= 0 {
+		t.Errorf("value %d of the pictures is %g, want 0", i, got[i])
+	}
+	var sum, squares float64
+	for _, v := range z[0] {
+		sum += float64(v)
+		squares += float64(v) * float64(v)
+	}
+	count := float64(n * pixels) // standard errors: 1/sqrt(count) of the mean, sqrt(2/count) of the variance
+	if mean, variance := sum/count, squares/count; math.Abs(mean) > 4/math.Sqrt(count) || math.Abs(variance-1) > 4*math.Sqrt(2/count) {
+		t.Errorf("the noise has mean %g and variance %g", mean, variance)
+	}
+	for i := range steps {
+		factor := 1 - (taus[i+1]-taus[i])/max(1-taus[i], model.TauClamp)
+		for j, v := range z[i] {
+			if want := float64(v) * factor; !(math.Abs(float64(z[i+1][j])-want) <= 1e-5*(math.Abs(want)+math.Abs(float64(v)))) {
+				t.Fatalf("point %d, value %d: %g, want %g", i+1, j, z[i+1][j], want)
+			}
+		}
+	}
+}
+
+// TestBatchDoesNotMatter draws the same pictures in batches of different sizes.
+func TestBatchDoesNotMatter(t *testing.T) {
+	sampler, pixels := newSampler(t, false)
+	var first []float32
+	for _, batch := range []int{5, 1, 2, 9} {
+		got, err := sampler(batch).Sample(context.Background(), Options{N: 5, Steps: 6, Seed: math.MaxUint64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = got
+			if slices.Equal(got[:pixels], got[pixels:2*pixels]) {
+				t.Error("two pictures are the same")
+			}
+		}
+		if !slices.Equal(got, first) {
+			t.Errorf("batches of %d give other pictures than batches of 5", batch)
+		}
+	}
+	other, err := sampler(5).Sample(context.Background(), Options{N: 2, Steps: 6, Seed: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(other, first[:2*pixels]) {
+		t.Error("another seed gave the same pictures")
+	}
+}
+
+func TestCancel(t *testing.T) {
+	sampler, _ := newSampler(t, true)
+	ctx, cancel := context.WithCancel(context.Background())
+	s := sampler(1)
+	_, err := s.Sample(ctx, Options{N: 3, Steps: 5, Progress: func(done, _ int) {
+		if done == 7 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := s.Sample(context.Background(), Options{N: 0, Steps: 5}); err == nil {
+		t.Error("no pictures: no error")
+	}
+}
