@@ -34,6 +34,7 @@ const (
 	gridSteps    = 40 // solver steps for each
 	gridsPerRun  = 10 // how often the grid is redrawn, if that takes no more time than the steps
 	packingGap   = 5 * time.Second
+	saveGap      = 10 * time.Minute // at most this much work is lost to a kill
 )
 
 // CheckpointName is the file in a run's folder that sampling and resuming need.
@@ -218,9 +219,10 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
-	saved := 0 // step of the last checkpoint
+	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
 		defer progress.Resume()
+		defer func() { last = time.Now() }()
 		return s.saveAll(ctx, samples, dir, log.Rows(), baseline, &saved)
 	}
 	defer func() {
@@ -251,7 +253,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 				}
 			}
 			before = &p
-			if s.at%s.Config.gridEvery() == 0 && s.at < s.Steps {
+			if (s.at%s.Config.gridEvery() == 0 || time.Since(last) > saveGap) && s.at < s.Steps {
 				if err := note(p); err != nil {
 					return err
 				}
