@@ -23,6 +23,7 @@ sample: setup ## draw pictures from the newest run, or ARGS="-checkpoint FILE"
 	@$(GO) run ./sample $(ARGS)
 
 test: setup ## run all tests; REQUIRE_GPU=1 fails where there is no Vulkan device
+	@$(GO) run ./tools/devices || [ "$$REQUIRE_GPU" != 1 ]
 	$(GO) test $(PKGS) $(ARGS)
 
 check: setup ## formatting, vet, staticcheck, import direction, shaders, manifest, docs
