@@ -28,9 +28,10 @@ import (
 )
 
 const (
-	builtinFaces = 20000 // portraits of the built-in data set
+	builtinFaces = 20000   // portraits of the built-in data set, fewer where they would
+	builtinBytes = 1 << 29 // take more than this
 	builtinSeed  = 1
-	gridPictures = 32 // of the sample grid
+	gridPictures = 32 // of the sample grid, fewer in runs that are short for their model
 	gridSteps    = 40 // solver steps for each
 	gridsPerRun  = 10 // how often the grid is redrawn, if that takes no more time than the steps
 	packingGap   = 5 * time.Second
@@ -119,7 +120,7 @@ func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	samples, err := sampler.New(dev, s.m, s.sampleWeights(), gridPictures)
+	samples, err := sampler.New(dev, s.m, s.sampleWeights(), c.pictures())
 	if err != nil {
 		s.Close()
 		return nil, nil, err
@@ -175,7 +176,7 @@ func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, e
 	if c.Data != "" {
 		return dataset.Open(ctx, c.Data, o)
 	}
-	return dataset.OpenDrawn(ctx, dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: builtinFaces,
+	return dataset.OpenDrawn(ctx, dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
 		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}, o)
 }
 
@@ -295,10 +296,16 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	return screen
 }
 
+// pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
+// a training step's work a picture.
+func (c Config) pictures() int {
+	return min(max(3*c.Steps*c.Batch/(10*gridSteps), 1), gridPictures)
+}
+
 // gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
 // pictures; the grids of a short run must not take more time than its steps.
 func (c Config) gridEvery() int {
-	return max(c.Steps/gridsPerRun, gridPictures*gridSteps/(3*c.Batch), 1)
+	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.Batch), 1)
 }
 
 // saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
@@ -323,7 +330,7 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 		Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {
 		return err
 	}
-	pictures, err := samples.Sample(ctx, sampler.Options{N: gridPictures, Steps: gridSteps, Seed: s.Seed})
+	pictures, err := samples.Sample(ctx, sampler.Options{N: s.pictures(), Steps: gridSteps, Seed: s.Seed})
 	if ctx.Err() != nil {
 		return nil // the loop ends the run
 	}
@@ -331,7 +338,7 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 		return err
 	}
 	size := s.Config.Model.Size
-	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, gridPictures, size, size, 0, grid.Options{}))
+	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
 }
 
 // LoadConfig reads the model's configuration from a checkpoint.

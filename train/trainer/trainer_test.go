@@ -441,9 +441,10 @@ func TestSkippedPicturesAreNamed(t *testing.T) {
 }
 
 func TestGridEvery(t *testing.T) {
-	for _, test := range []struct{ steps, batch, want int }{{2000, 32, 200}, {20, 32, 13}, {1, 65535, 1}, {100, 1, 426}} {
-		if got := (Config{Steps: test.steps, Batch: test.batch}).gridEvery(); got != test.want {
-			t.Errorf("%d steps of %d: a grid every %d, want %d", test.steps, test.batch, got, test.want)
+	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
+		c := Config{Steps: test.steps, Batch: test.batch}
+		if c.pictures() != test.pictures || c.gridEvery() != test.every {
+			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, c.pictures(), c.gridEvery(), test.pictures, test.every)
 		}
 	}
 }

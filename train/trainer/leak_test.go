@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+package trainer
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+
+	"jitvk/kernels/kerneltest"
+)
+
+// TestTenThousandStepsAtConstantMemory replays a small training step: neither the device's memory nor the process's grows.
+func TestTenThousandStepsAtConstantMemory(t *testing.T) {
+	if testing.Short() || os.Getenv("JITVK_VALIDATE") == "1" { // the validation layer takes ten times as long
+		t.Skip("takes seconds")
+	}
+	const steps = 10_000
+	dev := kerneltest.Device(t)
+	before := dev.Stats()
+	c, err := Parse(strings.Fields("-preset quick -size 8 -patch 4 -stride 4 -dim 8 -depth 1 -heads 1 -batch 1 -lr 1e-4 -steps 20000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewState(dev, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Init(); err != nil {
+		t.Fatal(err)
+	}
+	pictures := portraits(c.Batch, c.Model.Size)
+	run := func(n int) {
+		var pending []Pending // two under way, as training has them
+		for i := range n {
+			p, err := s.Step(pictures)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pending = append(pending, p); len(pending) == 2 || i == n-1 {
+				for len(pending) > 1 || i == n-1 && len(pending) > 0 {
+					if _, err := pending[0].Wait(); err != nil {
+						t.Fatal(err)
+					}
+					pending = pending[1:]
+				}
+			}
+		}
+	}
+	run(1000) // what is made once is made: pools, staging, the driver's caches
+	device, rss, routines := dev.Stats(), resident(t), runtime.NumGoroutine()
+	run(steps)
+	if now := dev.Stats(); now != device {
+		t.Errorf("device memory after %d steps %+v, before %+v", steps, now, device)
+	}
+	if now := runtime.NumGoroutine(); now > routines {
+		t.Errorf("%d goroutines, %d before", now, routines)
+	}
+	// A leak of 200 bytes a step would be 2 MB; what is not one goes up and down by a third of a MB.
+	now := resident(t)
+	t.Logf("resident memory %.1f MB, after %d steps %.1f MB", float64(rss)/1e6, steps, float64(now)/1e6)
+	if now > rss+2<<20 {
+		t.Errorf("resident memory grew from %d to %d bytes in %d steps", rss, now, steps)
+	}
+	s.Close()
+	if now := dev.Stats(); now.Buffers != before.Buffers || now.Bytes != before.Bytes {
+		t.Errorf("after Close %+v, before %+v", now, before)
+	}
+}
+
+// resident returns the bytes of memory that the process holds, garbage collected; 0 where the system does not say.
+func resident(t *testing.T) int64 {
+	runtime.GC()
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
