@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test check validate spv spv-verify sid-root test-sid clean
+.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid ladder clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -25,6 +25,16 @@ sample: setup ## draw pictures from the newest run, or ARGS="-checkpoint FILE"
 test: setup ## run all tests; REQUIRE_GPU=1 fails where there is no Vulkan device
 	@$(GO) run ./tools/devices || [ "$$REQUIRE_GPU" != 1 ]
 	$(GO) test $(PKGS) $(ARGS)
+
+fuzz: setup ## draw thousands of new calls of every kernel against float64; CHECKS=2000 an op
+	$(GO) test -count=1 -timeout 6h -run '^TestProperties$$' ./kernels -v -rapid.checks=$(or $(CHECKS),2000) $(ARGS)
+
+mutate: setup ## plant faults in a copy, one at a time: a test must notice each (needs glslc; installs it)
+	@sh tools/setup.sh glslc
+	@$(GO) run ./tools/mutate $(ARGS)
+
+counts: setup ## print the number of shaders, ops, compared outputs and planted faults
+	@$(GO) run ./tools/counts $(ARGS)
 
 check: setup ## formatting, vet, staticcheck, import direction, shaders, manifest, docs
 	@$(GO) run ./tools/check $(ARGS)
@@ -44,8 +54,13 @@ spv-verify: ## recompile every shader and require the committed bytes
 sid-root: ## make ~/.cache/jitvk/sid: Debian sid's Mesa and glslc (needs debootstrap and root)
 	@sh tools/sid.sh root
 
-test-sid: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU driver has cooperative matrices
+test-coopmat: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU driver has cooperative matrices
 	REQUIRE_GPU=1 $(GO) test -count=1 -exec '$(CURDIR)/tools/sid.sh exec' $(or $(filter-out ./...,$(PKGS)),./engine/... ./kernels/...) $(ARGS)
+
+test-sid: test-coopmat
+
+ladder: setup ## time every rung of the matmul ladder and put the tables into docs/kernels
+	@$(GO) run ./tools/ladder -write $(ARGS) matmul
 
 clean: ## remove what tools leave in the checkout; runs/ stays
 	rm -rf .cache bin

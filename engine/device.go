@@ -76,6 +76,9 @@ func (i Info) String() string {
 type Options struct {
 	Select string // index or part of the name; "" takes a discrete GPU before an integrated one before a CPU driver
 	DryRun bool   // plan only: nothing is allocated, nothing can run; works without any driver
+	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
+	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
+	Slack int64
 }
 
 // Device is an open Vulkan device with one compute queue. It is not safe for concurrent use.
@@ -94,6 +97,7 @@ type Device struct {
 	pipelines map[string]vk.Pipeline // by shader and specialization
 	heaps     [2]heap                // device-local, host-visible
 	stats     Stats
+	slack     int64  // see Options
 	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
 }
 
@@ -315,7 +319,7 @@ func Open(o Options) (*Device, error) {
 	if err != nil && !(o.DryRun && errors.Is(err, ErrNoDriver)) {
 		return nil, err
 	}
-	d := &Device{dryRun: o.DryRun, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
+	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
 	if err == nil {
 		i, err := choose(infos, o.Select)
 		if err != nil {

@@ -279,7 +279,7 @@ func (p *Program) record() error {
 				}
 				for b, bind := range c.Bind {
 					writes = append(writes, C.jitvk_write{set: C.uint64_t(handleOf(set)), binding: C.uint32_t(b), buffer: bind.handle(),
-						offset: bind.at(), _range: C.uint64_t(bind.Size)})
+						offset: bind.at(), _range: C.uint64_t(min(bind.Size+d.slack, bind.Buffer.size-bind.Offset, d.info.MaxStorageBufferRange))})
 				}
 				cmd.x, cmd.y, cmd.z = C.uint32_t(c.Groups[0]), C.uint32_t(c.Groups[1]), C.uint32_t(c.Groups[2])
 				cmd.pipeline, cmd.layout, cmd.set = C.uint64_t(handleOf(pipeline)), C.uint64_t(handleOf(l.pipeline)), C.uint64_t(handleOf(set))

@@ -3,7 +3,10 @@
 package kernels
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"jitvk/engine"
 )
@@ -14,6 +17,8 @@ type MatMulOptions struct {
 	Accumulate     bool    // add to what c holds
 	Bias           *Tensor // (N), added to every row
 	Residual       *Tensor // (M,N), added; rows may be apart
+	Precision      Precision
+	Tier           string // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
 }
 
 // MatMul is c = op(a) op(b) [+ bias] [+ residual] [+ c], op the identity or the transpose: op(a) (M,K), op(b) (K,N),
@@ -24,7 +29,10 @@ type MatMulOptions struct {
 // y (B,T,O) = x wᵀ is MatMul(p, y, x, w, {TransB: true}), its gradients are dx = MatMul(dy, w) and
 // dw = MatMul(dy, x, {TransA: true}).
 //
-// The kernels are the rungs of shaders/matmul. A CPU driver gets 02_narrow, every other device 01_tiled.
+// With a Precision below FP32 a and b are rounded to it as they are loaded, and their products summed in fp32.
+//
+// The kernels are the rungs of shaders/matmul. A CPU driver gets 04_narrow, every other device 03_vector, and 05_coopmat for
+// FP16 where it has the matrix unit; JITVK_TIER names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -112,39 +120,137 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 }
 
 // matMulBM is a multiple of every rung's rows a tile, so that cutting rows does not add ragged tiles.
-const matMulBM = 64
+const matMulBM = 128
 
-// A matMulTier is a rung of shaders/matmul: its tile of C, its workgroup where that is free, and whether it reads in fours.
-type matMulTier struct {
-	shader        string
+// A matMulRung is a rung of shaders/matmul.
+type matMulRung struct {
+	shader string
+	runs   func(engine.Info, Precision) bool // whether a device can multiply such operands on it
+	tile   func(engine.Info, Precision, int, int, int) matMulTile
+}
+
+// A matMulTile is how a rung is launched for a device and a batch of products of M x N elements: its tile of C, its
+// workgroup, and specialization constants from 11 on.
+type matMulTile struct {
 	bm, bn, local int
-	quads         bool
+	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL
+	spec          []uint32
 }
 
-// matMulTiers are the rungs, slowest first.
-var matMulTiers = []matMulTier{
-	{"matmul/00_naive", 1, 64, 64, false},
-	{"matmul/01_tiled", 64, 64, 256, false},
-	{"matmul/02_narrow", 16, 32, 8, true},
+// matMulRungs are the rungs, from the foot of the ladder up.
+var matMulRungs = []matMulRung{
+	{"matmul/00_naive", anywhere, fixedTile(matMulTile{bm: 1, bn: 64, local: 64})},
+	{"matmul/01_tiled", anywhere, fixedTile(matMulTile{bm: 16, bn: 16, local: 256})},
+	{"matmul/02_register", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256})},
+	{"matmul/03_vector", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 }, fixedTile(matMulTile{bm: 16, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/05_coopmat", hasFragment, coopMatTile},
+	{"matmul/06_coopmat2", hasPerElement, coopMatTile},
 }
 
-// matMulForce names the rung that tests want; "" leaves the choice to the device.
-var matMulForce string
+func anywhere(engine.Info, Precision) bool { return true }
 
-func chooseMatMul(info engine.Info) matMulTier {
-	want := "matmul/01_tiled"
-	if info.CPU() && info.SubgroupSize >= 8 {
-		want = "matmul/02_narrow"
-	}
-	if matMulForce != "" {
-		want = matMulForce
-	}
-	for _, t := range matMulTiers {
-		if t.shader == want {
-			return t
+// fixedTile is for the rungs whose shaders have their sizes written in.
+func fixedTile(t matMulTile) func(engine.Info, Precision, int, int, int) matMulTile {
+	return func(engine.Info, Precision, int, int, int) matMulTile { return t }
+}
+
+// fragment returns the first shape of cooperative matrices, which drivers list best first, that multiplies operands of a
+// precision into fp32 and divides the tiles below.
+func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
+	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
+	for _, c := range info.CoopMat {
+		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 32%c.K == 0 {
+			return c, true
 		}
 	}
-	panic("kernels: MatMul: no rung " + want)
+	return engine.CoopMat{}, false
+}
+
+func hasFragment(info engine.Info, precision Precision) bool {
+	_, ok := fragment(info, precision)
+	return ok && info.Float16 && info.SubgroupSize <= 64
+}
+
+// coopMatTiles are tiles of C for 05_coopmat, small to large: rows, columns, step along K, subgroups, subgroups along N.
+var coopMatTiles = [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}}
+
+// coopMatForce, when not 0, is the number from 1 on of the tile that tests want.
+var coopMatForce int
+
+// coopMatTile takes the largest tile where there are enough to fill a GPU, else the middle one; the smallest is for CPU
+// drivers, which have no latency to hide.
+func coopMatTile(info engine.Info, precision Precision, batch, M, N int) matMulTile {
+	const fill = 128 // workgroups: a large GPU has as many cores
+	f, _ := fragment(info, precision)
+	t := coopMatTiles[1]
+	switch large := coopMatTiles[2]; {
+	case coopMatForce != 0:
+		t = coopMatTiles[coopMatForce-1]
+	case info.CPU():
+		t = coopMatTiles[0]
+	case batch*ceilDiv(M, large[0])*ceilDiv(N, large[1]) >= fill && 8*info.SubgroupSize <= info.MaxInvocations:
+		if t = large; info.SubgroupSize == 64 { // twice the registers a subgroup
+			t[3] = 4
+		}
+	}
+	u := func(n int) uint32 { return uint32(n) }
+	return matMulTile{t[0], t[1], t[3] * info.SubgroupSize, true, false,
+		[]uint32{u(f.M), u(f.N), u(f.K), u(t[0]), u(t[1]), u(t[2]), u(t[3]), u(t[4])}}
+}
+
+// hasPerElement: no device is given 06_coopmat2 unasked, as none has been measured.
+func hasPerElement(info engine.Info, precision Precision) bool {
+	return hasFragment(info, precision) && info.CoopMat2.PerElement
+}
+
+// MatMulTiers returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.
+func MatMulTiers(info engine.Info, precision Precision) (names []string) {
+	for _, r := range matMulRungs {
+		if r.runs(info, precision) {
+			names = append(names, r.shader)
+		}
+	}
+	return names
+}
+
+// matMulForce is the Tier that tests give to all products that have none.
+var matMulForce string
+
+// chooseMatMul returns the rung for a device and a precision of the operands.
+func chooseMatMul(info engine.Info, precision Precision, tier string) matMulRung {
+	find := func(shader string) matMulRung {
+		for _, t := range matMulRungs {
+			if t.shader == shader {
+				return t
+			}
+		}
+		panic("kernels: MatMul: no tier " + shader)
+	}
+	if tier = cmp.Or(tier, matMulForce); tier != "" {
+		check(find(tier).runs(info, precision), "MatMul", "%v has not what %s needs for %v operands", info, tier, precision)
+		return find(tier)
+	}
+	for _, t := range matMulRungs {
+		if !forcedTier(t.shader) {
+			continue
+		}
+		if t.runs(info, precision) {
+			return t
+		}
+		// A rung for halves alone leaves fp32 to the device's choice; one that cannot run here at all is a mistake.
+		all := slices.Concat(MatMulTiers(info, FP32), MatMulTiers(info, FP16), MatMulTiers(info, BF16))
+		slices.Sort(all)
+		check(slices.Contains(all, t.shader), "MatMul", "JITVK_TIER asks for %s, which %v cannot run; it can: %s", t.shader, info,
+			strings.Join(slices.Compact(all), ", "))
+	}
+	switch {
+	case info.CPU() && info.SubgroupSize >= 8: // its matrix units are loops
+		return find("matmul/04_narrow")
+	case hasFragment(info, precision):
+		return find("matmul/05_coopmat")
+	}
+	return find("matmul/03_vector")
 }
 
 // matMulPush is the push block of shaders/matmul/matmul.glsl.
@@ -170,14 +276,13 @@ func matMul(p *engine.Program, c, a, b, r matrix, batch, M, N, K int, o MatMulOp
 		residual, push.LdR, push.OffR, push.StepR = r.read(), u(r.ld), u(r.off), u(r.step())
 		vecC = vecC && r.quads()
 	}
-	tier := chooseMatMul(p.Info())
-	spec := []uint32{u(tier.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil)}
-	if tier.quads {
-		spec = append(spec, flag(a.quads()), flag(b.quads()), flag(vecC), flag(K%4 != 0))
-	}
-	p.Dispatch(engine.Dispatch{Shader: tier.shader,
-		Spec:   spec,
-		Groups: [3]int{ceilDiv(N, tier.bn), ceilDiv(M, tier.bm), batch},
+	rung := chooseMatMul(p.Info(), o.Precision, o.Tier)
+	t := rung.tile(p.Info(), o.Precision, batch, M, N)
+	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
+		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision))}
+	p.Dispatch(engine.Dispatch{Shader: rung.shader,
+		Spec:   append(spec, t.spec...),
+		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), batch},
 		Push:   push,
 		Bind:   []engine.Binding{c.update(o.Accumulate), a.read(), b.read(), bias, residual},
 		FLOPs:  2 * float64(batch) * float64(M) * float64(N) * float64(K)})

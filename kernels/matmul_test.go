@@ -23,11 +23,12 @@ type product struct {
 	transA, transB                 bool
 	accumulate, bias, residual     bool
 	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
+	precision                      kernels.Precision
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	return fmt.Sprintf("%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v/gaps=%d,%d,%d,%d+%d", form, x.batch, x.M, x.N, x.K,
+	return fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
 		x.accumulate, x.bias, x.residual, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
 }
 
@@ -75,8 +76,8 @@ func (x product) run(t *testing.T) []float32 {
 	ar, ac := rows(x.transA, x.M, x.K)
 	br, bc := rows(x.transB, x.K, x.N)
 	a, b, c := tensor(av, ar, ac, x.gapA), tensor(bv, br, bc, x.gapB), tensor(cv, x.M, x.N, x.gapC)
-	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate}
-	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate}
+	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision}
+	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Round: rounding(x.precision)}
 	if x.bias {
 		bias := h.Input(biasV, x.N)
 		o.Bias, ro.Bias = &bias, kerneltest.Widen(biasV)
@@ -87,13 +88,19 @@ func (x product) run(t *testing.T) []float32 {
 	}
 	h.Run(func(p *engine.Program) { kernels.MatMul(p, c, a, b, o) })
 
-	want := kerneltest.Widen(cv)
+	// The product, and that of the magnitudes.
+	want, scale := kerneltest.Widen(cv), magnitudes(cv)
 	for z := range batch {
+		at, a, b := z*x.M*x.N, av[z*x.M*x.K:][:x.M*x.K], bv[z*x.K*x.N:][:x.K*x.N]
+		positive := ro
 		if x.residual {
-			ro.Residual = kerneltest.Widen(resV[z*x.M*x.N:][:x.M*x.N])
+			ro.Residual, positive.Residual = kerneltest.Widen(resV[at:][:x.M*x.N]), magnitudes(resV[at:][:x.M*x.N])
 		}
-		ref.MatMul(want[z*x.M*x.N:][:x.M*x.N], kerneltest.Widen(av[z*x.M*x.K:][:x.M*x.K]), kerneltest.Widen(bv[z*x.K*x.N:][:x.K*x.N]),
-			x.M, x.N, x.K, ro)
+		if x.bias {
+			positive.Bias = magnitudes(biasV)
+		}
+		ref.MatMul(want[at:][:x.M*x.N], kerneltest.Widen(a), kerneltest.Widen(b), x.M, x.N, x.K, ro)
+		ref.MatMul(scale[at:][:x.M*x.N], magnitudes(a), magnitudes(b), x.M, x.N, x.K, positive)
 	}
 	wide := h.Floats(c)
 	got := make([]float32, 0, len(want))
@@ -106,12 +113,54 @@ func (x product) run(t *testing.T) []float32 {
 		}
 		got = append(got, v)
 	}
-	kerneltest.Equal(t, x.String(), got, want, 1e-5)
+	within(t, x.String(), got, want, scale, x.K)
 	return got
 }
 
-// eachRung runs f once for each rung of the ladder; that a folder's rung is missing from the table fails.
-func eachRung(t *testing.T, f func(t *testing.T)) {
+// within demands |got-want| <= bound for every element, where want is the exact sum of exact products.
+//
+// The derivation. The shader and the reference round operands alike, and both the product of two fp16 (11 bits) and of two
+// bf16 numbers (8 bits) are exact in fp32 (24 bits). So what differs is K + 3 additions (K products, bias, residual, c) in
+// fp32. In whatever order they are made, each partial sum is rounded by a factor 1+d, |d| <= u, and a term meets at most
+// K + 3 roundings, of which fp32 operands add one for the product where no fused multiply-add is used:
+//
+//	|got - want| <= ((1+u)^(K+4) - 1) S,   S = sum |a||b| + |bias| + |residual| + |c|    (Higham, 2002, section 3.1)
+//
+// u is 2^-24 for an addition that rounds. A matrix unit may cut off instead, which is 2^-23: Vulkan leaves its internal
+// precision to the device, and this is the loosest that sums in fp32 can be. Sums below 2^-126 may be flushed to zero.
+func within(t *testing.T, name string, got []float32, want, scale []float64, K int) {
+	t.Helper()
+	u := 0x1p-24
+	if matrixUnit(t) {
+		u = 0x1p-23
+	}
+	// The comparator's scale is |want| + Terms, the bound's is S.
+	for i := range scale {
+		scale[i] = max(0, scale[i]-math.Abs(want[i]))
+	}
+	kerneltest.Check(t, kerneltest.Case{Name: name}, got, want, kerneltest.Bound{
+		Abs: float64(K+4) * 0x1p-126, Rel: math.Expm1(float64(K+4) * math.Log1p(u)), Terms: scale})
+}
+
+// matrixUnit reports whether the rung under test multiplies on one.
+func matrixUnit(t *testing.T) bool { return strings.Contains(t.Name(), "coopmat") }
+
+// rounding is what the reference does to operands.
+func rounding(p kernels.Precision) func(float64) float64 {
+	return [...]func(float64) float64{kernels.FP32: nil, kernels.FP16: ref.FP16[float64], kernels.BF16: ref.BF16[float64]}[p]
+}
+
+func magnitudes(x []float32) []float64 {
+	out := kerneltest.Widen(x)
+	for i, v := range out {
+		out[i] = math.Abs(v)
+	}
+	return out
+}
+
+// eachRung runs f for each rung of the ladder and the first few precisions that it has on this device; that a folder's rung
+// is missing from the table fails.
+func eachRung(t *testing.T, most int, f func(t *testing.T, precision kernels.Precision)) {
 	files, err := filepath.Glob("../shaders/matmul/*.comp")
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +173,15 @@ func eachRung(t *testing.T, f func(t *testing.T)) {
 	}
 	for _, rung := range files {
 		t.Run(filepath.Base(rung), func(t *testing.T) {
-			kernels.WithMatMul(rung, func() { f(t) })
+			precisions := kernels.MatMulPrecisions(rung, kerneltest.Device(t).Info())
+			if len(precisions) == 0 {
+				t.Skipf("%v lacks what %s needs; make test-coopmat has it", kerneltest.Device(t).Info(), rung)
+			}
+			for _, p := range precisions[:min(most, len(precisions))] {
+				t.Run(p.String(), func(t *testing.T) {
+					kernels.WithMatMul(rung, func() { f(t, p) })
+				})
+			}
 		})
 	}
 }
@@ -136,21 +193,24 @@ var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}
 func TestMatMulSizes(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {15, 31, 3}, {16, 32, 4}, {17, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
 		{37, 41, 43}, {1, 384, 128}, {128, 1, 64}, {48, 96, 441}, {128, 344, 128}}
-	eachRung(t, func(t *testing.T) {
-		for _, s := range sizes {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		for i, s := range sizes {
+			if precision != kernels.FP32 && i%2 == 1 && !matrixUnit(t) {
+				continue // the same loads and stores as in fp32
+			}
 			for _, f := range forms {
-				product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1]}.run(t)
+				product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}.run(t)
 			}
 		}
 	})
 }
 
-// TestMatMulEpilogues: bias, residual and accumulation in every combination, where rows can be read in fours and not.
+// TestMatMulEpilogues, in one precision because rounding happens at the loads and not here: bias, residual and accumulation in every combination, where rows can be read in fours and not.
 func TestMatMulEpilogues(t *testing.T) {
-	eachRung(t, func(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}} {
 			for bits := range 8 {
-				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0}
+				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0, precision: precision}
 				x.accumulate, x.bias, x.residual = bits&1 != 0, bits&2 != 0, bits&4 != 0
 				x.run(t)
 			}
@@ -158,21 +218,21 @@ func TestMatMulEpilogues(t *testing.T) {
 	})
 }
 
-// TestMatMulStrides: rows apart, in each operand alone and in all, by multiples of four and not, and batches.
+// TestMatMulStrides, in one precision: rows apart, in each operand alone and in all, by multiples of four and not, and batches.
 func TestMatMulStrides(t *testing.T) {
-	eachRung(t, func(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		for _, f := range forms {
 			for _, gap := range []int{4, 7} {
-				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap, gapR: gap}
+				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap, gapR: gap, precision: precision}
 				all.run(t)
 				for _, x := range []product{{gapA: gap}, {gapB: gap}, {gapC: gap}, {gapR: gap, residual: true}} {
-					x.M, x.N, x.K, x.transA, x.transB = 20, 36, 8, f[0], f[1]
+					x.M, x.N, x.K, x.transA, x.transB, x.precision = 20, 36, 8, f[0], f[1], precision
 					x.run(t)
 				}
 				all.batch = 3
 				all.run(t)
 			}
-			product{batch: 5, M: 17, N: 9, K: 6, transA: f[0], transB: f[1]}.run(t)
+			product{batch: 5, M: 17, N: 9, K: 6, transA: f[0], transB: f[1], precision: precision}.run(t)
 		}
 	})
 }
@@ -184,11 +244,11 @@ func TestMatMulCut(t *testing.T) {
 		{M: 200, N: 24, K: 32, accumulate: true},
 		{M: 24, N: 20, K: 300, transA: true, bias: true, residual: true}, // terms of the sum
 		{M: 24, N: 20, K: 300, transA: true, accumulate: true},
-		{batch: 9, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
-		{batch: 9, M: 16, N: 16, K: 16, transA: true, transB: true},
+		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
+		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
 	} {
 		whole := x.run(t)
-		kernels.SetRangeLimit(8192)
+		kernels.SetRangeLimit(1 << 14)
 		cut := x.run(t)
 		kernels.SetRangeLimit(0)
 		if !x.transA && !slices.Equal(cut, whole) {
@@ -216,14 +276,16 @@ func TestMatMulLeadingDims(t *testing.T) {
 
 // TestMatMulBits: a second run gives the same bits, and a row of c does not depend on how many rows there are.
 func TestMatMulBits(t *testing.T) {
-	eachRung(t, func(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
 		const M, N, K = 37, 44, 52
 		rnd := kerneltest.NewRand(3)
 		av, bv := rnd.Normal(M*K), rnd.Normal(N*K)
 		run := func(rows int) []float32 {
 			h := kerneltest.New(t)
 			c, a, b := h.Output(rows, N), h.Input(av[:rows*K], rows, K), h.Input(bv, N, K)
-			h.Run(func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{TransB: true}) })
+			h.Run(func(p *engine.Program) {
+				kernels.MatMul(p, c, a, b, kernels.MatMulOptions{TransB: true, Precision: precision})
+			})
 			return h.Floats(c)
 		}
 		first := run(M)
@@ -232,6 +294,66 @@ func TestMatMulBits(t *testing.T) {
 		}
 		if !slices.Equal(first[:3*N], run(3)) {
 			t.Error("three rows alone are not the first three of many")
+		}
+	})
+}
+
+// TestMatMulCoopMatTiles: every tile of the cooperative matrix rung, inside C and across its edges, though the device would
+// choose only some of them.
+func TestMatMulCoopMatTiles(t *testing.T) {
+	const rung = "matmul/05_coopmat"
+	info := kerneltest.Device(t).Info()
+	if len(kernels.MatMulPrecisions(rung, info)) == 0 {
+		t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
+	}
+	for i := range kernels.CoopMatTiles() {
+		for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
+			kernels.WithCoopMatTile(i, func() {
+				kernels.WithMatMul(rung, func() {
+					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16}.run(t)
+				})
+			})
+		}
+	}
+}
+
+// TestMatMulRounding: one term a sum shows the operands as they were rounded, bit for bit: ties, the edges of the formats,
+// subnormal numbers, and random bits.
+func TestMatMulRounding(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504, 65519.996,
+			0x1p-14, 0x1p-14 - 0x1p-26, 0x1p-24, 0x1p-25, 0x1.8p-24, 0x1.000002p-25, 0x1.4p-23, 1e-30, 1.0 / 3}
+		rnd := kerneltest.NewRand(4)
+		for range 4096 {
+			values = append(values, math.Float32frombits(uint32(rnd.IntN(1<<31)))) // beyond the range: below
+		}
+		for _, v := range slices.Clone(values) {
+			values = append(values, -v)
+		}
+		round := rounding(precision)
+		if round == nil {
+			round = func(v float64) float64 { return v }
+		}
+		values = slices.DeleteFunc(values, func(v float32) bool { return math.Abs(float64(v)) < 0x1p-126 || !(math.Abs(round(float64(v))) < 1e38) })
+		h, n := kerneltest.New(t), len(values)
+		one := h.Input([]float32{1}, 1, 1)
+		left, right := h.Output(n, 1), h.Output(1, n)
+		column, row := h.Input(values, n, 1), h.Input(values, 1, n)
+		h.Run(func(p *engine.Program) {
+			kernels.MatMul(p, left, column, one, kernels.MatMulOptions{Precision: precision})
+			kernels.MatMul(p, right, one, row, kernels.MatMulOptions{Precision: precision})
+		})
+		for name, got := range map[string][]float32{"a": h.Floats(left), "b": h.Floats(right)} {
+			bad := 0
+			for i, v := range values {
+				want := float32(round(float64(v)))
+				flushed := got[i] == 0 && math.Abs(float64(v)) < 0x1p-14 && matrixUnit(t) // devices may do so
+				if got[i] != want && !flushed {
+					if bad++; bad <= 5 {
+						t.Errorf("%s: %x is rounded to %x, want %x", name, v, got[i], want)
+					}
+				}
+			}
 		}
 	})
 }

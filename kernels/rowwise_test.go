@@ -61,7 +61,7 @@ func rows(h *kerneltest.Run, data []float32, l layout, width int, shape ...int) 
 }
 
 // values returns the rows without gaps, after a look that the gaps are as they were.
-func (x rowTensor) values(t *testing.T) []float32 {
+func (x rowTensor) values(t testing.TB) []float32 {
 	t.Helper()
 	all, bits := x.h.Floats(x.Tensor), x.h.Bits(x.Tensor)
 	ld := max(x.Ld, x.width)

@@ -31,7 +31,11 @@ var device struct {
 func Device(t testing.TB) *engine.Device {
 	t.Helper()
 	device.Do(func() {
-		device.Device, device.err = engine.Open(engine.Options{Select: os.Getenv("JITVK_DEVICE")})
+		o := engine.Options{Select: os.Getenv("JITVK_DEVICE"), Slack: guardBytes} // so that guards are within a kernel's reach
+		if os.Getenv("JITVK_VALIDATE") == "1" {
+			o.Slack = 0 // validation would take neighbours that overlap by their slack for hazards
+		}
+		device.Device, device.err = engine.Open(o)
 		if device.err == nil {
 			fmt.Fprintln(os.Stderr, "test device:", device.Info())
 		} else {
@@ -47,10 +51,13 @@ func Device(t testing.TB) *engine.Device {
 	return device.Device
 }
 
-// Main runs a package's tests, closes the device, and then fails if the validation layer had anything to say, leaks
-// included. Use it as TestMain's body.
+// Main runs a package's tests, prints the summary of all comparisons if asked to be verbose, closes the device, and then
+// fails if the validation layer had anything to say, leaks included. Use it as TestMain's body.
 func Main(m *testing.M) {
 	code := m.Run()
+	if testing.Verbose() {
+		fmt.Print(Summary())
+	}
 	if device.Device != nil {
 		device.Close()
 	}
@@ -157,27 +164,34 @@ func (r *Run) tensor(data []float32, shape []int) kernels.Tensor {
 // Run records with f, runs the program once and checks the guards.
 func (r *Run) Run(f func(p *engine.Program)) {
 	r.t.Helper()
+	if err := r.run(f); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *Run) run(f func(p *engine.Program)) error {
 	p := engine.NewProgram(r.dev, r.t.Name())
 	defer p.Close()
 	f(p)
 	if err := p.Build(); err != nil {
-		r.t.Fatal(err)
+		return err
 	}
 	s, err := p.Submit(nil, nil)
 	if err == nil {
 		_, err = s.Wait()
 	}
 	if err != nil {
-		r.t.Fatal(err)
+		return err
 	}
 	for i, g := range r.guards {
 		for j, w := range r.words(g) {
 			if w != guardWord {
 				side := [...]string{"before", "after"}[i%2]
-				r.t.Fatalf("tensor %d: word %d %s it was overwritten with %#x (%v)", i/2, j, side, w, math.Float32frombits(w))
+				return fmt.Errorf("tensor %d: word %d %s it was overwritten with %#x (%v)", i/2, j, side, w, math.Float32frombits(w))
 			}
 		}
 	}
+	return nil
 }
 
 func (r *Run) words(g engine.Range) []uint32 {
@@ -205,46 +219,6 @@ func (r *Run) Floats(x kernels.Tensor) []float32 {
 		out[i] = math.Float32frombits(w)
 	}
 	return out
-}
-
-// Equal fails the test unless |got-want| <= tol * (|want| + rms(want)) for every element; NaN and Inf never pass. The
-// root mean square stands for the scale of the sums that an element came from, where terms of both signs cancel.
-func Equal(t testing.TB, name string, got []float32, want []float64, tol float64) {
-	t.Helper()
-	if err := Compare(got, want, tol); err != nil {
-		t.Errorf("%s: %v", name, err)
-	}
-}
-
-// Compare is Equal as an error that names the worst element.
-func Compare(got []float32, want []float64, tol float64) error {
-	if len(got) != len(want) {
-		return fmt.Errorf("%d elements, want %d", len(got), len(want))
-	}
-	sum := 0.0
-	for _, w := range want {
-		sum += w * w
-	}
-	rms := math.Sqrt(sum / float64(max(len(want), 1)))
-	worst, at, bad := 0.0, -1, 0
-	for i, w := range want {
-		g := float64(got[i])
-		rel := math.Abs(g-w) / (math.Abs(w) + rms)
-		if g == w {
-			rel = 0 // zeros in a tensor of zeros
-		}
-		if !(rel <= tol) {
-			bad++
-		}
-		if !(rel <= worst) && !(worst != worst) {
-			worst, at = rel, i
-		}
-	}
-	if bad > 0 || math.IsNaN(rms) || math.IsInf(rms, 0) {
-		return fmt.Errorf("%d of %d elements are off by more than %g; the worst is element %d: got %v, want %v (relative error %.3g, rms %.3g)",
-			bad, len(want), tol, at, got[max(at, 0)], want[max(at, 0)], worst, rms)
-	}
-	return nil
 }
 
 // Rand draws seeded test data.

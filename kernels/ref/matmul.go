@@ -6,6 +6,7 @@ package ref
 type MatMulOptions[F float32 | float64] struct {
 	TransA, TransB, Accumulate bool
 	Bias, Residual             []F
+	Round                      func(F) F // what a and b are rounded to: FP16, BF16; nil: nothing
 }
 
 // MatMul is c = op(a) op(b) [+ bias] [+ residual] [+ c] for contiguous matrices, op the identity or the transpose:
@@ -26,7 +27,11 @@ func MatMul[F float32 | float64](c, a, b []F, M, N, K int, o MatMulOptions[F]) {
 				if o.TransB {
 					y = n*K + k
 				}
-				sum += a[x] * b[y]
+				if o.Round == nil {
+					sum += a[x] * b[y]
+				} else {
+					sum += o.Round(a[x]) * o.Round(b[y])
+				}
 			}
 			if o.Bias != nil {
 				sum += o.Bias[n]

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/ode"
@@ -73,6 +74,9 @@ func Parse(args []string) (Config, error) {
 
 // Run samples as c says.
 func Run(ctx context.Context, c Config, out io.Writer) error {
+	if err := kernels.CheckTier(); err != nil {
+		return err
+	}
 	path := c.Checkpoint
 	if path == "" {
 		var err error

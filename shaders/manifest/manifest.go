@@ -140,6 +140,16 @@ func Inputs(dir, name string) (sources map[string]string, flags []string, err er
 	return sources, flags, err
 }
 
+// Sid in a shader's "// glslc:" line says that only Debian sid's glslc compiles it (tools/sid.sh).
+const Sid = "sid"
+
+// WantsSid reports whether a module's source has that word.
+func WantsSid(dir, name string) (bool, error) {
+	data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)+".comp"))
+	m := flagsLine.FindSubmatch(data)
+	return m != nil && slices.Contains(strings.Fields(string(m[1])), Sid), err
+}
+
 // flagsOf returns DefaultFlags with those of the source's "// glslc:" line added; a target or an optimization level given
 // there takes the default's place.
 func flagsOf(source []byte) []string {
@@ -150,6 +160,7 @@ func flagsOf(source []byte) []string {
 	}
 	for _, f := range strings.Fields(string(m[1])) {
 		switch {
+		case f == Sid: // names the compiler
 		case strings.HasPrefix(f, "--target-env="):
 			flags[0] = f
 		case strings.HasPrefix(f, "-O"):

@@ -2,9 +2,9 @@
 // Matrix product, naive: one invocation owns one element of C and walks along K.
 // The foot of the ladder: 2 loads for each multiply-add, so it runs at the speed of the memory and not of the arithmetic.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     0 LOCAL invocations a workgroup; 1 to 5 see matmul.glsl
+// Spec:     0 LOCAL invocations a workgroup; 1 to 5, 10 see matmul.glsl
 // Dispatch: (ceil(N/LOCAL), M, batch); a workgroup owns LOCAL neighbouring columns of one row
-// Precision: fp32, one chain of K additions
+// Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
 // Backward: dA = dC op(B)ᵀ and dB = op(A)ᵀ dC: this shader with other constants
 #version 450
@@ -17,6 +17,6 @@ void main() {
     uint m = gl_WorkGroupID.y, n = gl_GlobalInvocationID.x;
     if (n >= N) return;
     float sum = 0;
-    for (uint k = 0; k < K; k++) sum = fma(a[index_a(m, k)], b[index_b(k, n)], sum);
+    for (uint k = 0; k < K; k++) sum = fma(rounded(a[index_a(m, k)]), rounded(b[index_b(k, n)]), sum);
     store(m, n, sum);
 }

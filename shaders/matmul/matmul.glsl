@@ -8,9 +8,13 @@
 //           matrix of a batch to the next
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
 //           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual) start at and are multiples of four floats
+//           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
+//           when they are loaded, and their products, which are exact in fp32, are added in fp32
 
 #ifndef MATMUL_GLSL
 #define MATMUL_GLSL
+
+#include "precision.glsl"
 
 layout(set = 0, binding = 0, std430) buffer C { float c[]; };
 layout(set = 0, binding = 1, std430) readonly buffer A { float a[]; };
@@ -33,6 +37,12 @@ layout(constant_id = 5) const bool RESIDUAL = false;
 layout(constant_id = 6) const bool VEC_A = false;
 layout(constant_id = 7) const bool VEC_B = false;
 layout(constant_id = 8) const bool VEC_C = false;
+layout(constant_id = 9) const bool K_TAIL = false;
+layout(constant_id = 10) const uint PRECISION = 0;
+
+// Operands as the product sees them.
+vec4 rounded(vec4 v) { return PRECISION == 1 ? round_fp16(v) : PRECISION == 2 ? round_bf16(v) : v; }
+float rounded(float v) { return PRECISION == 0 ? v : rounded(vec4(v)).x; }
 
 // Where element (m,k) of op(A), (k,n) of op(B), (m,n) of C and of the residual lie (floats).
 uint index_a(uint m, uint k) { return offA + gl_WorkGroupID.z * stepA + (TRANS_A ? k * ldA + m : m * ldA + k); }

@@ -8,7 +8,8 @@
 //	go run ./tools/spv -verify         compile all to memory; any byte that differs from the committed .spv is an error
 //
 // glslc is $GLSLC (a command with arguments is allowed), else the one in PATH. Flags are manifest.DefaultFlags; a line
-// "// glslc: --target-env=vulkan1.3" in a shader changes them. Only changed shaders are compiled, and files whose content
+// "// glslc: --target-env=vulkan1.3" in a shader changes them, and the word sid there has Debian sid's glslc compile it (make
+// sid-root; JITVK_SID_GLSLC names another that knows the newest extensions). Only changed shaders are compiled, and files whose content
 // stays the same are not touched. A shader that does not compile keeps its old .spv and row, the others go on, and the exit
 // status is 1. Several of these may run at once: they wait for each other on a lock in .cache/.
 package main
@@ -47,11 +48,12 @@ func run(out io.Writer, only string, force, verify bool) error {
 	if err != nil {
 		return err
 	}
-	g, err := findGlslc(root)
+	g, err := findGlslc(root, command("GLSLC", "glslc"))
 	if err != nil {
 		return err
 	}
-	c := &compiler{glslc: g, root: root, dir: filepath.Join(root, "shaders"), scratch: filepath.Join(root, ".cache", "spv")}
+	sid := sync.OnceValues(func() (glslc, error) { return findGlslc(root, command("JITVK_SID_GLSLC", "sh tools/sid.sh glslc")) })
+	c := &compiler{glslc: g, sid: sid, root: root, dir: filepath.Join(root, "shaders"), scratch: filepath.Join(root, ".cache", "spv")}
 	if err := os.MkdirAll(c.scratch, 0o777); err != nil {
 		return err
 	}
@@ -112,17 +114,21 @@ type glslc struct {
 	version string
 }
 
-func findGlslc(root string) (glslc, error) {
-	command := strings.Fields(os.Getenv("GLSLC"))
-	if len(command) == 0 {
-		command = []string{"glslc"}
+// command returns a command with its arguments: an environment variable's, else the given one.
+func command(variable, otherwise string) []string {
+	if words := strings.Fields(os.Getenv(variable)); len(words) > 0 {
+		return words
 	}
+	return strings.Fields(otherwise)
+}
+
+func findGlslc(root string, command []string) (glslc, error) {
 	cmd := exec.Command(command[0], append(command[1:], "--version")...)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
 		return glslc{}, fmt.Errorf("%s --version: %w; only changing shaders needs glslc: install it (Debian, Ubuntu, Fedora: "+
-			"package glslc; Arch, Homebrew: shaderc), or name it in GLSLC", strings.Join(command, " "), err)
+			"package glslc; Arch, Homebrew: shaderc; sid's: make sid-root), or name it in GLSLC", strings.Join(command, " "), err)
 	}
 	// Three lines "shaderc v2023.2", "spirv-tools …", "glslang …" decide the bytes; the rest names glslc's default target.
 	version, _, _ := strings.Cut(string(out), "\n\n")
@@ -131,28 +137,37 @@ func findGlslc(root string) (glslc, error) {
 
 type compiler struct {
 	glslc   glslc
-	root    string // the repository
-	dir     string // root/shaders
-	scratch string // for files that are not whole yet; on the same file system as dir, so that a rename is atomic
+	sid     func() (glslc, error) // for the shaders that ask for it
+	root    string                // the repository
+	dir     string                // root/shaders
+	scratch string                // for files that are not whole yet; on the same file system as dir, so that a rename is atomic
+}
+
+// compilerOf returns the glslc that a shader asks for.
+func (c *compiler) compilerOf(name string) (glslc, error) {
+	if sid, err := manifest.WantsSid(c.dir, name); err != nil || !sid {
+		return c.glslc, err
+	}
+	return c.sid()
 }
 
 // compile returns the SPIR-V of dir/name.comp, or glslc's messages, which name shaders/FILE:LINE, as an error.
-func (c *compiler) compile(name string, flags []string) ([]byte, error) {
+func (c *compiler) compile(g glslc, name string, flags []string) ([]byte, error) {
 	tmp, err := os.CreateTemp(c.scratch, "*.spv")
 	if err != nil {
 		return nil, err
 	}
 	tmp.Close()
 	defer os.Remove(tmp.Name())
-	args := append(slices.Clone(c.glslc.command[1:]), flags...)
+	args := append(slices.Clone(g.command[1:]), flags...)
 	args = append(args, "-Ishaders", "-o", tmp.Name(), path.Join("shaders", name+".comp"))
-	cmd := exec.Command(c.glslc.command[0], args...)
+	cmd := exec.Command(g.command[0], args...)
 	cmd.Dir = c.root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if out = bytes.TrimSpace(out); len(out) > 0 {
 			return nil, fmt.Errorf("%s", out)
 		}
-		return nil, fmt.Errorf("%s %s: %w", c.glslc.command[0], strings.Join(args, " "), err)
+		return nil, fmt.Errorf("%s %s: %w", g.command[0], strings.Join(args, " "), err)
 	}
 	return os.ReadFile(tmp.Name())
 }
@@ -163,12 +178,16 @@ func (c *compiler) build(name string) (manifest.Module, error) {
 	if err != nil {
 		return manifest.Module{}, err
 	}
-	spirv, err := c.compile(name, flags)
+	g, err := c.compilerOf(name)
+	if err != nil {
+		return manifest.Module{}, fmt.Errorf("shaders/%s.comp:1: %w", name, err)
+	}
+	spirv, err := c.compile(g, name, flags)
 	if err != nil {
 		return manifest.Module{}, err
 	}
 	// The sources were hashed before they were compiled: whoever edits one in between gets a row that is stale, not wrong.
-	row := manifest.Module{Name: name, SPIRV: manifest.Hash(spirv), Compiler: c.glslc.version, Flags: flags, Sources: sources}
+	row := manifest.Module{Name: name, SPIRV: manifest.Hash(spirv), Compiler: g.version, Flags: flags, Sources: sources}
 	return row, c.replace(filepath.Join(c.dir, filepath.FromSlash(name)+".spv"), spirv)
 }
 
@@ -262,22 +281,23 @@ var files embed.FS
 `, strings.Join(patterns, " ")))
 }
 
-// verify compiles every module that this version of glslc is recorded for, and compares the bytes.
+// verify compiles every module whose compiler, in the recorded version, is there, and compares the bytes.
 func (c *compiler) verify(out io.Writer, m *manifest.Manifest, only string) error {
 	var mine []manifest.Module
-	other := 0
+	var by []glslc
+	var others []string
 	for _, row := range m.Modules {
 		if !strings.HasPrefix(row.Name, only) {
 			continue
 		}
-		if row.Compiler == c.glslc.version {
-			mine = append(mine, row)
+		if g, err := c.compilerOf(row.Name); err == nil && g.version == row.Compiler {
+			mine, by = append(mine, row), append(by, g)
 		} else {
-			other++
+			others = append(others, row.Name)
 		}
 	}
 	errs := parallel(len(mine), func(i int) error {
-		spirv, err := c.compile(mine[i].Name, mine[i].Flags)
+		spirv, err := c.compile(by[i], mine[i].Name, mine[i].Flags)
 		if err == nil && manifest.Hash(spirv) != mine[i].SPIRV {
 			err = fmt.Errorf("shaders/%s.comp:1: glslc gives other bytes than the committed .spv; run: make spv", mine[i].Name)
 		}
@@ -290,8 +310,10 @@ func (c *compiler) verify(out io.Writer, m *manifest.Manifest, only string) erro
 			fmt.Fprintln(out, err)
 		}
 	}
-	fmt.Fprintf(out, "%d modules verified, %d differ, %d not compared (another version than %q compiled them)\n",
-		len(mine)-failed, failed, other, c.glslc.version)
+	fmt.Fprintf(out, "%d modules verified, %d differ, %d not compared\n", len(mine)-failed, failed, len(others))
+	for _, name := range others {
+		fmt.Fprintf(out, "not compared: %s was compiled with %q, which is not here\n", name, m.Find(name).Compiler)
+	}
 	if failed > 0 {
 		return fmt.Errorf("%d modules differ", failed)
 	}

@@ -188,6 +188,33 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestSid: the word sid in a shader has the second compiler compile it, and verify it; without that compiler it is reported,
+// and the others go on.
+func TestSid(t *testing.T) {
+	folder(t)
+	write(t, "shaders/new.comp", "// glslc: sid\n")
+	t.Setenv("JITVK_SID_GLSLC", "./nowhere")
+	if out, err := spv(t, "", false, false); err == nil || !strings.Contains(out, "shaders/new.comp:1: ./nowhere --version") || compiled(t) != 2 {
+		t.Errorf("without sid's glslc: %s%v", out, err)
+	}
+	write(t, "sid", strings.ReplaceAll(fakeGlslc, "fake 1", "sid 1"))
+	t.Setenv("JITVK_SID_GLSLC", "./sid")
+	if out, err := spv(t, "", false, false); err != nil || compiled(t) != 1 {
+		t.Fatal(out, err)
+	}
+	if got := read(t, "shaders/MANIFEST"); !strings.Contains(got, `"compiler": "sid 1 more 2"`) || !strings.Contains(got, `"compiler": "fake 1 more 2"`) || strings.Contains(got, `"sid"`) {
+		t.Errorf("the compilers are not recorded: %s", got)
+	}
+	settled(t)
+	if out, err := spv(t, "", false, true); err != nil || !strings.Contains(out, "3 modules verified, 0 differ, 0 not compared") {
+		t.Errorf("%s%v", out, err)
+	}
+	t.Setenv("JITVK_SID_GLSLC", "./nowhere")
+	if out, err := spv(t, "", false, true); err != nil || !strings.Contains(out, "2 modules verified, 0 differ, 1 not compared\nnot compared: new was compiled with \"sid 1 more 2\"") {
+		t.Errorf("%s%v", out, err)
+	}
+}
+
 // TestConcurrent: runs that overlap leave what one run would.
 func TestConcurrent(t *testing.T) {
 	folder(t)

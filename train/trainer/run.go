@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/sampler"
@@ -44,7 +45,7 @@ const CheckpointName = "checkpoint.safetensors"
 // Run trains as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
 // everything saved.
 func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
-	if err := c.Validate(); err != nil {
+	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
 		return "", err
 	}
 	if !c.DryRun { // what can be known before minutes go into packing pictures

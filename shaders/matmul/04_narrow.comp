@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Matrix product for CPU drivers: eight lanes own a 16 x 32 tile of C in registers, and no shared memory is used.
-// Differs from the rung below by what a load costs. On a CPU driver "shared memory" is memory and a barrier is a scheduler,
+// Differs from the rung below by what a load costs: on a CPU driver "shared memory" is memory and a barrier is a scheduler,
 // while a load inside a loop is taken apart lane by lane, each with its own test of the execution mask and of the buffer's
 // bounds: a dozen instructions a float, against two for eight multiply-adds. So every load brings four floats a lane, none
 // is made by two lanes, and what another lane loaded comes by subgroupBroadcast, which is one instruction.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 8 see matmul.glsl; 9 K_TAIL: K is not a multiple of four
+// Spec:     1 to 10 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of 8 (or the first 8 lanes of a wider one)
-// Precision: fp32, one chain of K additions
+// Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
 // Backward: dA = dC op(B)ᵀ and dB = op(A)ᵀ dC: this shader with other constants
 #version 450
@@ -26,8 +26,6 @@ layout(set = 0, binding = 0, std430) buffer C4 { vec4 c4[]; };
 layout(set = 0, binding = 1, std430) readonly buffer A4 { vec4 a4[]; };
 layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
-
-layout(constant_id = 9) const bool K_TAIL = false;
 
 // Elements j to j+3 of a row of len floats that starts at float `row`. What lies past the row's end repeats its last
 // elements: it reaches only elements of C that are never stored, or is zeroed as K's tail.
@@ -79,6 +77,8 @@ void main() {
             if (TRANS_B) t[j] = cut(quad_b(baseB + min(n + j, N - 1) * ldB, k, K), k + FOUR);
             else t[j] = cut(quad_b(baseB + min(k + j, K - 1) * ldB, n, N), uvec4(k + j));
         }
+        [[unroll]] for (uint g = 0; g < 2; g++) x[g] = rounded(x[g]);
+        [[unroll]] for (uint j = 0; j < 4; j++) t[j] = rounded(t[j]);
         ROWS(0) ROWS(1) ROWS(2) ROWS(3)
     }
 

@@ -1,0 +1,759 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"math"
+	"path"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/ref"
+)
+
+// opCases is every op of package kernels, and what its calls look like: a new op is one more entry.
+var opCases = []opCase{
+	{"Add", drawAdd},
+	{"AdamW", drawAdamW},
+	{"Attention", drawAttention},
+	{"AttentionBackward", drawAttentionBackward},
+	{"ColSum", drawColSum},
+	{"ConcatTime", drawConcatTime},
+	{"ConcatTimeBackward", drawConcatTimeBackward},
+	{"Derf", drawDerf},
+	{"DerfBackward", drawDerfBackward},
+	{"EMA", drawEMA},
+	{"EulerStep", drawEulerStep},
+	{"Fold", drawFold},
+	{"GradNorm", drawGradNorm},
+	{"Images", drawImages},
+	{"LogitNormal", drawLogitNormal},
+	{"MatMul", drawMatMul},
+	{"NoiseMix", drawNoiseMix},
+	{"Normal", drawNormal},
+	{"RMSNorm", drawRMSNorm},
+	{"RMSNormBackward", drawRMSNormBackward},
+	{"RoPE", drawRoPE},
+	{"SiLU", drawSiLU},
+	{"SiLUBackward", drawSiLUBackward},
+	{"SwiGLU", drawSwiGLU},
+	{"SwiGLUBackward", drawSwiGLUBackward},
+	{"TimeEmbedding", drawTimeEmbedding},
+	{"Unfold", drawUnfold},
+	{"VLoss", drawVLoss},
+}
+
+// in, out and both make contiguous args: read, written, and read and written.
+func in(name string, data []float32, perRow int, shape ...int) arg {
+	return arg{name: name, data: data, perRow: perRow, shape: shape}
+}
+func out(name string, perRow int, shape ...int) arg {
+	return arg{name: name, perRow: perRow, shape: shape, out: true}
+}
+
+// gradient is an output that is added to when acc is set.
+func gradient(d draw, name string, acc bool, perRow int, shape ...int) arg {
+	a := out(name, perRow, shape...)
+	if acc {
+		a.data = d.normal(name, (kernels.Tensor{Shape: shape}).Len(), shape[len(shape)-1])
+	}
+	return a
+}
+
+func both(a arg) arg { a.out = true; return a }
+
+// rowsOf lets an arg's rows of width floats lie apart.
+func (a arg) rowsOf(d draw, width, unit int) arg {
+	a.width, a.lay = width, d.layout(a.name, unit)
+	return a
+}
+
+// stepArg is a step buffer.
+func stepArg(s kernels.Step) arg {
+	b := s.Data()
+	words := make([]uint32, len(b)/4)
+	for i := range words {
+		words[i] = uint32(b[4*i]) | uint32(b[4*i+1])<<8 | uint32(b[4*i+2])<<16 | uint32(b[4*i+3])<<24
+	}
+	return arg{name: "step", words: words, shape: []int{len(words)}}
+}
+
+// absOf is |x|.
+func absOf(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = math.Abs(v)
+	}
+	return out
+}
+
+// addTo is y += x.
+func addTo(y, x []float64) {
+	for i := range y {
+		y[i] += x[i]
+	}
+}
+
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// accumulate calls f with a fresh slice for each output that a begins with, and adds what it leaves to what was there.
+func accumulate(a, terms [][]float64, outputs int, f func(a, terms [][]float64)) {
+	fresh, sums := append([][]float64{}, a...), append([][]float64{}, terms...)
+	for i := range outputs {
+		fresh[i], sums[i] = make([]float64, len(a[i])), make([]float64, len(a[i]))
+	}
+	f(fresh, sums)
+	for i := range outputs {
+		addTo(terms[i], sums[i])
+		addTo(terms[i], absOf(a[i]))
+		addTo(a[i], fresh[i])
+	}
+}
+
+func drawAdd(d draw) call {
+	n := d.size("n", 2100)
+	a, b := in("a", d.normal("a", n, 7), 1, n), in("b", d.normal("b", n, 7), 1, n)
+	if d.on("in place") {
+		return call{args: []arg{both(a), b},
+			run: func(p *engine.Program, t []kernels.Tensor) { kernels.Add(p, t[0], t[0], t[1]) },
+			ref: func(a, _ [][]float64) { ref.Add(a[0], a[0], a[1]) }}
+	}
+	return call{args: []arg{out("y", 1, n), a, b},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Add(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.Add(a[0], a[1], a[2]) }}
+}
+
+func drawAdamW(d draw) call {
+	n := d.size("n", 2100)
+	v := d.normal("v", n, n)
+	for i := range v {
+		v[i] = float32(math.Abs(float64(v[i])))
+	}
+	norm := []float32{float32(math.Exp(kerneltest.NewRand(uint64(n)).NormFloat64() * 4))}
+	o := kernels.AdamWOptions{Beta1: 0.9, Beta2: pickFrom(d, "beta2", float32(0.95), 0.999), Eps: pickFrom(d, "eps", float32(1e-8), 1e-3),
+		WeightDecay: pickFrom(d, "decay", float32(0), 0.1), Clip: pickFrom(d, "clip", float32(0), 1, 1e9)}
+	step := kernels.Step{LR: pickFrom(d, "lr", float32(1e-4), 1), LossScale: pickFrom(d, "loss scale", float32(1), 1024), Bias1: 0.271, Bias2: 0.142625}
+	return call{args: []arg{both(in("w", d.normal("w", n, n), 1, n)), both(in("m", d.normal("m", n, n), 1, n)), both(in("v", v, 1, n)),
+		in("g", d.normal("g", n, n), 1, n), in("norm", norm, 0, 1), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.AdamW(p, t[0], t[3], t[1], t[2], t[4], t[5], o) },
+		ref: func(a, terms [][]float64) {
+			ro := ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2), Eps: float64(o.Eps), WeightDecay: float64(o.WeightDecay),
+				Clip: float64(o.Clip), LR: float64(step.LR), Bias1: float64(step.Bias1), Bias2: float64(step.Bias2), LossScale: float64(step.LossScale)}
+			// With the magnitudes of m and g, the first moment is the sum of its terms, and w moves as far as it can.
+			w, m, v := absOf(a[0]), absOf(a[1]), append([]float64{}, a[2]...)
+			ref.AdamW(w, absOf(a[3]), m, v, a[4][0], ro)
+			for i := range w {
+				terms[0][i] = 2*math.Abs(a[0][i]) + math.Abs(w[i]-math.Abs(a[0][i]))
+			}
+			copy(terms[1], m)
+			ref.AdamW(a[0], a[3], a[1], a[2], a[4][0], ro)
+		}}
+}
+
+// heads is a drawn attention problem.
+type heads struct{ b, t, h, d int }
+
+func (x heads) shape() []int { return []int{x.b, x.t, x.h, x.d} }
+
+func drawHeads(d draw) heads {
+	return heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)}
+}
+
+// drawRung picks a rung that the device runs.
+func drawAttentionRung(d draw, forward bool) string {
+	rungs := []string{"attention/01_narrow", "attention/02_shared"}
+	if forward {
+		rungs = attentionRungs
+	}
+	rung := pickFrom(d, "rung", rungs...)
+	if rung == "attention/01_narrow" && kerneltest.Device(d.tb).Info().SubgroupSize != 8 {
+		rung = "attention/02_shared"
+	}
+	return rung
+}
+
+// softmax returns the probabilities of query i of a head over all keys, and how far a score may be off, in units of the
+// bound's Rel = 1e-5: D/4 terms in each of four chains, so less than 1e-6 of the sum of their magnitudes at D = 64.
+func (x heads) softmax(q, k []float64, b, h, i int) (p []float64, off float64) {
+	at := func(t int) int { return ((b*x.t+t)*x.h + h) * x.d }
+	scale, top := 1/math.Sqrt(float64(x.d)), math.Inf(-1)
+	p = make([]float64, x.t)
+	for j := range p {
+		size := 0.0
+		for e := range x.d {
+			p[j] += scale * q[at(i)+e] * k[at(j)+e]
+			size += scale * math.Abs(q[at(i)+e]*k[at(j)+e])
+		}
+		top, off = max(top, p[j]), max(off, size/10)
+	}
+	sum := 0.0
+	for j := range p {
+		p[j] = math.Exp(p[j] - top)
+		sum += p[j]
+	}
+	for j := range p {
+		p[j] /= sum
+	}
+	return p, 1 + off
+}
+
+func drawAttention(d draw) call {
+	x := drawHeads(d)
+	width := x.h * x.d
+	n := x.b * x.t * width
+	rung := drawAttentionRung(d, true)
+	rows := func(name string, small, big float64) arg {
+		return in(name, d.values(name, n, width, small, big), x.t*width, x.shape()...).rowsOf(d, width, 4)
+	}
+	return call{tier: path.Base(rung),
+		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, 1e5)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.WithAttention(rung, func() { kernels.Attention(p, t[0], t[1], t[2], t[3], t[4]) })
+		},
+		ref: func(a, terms [][]float64) {
+			ref.Attention(a[0], a[1], a[2], a[3], a[4], x.b, x.t, x.h, x.d)
+			for b := range x.b {
+				for h := range x.h {
+					for i := range x.t {
+						p, off := x.softmax(a[2], a[3], b, h, i)
+						terms[1][(b*x.h+h)*x.t+i] = off
+						for j := range p {
+							for e := range x.d {
+								terms[0][((b*x.t+i)*x.h+h)*x.d+e] += off * p[j] * math.Abs(a[4][((b*x.t+j)*x.h+h)*x.d+e])
+							}
+						}
+					}
+				}
+			}
+		}}
+}
+
+func drawAttentionBackward(d draw) call {
+	x := drawHeads(d)
+	width := x.h * x.d
+	n := x.b * x.t * width
+	rung := drawAttentionRung(d, false)
+	data := func(name string, small, big float64) []float32 { return d.values(name, n, width, small, big) }
+	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, 1e3), data("do", 1e-3, 1e3)
+	o, lse := make([]float64, n), make([]float64, x.b*x.h*x.t)
+	ref.Attention(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v), x.b, x.t, x.h, x.d)
+	rows := func(name string, data []float32) arg {
+		return in(name, data, x.t*width, x.shape()...).rowsOf(d, width, 4)
+	}
+	return call{tier: path.Base(rung),
+		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
+			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.WithAttention(rung, func() { kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8]) })
+		},
+		ref: func(a, terms [][]float64) {
+			ref.AttentionBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d)
+			at := func(b, t, h, e int) int { return ((b*x.t+t)*x.h+h)*x.d + e }
+			scale := 1 / math.Sqrt(float64(x.d))
+			for b := range x.b {
+				for h := range x.h {
+					for i := range x.t {
+						p, off := x.softmax(a[6], a[7], b, h, i)
+						delta := 0.0
+						for e := range x.d {
+							delta += math.Abs(a[3][at(b, i, h, e)] * a[4][at(b, i, h, e)])
+						}
+						for j := range p {
+							dp := delta
+							for e := range x.d {
+								dp += math.Abs(a[3][at(b, i, h, e)] * a[8][at(b, j, h, e)])
+							}
+							for e := range x.d {
+								terms[0][at(b, i, h, e)] += off * p[j] * dp * scale * math.Abs(a[7][at(b, j, h, e)])
+								terms[1][at(b, j, h, e)] += off * p[j] * dp * scale * math.Abs(a[6][at(b, i, h, e)])
+								terms[2][at(b, j, h, e)] += off * p[j] * math.Abs(a[3][at(b, i, h, e)])
+							}
+						}
+					}
+				}
+			}
+		}}
+}
+
+func drawColSum(d draw) call {
+	n, c, acc := d.size("N", 300), d.size("C", 70), d.on("acc")
+	return call{args: []arg{gradient(d, "db", acc, 0, c), in("dy", d.normal("dy", n*c, c), 0, n, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.ColSum(p, t[0], t[1], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.ColSum(a[0], a[1], n, c)
+				ref.ColSum(terms[0], absOf(a[1]), n, c)
+			})
+		}}
+}
+
+func drawConcatTime(d draw) call {
+	b, t, c, e := d.size("B", 9), d.size("T", 33), d.size("C", 130), d.size("E", 33)
+	return call{args: []arg{out("y", t*(c+e), b, t, c+e), in("x", d.normal("x", b*t*c, c), t*c, b, t, c), in("e", d.normal("e", b*e, e), e, b, e)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.ConcatTime(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.ConcatTime(a[0], a[1], a[2], b, t, c, e) }}
+}
+
+func drawConcatTimeBackward(d draw) call {
+	b, t, c, e := d.size("B", 9), d.size("T", 33), d.size("C", 130), d.size("E", 33)
+	accX, accE, only := d.on("accX"), d.on("accE"), d.on("de alone")
+	args := []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "de", accE, e, b, e), in("dy", d.normal("dy", b*t*(c+e), c+e), t*(c+e), b, t, c+e)}
+	if only {
+		args[0].out = false
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			dx := &t[0]
+			if only {
+				dx = nil
+			}
+			kernels.ConcatTimeBackward(p, dx, t[1], t[2], accX, accE)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
+				ref.ConcatTimeBackward(a[0], a[1], a[2], b, t, c, e)
+				ref.ConcatTimeBackward(terms[0], terms[1], absOf(a[2]), b, t, c, e)
+			})
+		}}
+}
+
+// drawRows draws rows to normalise: (N,C), or heads (B,T,H,D), of which width floats lie together.
+func drawRows(d draw) (shape []int, width, last int) {
+	if d.on("heads") {
+		x := heads{rapidInt(d, "B", 1, 3), d.size("T", 20), rapidInt(d, "H", 1, 5), d.size("D", 70)}
+		return x.shape(), x.h * x.d, x.d
+	}
+	n, c := d.size("N", 140), d.size("C", 140)
+	return []int{n, c}, c, c
+}
+
+func drawDerf(d draw) call {
+	shape, width, last := drawRows(d)
+	if len(shape) == 4 && last == width {
+		shape = []int{shape[0] * shape[1], width} // D = H D says one head to Derf
+	}
+	n := (kernels.Tensor{Shape: shape}).Len()
+	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Derf(p, t[0], t[1], t[2], t[3]) },
+		ref: func(a, terms [][]float64) {
+			ref.Derf(a[0], a[1], a[2], a[3], n/width, width)
+			for i, x := range a[1] {
+				u, size := a[2][i%width]*x+a[3][i%width], math.Abs(a[2][i%width]*x)+math.Abs(a[3][i%width])
+				terms[0][i] = 2 / math.SqrtPi * math.Exp(-u*u) * size // the slope times what u may be off by
+			}
+		}}
+}
+
+func drawDerfBackward(d draw) call {
+	shape, width, last := drawRows(d)
+	if len(shape) == 4 && last == width {
+		shape = []int{shape[0] * shape[1], width}
+	}
+	n := (kernels.Tensor{Shape: shape}).Len()
+	accX, accW := d.on("accX"), d.on("accW")
+	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dalpha", accW, 0, width), gradient(d, "dshift", accW, 0, width),
+		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 3, func(a, terms [][]float64) {
+				ref.DerfBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], n/width, width)
+				for i, x := range a[4] {
+					c := i % width
+					u, size := a[5][c]*x+a[6][c], math.Abs(a[5][c]*x)+math.Abs(a[6][c])
+					// exp(-u²) is off by 2 |u| times what u is off by, which is three roundings of 6e-8 of its terms.
+					g := math.Abs(a[3][i]) * 2 / math.SqrtPi * math.Exp(-u*u) * (1 + 2*math.Abs(u)*size/25)
+					terms[0][i] = g * math.Abs(a[5][c])
+					terms[1][c] += g * math.Abs(x)
+					terms[2][c] += g
+				}
+			})
+		}}
+}
+
+func drawEMA(d draw) call {
+	n, decay := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1)
+	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(kernels.Step{EMADecay: decay})},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2]) },
+		ref: func(a, terms [][]float64) {
+			for i := range terms[0] {
+				terms[0][i] = math.Abs(a[0][i]) + math.Abs(a[1][i])
+			}
+			ref.EMA(a[0], a[1], float64(decay))
+		}}
+}
+
+func drawEulerStep(d draw) call {
+	n := d.size("n", 2100)
+	s := kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
+	const clamp = float32(0.05)
+	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("pred", d.normal("pred", n, n), 1, n), stepArg(s)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.EulerStep(p, t[0], t[1], t[2], kernels.EulerStepOptions{TauClamp: clamp})
+		},
+		ref: func(a, terms [][]float64) {
+			for i := range terms[0] {
+				terms[0][i] = math.Abs(a[0][i]) + float64(s.DT)*(math.Abs(a[0][i])+math.Abs(a[1][i]))/max(1-float64(s.Tau), float64(clamp))
+			}
+			ref.EulerStep(a[0], a[1], float64(s.Tau), float64(s.DT), float64(clamp))
+		}}
+}
+
+func drawFold(d draw) call   { return drawPatches(d, true) }
+func drawUnfold(d draw) call { return drawPatches(d, false) }
+
+func drawPatches(d draw, fold bool) call {
+	patch := rapidInt(d, "patch", 1, 6)
+	stride, b := rapidInt(d, "stride", 1, patch), d.size("B", 9)
+	g := ref.Patches{ImgH: patch + stride*rapidInt(d, "down", 0, 4), ImgW: patch + stride*rapidInt(d, "across", 0, 4), Patch: patch, Stride: stride, ChannelLast: d.on("channel last")}
+	down, across := g.Tokens()
+	width, pixels := 3*patch*patch, g.ImgH*g.ImgW
+	windowed, normed := d.on("window"), d.on("norm")
+	img, tok := in("img", nil, 3*pixels, b, 3, g.ImgH, g.ImgW), in("tok", nil, down*across*width, b, down*across, width)
+	dst, src := &img, &tok
+	if !fold {
+		dst, src = &tok, &img
+	}
+	dst.out = true
+	src.data = d.normal(src.name, (kernels.Tensor{Shape: src.shape}).Len(), src.shape[2])
+	options := func(a [][]float64) (window, inv []float64) {
+		if windowed {
+			window = a[2]
+		}
+		if normed {
+			inv = a[3]
+		}
+		return window, inv
+	}
+	return call{args: []arg{*dst, *src, in("window", d.normal("window", patch, patch), 0, patch), in("norm", d.normal("norm", pixels, g.ImgW), 0, g.ImgH, g.ImgW)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o := kernels.FoldOptions{Patch: patch, Stride: stride, ChannelLast: g.ChannelLast}
+			if windowed {
+				o.Window = &t[2]
+			}
+			if normed {
+				o.InvNorm = &t[3]
+			}
+			if fold {
+				kernels.Fold(p, t[0], t[1], o)
+			} else {
+				kernels.Unfold(p, t[0], t[1], o)
+			}
+		},
+		ref: func(a, terms [][]float64) {
+			f := ref.Unfold[float64]
+			if fold {
+				f = ref.Fold[float64]
+			}
+			window, inv := options(a)
+			f(a[0], a[1], window, inv, b, g)
+			window, inv = options([][]float64{nil, nil, absOf(a[2]), absOf(a[3])})
+			f(terms[0], absOf(a[1]), window, inv, b, g)
+		}}
+}
+
+func drawGradNorm(d draw) call {
+	n := d.size("n", 5000)
+	return call{args: []arg{out("norm", 0, 1), in("g", d.values("g", n, n, 1e-12, 1e12), 0, n)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.GradNorm(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { a[0][0] = ref.Norm(a[1]) }}
+}
+
+func drawStep(d draw) (kernels.Step, ref.Random) {
+	x := kerneltest.NewRand(uint64(rapidInt(d, "step seed", 0, 1<<30)))
+	s := kernels.Step{Seed: x.Uint64(), Step: x.Uint32(), Image0: x.Uint32() % 1000}
+	return s, ref.Random{Seed: s.Seed, Step: s.Step, Image0: s.Image0, Stream: uint32(rapidInt(d, "stream", 0, 5))}
+}
+
+func drawImages(d draw) call {
+	b, h, w, flip := d.size("B", 20), d.size("ImgH", 20), d.size("ImgW", 33), d.on("flip")
+	step, random := drawStep(d)
+	bytes := make([]uint8, 3*b*h*w)
+	words := make([]uint32, (len(bytes)+3)/4)
+	x := kerneltest.NewRand(step.Seed)
+	for i := range bytes {
+		bytes[i] = uint8(x.Uint32())
+		words[i/4] |= uint32(bytes[i]) << (8 * (i % 4))
+	}
+	packed, perRow := arg{name: "bytes", words: words, shape: []int{len(words)}}, 0
+	if 3*h*w%4 == 0 { // images begin at words: they can be exchanged
+		packed.perRow, perRow = 3*h*w/4, 3*h*w
+	}
+	return call{args: []arg{out("x", perRow, b, 3, h, w), packed, stepArg(step)},
+		bound: kerneltest.Bound{Abs: 1e-6},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.Images(p, t[0], t[1], t[2], kernels.ImagesOptions{Flip: flip, Stream: random.Stream})
+		},
+		ref: func(a, _ [][]float64) { ref.Images(a[0], bytes, b, h, w, flip, random) }}
+}
+
+func drawNormal(d draw) call {
+	b, n := d.size("B", 33), d.size("n", 300)
+	step, random := drawStep(d)
+	return call{args: []arg{out("x", n, b, n), stepArg(step)},
+		bound: kerneltest.Bound{Abs: 1e-6, Rel: 1e-6},
+		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.Normal(p, t[0], t[1], random.Stream) },
+		ref:   func(a, _ [][]float64) { ref.Normal(a[0], b, n, random) }}
+}
+
+func drawLogitNormal(d draw) call {
+	b, mu, sigma := d.size("B", 300), pickFrom(d, "mu", float32(0), -0.8, 3), pickFrom(d, "sigma", float32(0), 0.8, 2)
+	step, random := drawStep(d)
+	return call{args: []arg{out("tau", 1, b), stepArg(step)},
+		bound: kerneltest.Bound{Abs: 1e-6, Rel: 1e-5},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.LogitNormal(p, t[0], t[1], mu, sigma, random.Stream)
+		},
+		ref: func(a, _ [][]float64) { ref.LogitNormal(a[0], float64(mu), float64(sigma), random) }}
+}
+
+func drawMatMul(d draw) call {
+	precision := pickFrom(d, "precision", kernels.FP32, kernels.FP32, kernels.FP16, kernels.BF16)
+	rungs := kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), precision)
+	if len(rungs) == 0 {
+		precision, rungs = kernels.FP32, kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), kernels.FP32)
+	}
+	rung, small, big := pickFrom(d, "rung", rungs...), 1e-5, 1e5
+	if precision == kernels.FP16 {
+		small, big = 1e-3, 1e3 // well within its range
+	}
+	batch, M, N, K := rapidInt(d, "batch", 0, 3), d.size("M", 70), d.size("N", 70), d.size("K", 70)
+	o := kernels.MatMulOptions{TransA: d.on("transA"), TransB: d.on("transB"), Accumulate: d.on("acc"), Precision: precision, Tier: rung}
+	bias, residual := d.on("bias"), d.on("residual")
+	unit := pickFrom(d, "unit", 1, 4)
+	operand := func(name string, rows, cols int, swap bool) arg {
+		if swap {
+			rows, cols = cols, rows
+		}
+		a := in(name, d.values(name, max(batch, 1)*rows*cols, cols, small, big), 0, rows, cols)
+		if batch > 0 {
+			a.shape, a.perRow = []int{batch, rows, cols}, rows*cols
+		} else if !o.TransA && name != "b" {
+			a.perRow = cols
+		}
+		return a.rowsOf(d, cols, unit)
+	}
+	c := both(operand("c", M, N, false))
+	if !o.Accumulate {
+		c.data = nil
+	}
+	return call{tier: path.Base(rung) + tierSuffix(precision),
+		args: []arg{c, operand("a", M, K, o.TransA), operand("b", K, N, o.TransB),
+			in("bias", d.normal("bias", N, N), 0, N), operand("residual", M, N, false)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o := o
+			if bias {
+				o.Bias = &t[3]
+			}
+			if residual {
+				o.Residual = &t[4]
+			}
+			kernels.MatMul(p, t[0], t[1], t[2], o)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				for z := range max(batch, 1) {
+					one := func(c []float64, size func([]float64) []float64) {
+						ro := ref.MatMulOptions[float64]{TransA: o.TransA, TransB: o.TransB, Round: rounding(precision)}
+						if bias {
+							ro.Bias = size(a[3])
+						}
+						if residual {
+							ro.Residual = size(a[4][z*M*N:][:M*N])
+						}
+						ref.MatMul(c[z*M*N:][:M*N], size(a[1][z*M*K:][:M*K]), size(a[2][z*K*N:][:K*N]), M, N, K, ro)
+					}
+					one(a[0], func(x []float64) []float64 { return x })
+					one(terms[0], absOf)
+				}
+			})
+		}}
+}
+
+// tierSuffix tells operands of 16 bits apart in the summary.
+func tierSuffix(p kernels.Precision) string {
+	if p == kernels.FP32 {
+		return ""
+	}
+	return " " + p.String()
+}
+
+func drawNoiseMix(d draw) call {
+	b, n, scale := d.size("B", 9), d.size("n", 300), pickFrom(d, "noise scale", float32(1), 2.5)
+	return call{args: []arg{out("z", n, b, n), in("x", d.normal("x", b*n, n), n, b, n), in("eps", d.normal("eps", b*n, n), n, b, n), tauArg(d, b)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.NoiseMix(p, t[0], t[1], t[2], t[3], scale) },
+		ref: func(a, terms [][]float64) {
+			ref.NoiseMix(a[0], a[1], a[2], a[3], n, float64(scale))
+			ref.NoiseMix(terms[0], absOf(a[1]), absOf(a[2]), a[3], n, float64(scale))
+		}}
+}
+
+// tauArg draws flow times, their ends among them.
+func tauArg(d draw, b int) arg {
+	tau := kerneltest.NewRand(uint64(rapidInt(d, "tau seed", 0, 1<<30))).Uniform(b, 0, 1)
+	tau[rapidInt(d, "tau place", 0, b-1)] = pickFrom(d, "tau", float32(0), 0.5, 0.99, 1)
+	return in("tau", tau, 1, b)
+}
+
+func drawRMSNorm(d draw) call {
+	shape, width, c := drawRows(d)
+	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
+	size := (kernels.Tensor{Shape: shape}).Len()
+	n := size / c
+	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), out("rstd", width/c, n),
+		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, 1), in("w", d.normal("w", c, c), 0, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RMSNorm(p, t[0], t[1], t[2], t[3], eps) },
+		ref: func(a, _ [][]float64) { ref.RMSNorm(a[0], a[1], a[2], a[3], n, c, float64(eps)) }}
+}
+
+func drawRMSNormBackward(d draw) call {
+	shape, width, c := drawRows(d)
+	eps := pickFrom(d, "eps", 1e-6, 0.1)
+	size := (kernels.Tensor{Shape: shape}).Len()
+	n := size / c
+	accX, accW := d.on("accX"), d.on("accW")
+	x, w, rstd := d.normal("x", size, width), d.normal("w", c, c), make([]float64, n)
+	ref.RMSNorm(make([]float64, size), rstd, kerneltest.Widen(x), kerneltest.Widen(w), n, c, eps)
+	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dw", accW, 0, c),
+		in("dy", d.normal("dy", size, width), width, shape...).rowsOf(d, width, 1), in("x", x, width, shape...).rowsOf(d, width, 1),
+		in("w", w, 0, c), in("rstd", narrowed(rstd), width/c, n)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.RMSNormBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], accX, accW)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
+				ref.RMSNormBackward(a[0], a[1], a[2], a[3], a[4], a[5], n, c)
+				for r := range n {
+					dot := 0.0
+					for i := range c {
+						dot += math.Abs(a[2][r*c+i] * a[4][i] * a[3][r*c+i])
+					}
+					s := a[5][r]
+					for i := range c {
+						terms[0][r*c+i] = s * (math.Abs(a[4][i]*a[2][r*c+i]) + math.Abs(a[3][r*c+i])*dot*s*s/float64(c))
+						terms[1][i] += math.Abs(a[2][r*c+i] * a[3][r*c+i] * s)
+					}
+				}
+			})
+		}}
+}
+
+func drawRoPE(d draw) call {
+	x := heads{rapidInt(d, "B", 1, 3), d.size("T", 33), rapidInt(d, "H", 1, 3), 4 * d.size("D/4", 17)}
+	o := kernels.RoPEOptions{Inverse: d.on("inverse"), Interleaved: d.on("interleaved")}
+	width := x.h * x.d
+	n, table := x.b*x.t*width, x.t*x.d/2
+	args := []arg{out("y", x.t*width, x.shape()...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), x.t*width, x.shape()...).rowsOf(d, width, 1),
+		in("cos", d.normal("cos", table, x.d/2), 0, x.t, x.d/2), in("sin", d.normal("sin", table, x.d/2), 0, x.t, x.d/2)}
+	source := 1
+	if d.on("in place") {
+		args[0].data, source = args[1].data, 0
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RoPE(p, t[0], t[source], t[2], t[3], o) },
+		ref: func(a, terms [][]float64) {
+			from := append([]float64{}, a[source]...)
+			ref.RoPE(a[0], from, a[2], a[3], x.b, x.t, x.h, x.d, o.Inverse, o.Interleaved)
+			// Both terms with one sign, in either float of the pair: a rotation of |x| by (|cos|, -|sin|) has it in the first, by
+			// (|cos|, |sin|) in the second.
+			c, s, size := absOf(a[2]), absOf(a[3]), absOf(from)
+			back := make([]float64, len(size))
+			ref.RoPE(terms[0], size, c, s, x.b, x.t, x.h, x.d, false, o.Interleaved)
+			ref.RoPE(back, size, c, s, x.b, x.t, x.h, x.d, true, o.Interleaved)
+			for i := range back {
+				terms[0][i] = max(terms[0][i], back[i])
+			}
+		}}
+}
+
+func drawSiLU(d draw) call {
+	n := d.size("n", 2100)
+	return call{args: []arg{out("y", 1, n), in("x", d.normal("x", n, n), 1, n)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SiLU(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { ref.SiLU(a[0], a[1]) }}
+}
+
+func drawSiLUBackward(d draw) call {
+	n, acc := d.size("n", 2100), d.on("acc")
+	return call{args: []arg{gradient(d, "dx", acc, 1, n), in("dy", d.normal("dy", n, n), 1, n), in("x", d.normal("x", n, n), 1, n)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SiLUBackward(p, t[0], t[1], t[2], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.SiLUBackward(a[0], a[1], a[2])
+				for i, x := range a[2] {
+					terms[0][i] = math.Abs(a[1][i]) * siluTerms(x)
+				}
+			})
+		}}
+}
+
+// siluTerms is s (1 + |x| (1 - s)), the slope of SiLU without cancellation.
+func siluTerms(x float64) float64 { s := sigmoid(x); return s * (1 + math.Abs(x)*(1-s)) }
+
+func drawSwiGLU(d draw) call {
+	n, f, o := d.size("N", 33), d.size("F", 300), kernels.SwiGLUOptions{ValueFirst: d.on("value first")}
+	return call{args: []arg{out("h", f, n, f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SwiGLU(p, t[0], t[1], o) },
+		ref: func(a, _ [][]float64) { ref.SwiGLU(a[0], a[1], n, f, o.ValueFirst) }}
+}
+
+func drawSwiGLUBackward(d draw) call {
+	n, f, o := d.size("N", 33), d.size("F", 300), kernels.SwiGLUOptions{ValueFirst: d.on("value first")}
+	return call{args: []arg{out("dab", 2*f, n, 2*f), in("dh", d.normal("dh", n*f, f), f, n, f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SwiGLUBackward(p, t[0], t[1], t[2], o) },
+		ref: func(a, terms [][]float64) {
+			ref.SwiGLUBackward(a[0], a[1], a[2], n, f, o.ValueFirst)
+			gate, value := 0, f
+			if o.ValueFirst {
+				gate, value = f, 0
+			}
+			for i := range n * f {
+				r, c := i/f*2*f, i%f
+				terms[0][r+gate+c] = math.Abs(a[1][i]*a[2][r+value+c]) * siluTerms(a[2][r+gate+c])
+			}
+		}}
+}
+
+func drawTimeEmbedding(d draw) call {
+	b, half := d.size("B", 33), d.size("E/2", 140)
+	o := kernels.TimeEmbeddingOptions{Scale: pickFrom(d, "scale", float32(1), 1000), CosFirst: d.on("cos first"), MaxPeriod: pickFrom(d, "period", float32(0), 100)}
+	period := float64(o.MaxPeriod)
+	if period == 0 {
+		period = 10000
+	}
+	return call{args: []arg{out("e", 2*half, b, 2*half), tauArg(d, b)},
+		bound: kerneltest.Bound{Abs: 1e-6},
+		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.TimeEmbedding(p, t[0], t[1], o) },
+		ref: func(a, _ [][]float64) {
+			ref.TimeEmbedding(a[0], a[1], half, float64(o.Scale), period, o.CosFirst)
+		}}
+}
+
+func drawVLoss(d draw) call {
+	b, n := d.size("B", 9), d.size("n", 300)
+	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
+	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), in("pred", d.normal("pred", b*n, n), n, b, n), in("x", d.normal("x", b*n, n), n, b, n), tauArg(d, b),
+		stepArg(kernels.Step{LossScale: scale})}
+	if alone {
+		args[1].out = false
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o, dpred := kernels.VLossOptions{TauClamp: clamp}, &t[1]
+			if scale != 0 {
+				o.Step = &t[5]
+			}
+			if alone {
+				dpred = nil
+			}
+			kernels.VLoss(p, t[0], dpred, t[2], t[3], t[4], o)
+		},
+		ref: func(a, _ [][]float64) {
+			a[0][0] = ref.VLoss(a[2], a[3], a[4], n, float64(clamp))
+			ref.VLossBackward(a[1], a[2], a[3], a[4], n, float64(clamp), max(float64(scale), 1)) // 0: no step buffer
+		}}
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// Purpose: the body of the cooperative matrix rungs, which define HALF, the type of the staged operands, and, where a function
+// can be called for each element of a fragment, PER_ELEMENT.
+// Spec: see 05_coopmat.comp
+
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_KHR_shader_subgroup_basic : require
+#pragma use_vulkan_memory_model
+#include "matmul.glsl"
+#include "quads.glsl"
+
+layout(constant_id = 11) const uint CM = 16;
+layout(constant_id = 12) const uint CN = 16;
+layout(constant_id = 13) const uint CK = 16;
+layout(constant_id = 14) const uint BM = 64;
+layout(constant_id = 15) const uint BN = 64;
+layout(constant_id = 16) const uint BK = 32;
+layout(constant_id = 17) const uint SUBGROUPS = 4;
+layout(constant_id = 18) const uint COLUMNS = 2;
+layout(local_size_x_id = 0) in;
+
+const uint ROWS = SUBGROUPS / COLUMNS;                        // subgroups along M
+const uint WM = BM / ROWS, WN = BN / COLUMNS;                 // a subgroup's part of the tile
+const uint FM = WM / CM, FN = WN / CN;                        // in fragments
+const uint LOADS_A = BM * BK / (4 * gl_WorkGroupSize.x);      // fours that an invocation carries a slice
+const uint LOADS_B = BN * BK / (4 * gl_WorkGroupSize.x);
+
+// Staged rows are rows of memory: op(A)'s, or A's where it is transposed, which the fragment's layout then says; likewise B.
+// SKEW, 16 bytes, keeps rows aligned as coopMatLoad wants them and spreads a column over the banks.
+const uint SKEW = 8;
+const uint STRIDE_A = (TRANS_A ? BM : BK) + SKEW, STRIDE_B = (TRANS_B ? BK : BN) + SKEW;
+const uint QUADS_A = (TRANS_A ? BM : BK) / 4, QUADS_B = (TRANS_B ? BK : BN) / 4; // fours a row
+shared HALF As[(TRANS_A ? BK : BM) * STRIDE_A];
+shared HALF Bs[(TRANS_B ? BN : BK) * STRIDE_B];
+#ifndef PER_ELEMENT
+shared float Cs[SUBGROUPS * CM * CN]; // a fragment of C for each subgroup
+#endif
+
+// The e-th four of a slice: where it lies in op(A) from (m0, k0) on.
+uvec2 place_a(uint e) {
+    uint row = e / QUADS_A, column = e % QUADS_A * 4;
+    return TRANS_A ? uvec2(column, row) : uvec2(row, column);
+}
+uvec2 place_b(uint e) {
+    uint row = e / QUADS_B, column = e % QUADS_B * 4;
+    return TRANS_B ? uvec2(column, row) : uvec2(row, column);
+}
+
+#ifdef PER_ELEMENT
+// Stores the element of a fragment that begins at (m,n) of C, and leaves the fragment as it is.
+float store_element(const in uint row, const in uint column, const in float v, const in uint m, const in uint n) {
+    if (m + row < M && n + column < N) store(m + row, n + column, v);
+    return v;
+}
+#endif
+
+void main() {
+    uint id = gl_LocalInvocationIndex, local = gl_WorkGroupSize.x;
+    uint m0 = gl_WorkGroupID.y * BM, n0 = gl_WorkGroupID.x * BN;
+    uint wm = gl_SubgroupID / COLUMNS * WM, wn = gl_SubgroupID % COLUMNS * WN; // the subgroup's part
+
+    coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> acc[FM * FN];
+    [[unroll]] for (uint i = 0; i < FM * FN; i++) acc[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);
+
+    vec4 next_a[LOADS_A], next_b[LOADS_B];
+    [[unroll]] for (uint s = 0; s < LOADS_A; s++) { uvec2 p = place_a(s * local + id); next_a[s] = load_a(m0 + p.x, p.y); }
+    [[unroll]] for (uint s = 0; s < LOADS_B; s++) { uvec2 p = place_b(s * local + id); next_b[s] = load_b(p.x, n0 + p.y); }
+
+    for (uint k0 = 0; k0 < K; k0 += BK) {
+        // All of As and Bs is read before this slice overwrites it.
+        barrier();
+        [[unroll]] for (uint s = 0; s < LOADS_A; s++) {
+            uint e = s * local + id, to = e / QUADS_A * STRIDE_A + e % QUADS_A * 4;
+            [[unroll]] for (uint q = 0; q < 4; q++) As[to + q] = HALF(next_a[s][q]);
+        }
+        [[unroll]] for (uint s = 0; s < LOADS_B; s++) {
+            uint e = s * local + id, to = e / QUADS_B * STRIDE_B + e % QUADS_B * 4;
+            [[unroll]] for (uint q = 0; q < 4; q++) Bs[to + q] = HALF(next_b[s][q]);
+        }
+        // All of As and Bs is written before any of it is read.
+        barrier();
+        // On their way while the matrix unit works; past the last slice these are zeros that nobody uses.
+        [[unroll]] for (uint s = 0; s < LOADS_A; s++) {
+            uvec2 p = place_a(s * local + id);
+            next_a[s] = load_a(m0 + p.x, k0 + BK + p.y);
+        }
+        [[unroll]] for (uint s = 0; s < LOADS_B; s++) {
+            uvec2 p = place_b(s * local + id);
+            next_b[s] = load_b(k0 + BK + p.x, n0 + p.y);
+        }
+        // Not unrolled here: a GPU's compiler does, and a CPU driver would compile for a minute.
+        for (uint k = 0; k < BK; k += CK) {
+            coopmat<HALF, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA> x[FM];
+            [[unroll]] for (uint i = 0; i < FM; i++) {
+                uint m = wm + i * CM;
+                if (TRANS_A) coopMatLoad(x[i], As, k * STRIDE_A + m, STRIDE_A, gl_CooperativeMatrixLayoutColumnMajor);
+                else coopMatLoad(x[i], As, m * STRIDE_A + k, STRIDE_A, gl_CooperativeMatrixLayoutRowMajor);
+            }
+            // A column of fragments at a time: one of B serves all of A's.
+            [[unroll]] for (uint j = 0; j < FN; j++) {
+                coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> y;
+                uint n = wn + j * CN;
+                if (TRANS_B) coopMatLoad(y, Bs, n * STRIDE_B + k, STRIDE_B, gl_CooperativeMatrixLayoutColumnMajor);
+                else coopMatLoad(y, Bs, k * STRIDE_B + n, STRIDE_B, gl_CooperativeMatrixLayoutRowMajor);
+                [[unroll]] for (uint i = 0; i < FM; i++) acc[i * FN + j] = coopMatMulAdd(x[i], y, acc[i * FN + j]);
+            }
+        }
+    }
+
+#ifdef PER_ELEMENT
+    [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++)
+        coopMatPerElementNV(acc[i * FN + j], acc[i * FN + j], store_element, m0 + wm + i * CM, n0 + wn + j * CN);
+#else
+    // Which lane holds which element of a fragment is the device's secret, so bias, residual and C are added on the way
+    // through shared memory. A tile without them that lies inside C goes straight to it.
+    bool plain = !BIAS && !RESIDUAL && !ACCUMULATE && VEC_C && m0 + BM <= M && n0 + BN <= N;
+    uint mine = gl_SubgroupID * CM * CN; // the subgroup's part of Cs
+    [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++) {
+        uint m = m0 + wm + i * CM, n = n0 + wn + j * CN;
+        if (plain) {
+            coopMatStore(acc[i * FN + j], c, index_c(m, n), ldC, gl_CooperativeMatrixLayoutRowMajor);
+            continue;
+        }
+        // The subgroup has read the fragment before this one.
+        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        coopMatStore(acc[i * FN + j], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
+        // All lanes have written their part of the fragment before any reads it.
+        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        for (uint e = 4 * gl_SubgroupInvocationID; e < CM * CN; e += 4 * gl_SubgroupSize) {
+            uint s = mine + e;
+            store4(m + e / CN, n + e % CN, vec4(Cs[s], Cs[s + 1], Cs[s + 2], Cs[s + 3]));
+        }
+    }
+#endif
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// Purpose: op(A), op(B) and C in fours of floats that lie side by side in memory, for the rungs that move vectors.
+// Needs matmul.glsl. What lies past an edge reads as zero and is not written.
+
+#ifndef QUADS_GLSL
+#define QUADS_GLSL
+
+// The same memory in fours.
+layout(set = 0, binding = 0, std430) buffer C4 { vec4 c4[]; };
+layout(set = 0, binding = 1, std430) readonly buffer A4 { vec4 a4[]; };
+layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
+layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
+
+// Four neighbours in memory from element (m,k) of op(A) on: along K, or along M where TRANS_A is set.
+vec4 load_a(uint m, uint k) {
+    uint left = TRANS_A ? M - min(m, M) : K - min(k, K); // floats to the row's end
+    if (left == 0 || (TRANS_A ? k >= K : m >= M)) return vec4(0);
+    uint i = index_a(m, k);
+    if (VEC_A) return a4[i / 4]; // rows are multiples of four, and so is every place where a load begins
+    return vec4(a[i], left > 1 ? a[i + 1] : 0.0, left > 2 ? a[i + 2] : 0.0, left > 3 ? a[i + 3] : 0.0);
+}
+
+// Four neighbours in memory from element (k,n) of op(B) on: along N, or along K where TRANS_B is set.
+vec4 load_b(uint k, uint n) {
+    uint left = TRANS_B ? K - min(k, K) : N - min(n, N);
+    if (left == 0 || (TRANS_B ? n >= N : k >= K)) return vec4(0);
+    uint i = index_b(k, n);
+    if (VEC_B) return b4[i / 4];
+    return vec4(b[i], left > 1 ? b[i + 1] : 0.0, left > 2 ? b[i + 2] : 0.0, left > 3 ? b[i + 3] : 0.0);
+}
+
+// Writes four columns of one row of the product, with the epilogue.
+void store4(uint m, uint n, vec4 v) {
+    if (m >= M || n >= N) return;
+    if (VEC_C) { // N is a multiple of four, so all four columns exist
+        if (BIAS) v += vec4(bias[offBias + n], bias[offBias + n + 1], bias[offBias + n + 2], bias[offBias + n + 3]);
+        if (RESIDUAL) v += residual4[index_r(m, n) / 4];
+        if (ACCUMULATE) v += c4[index_c(m, n) / 4];
+        c4[index_c(m, n) / 4] = v;
+    } else {
+        for (uint j = 0; j < min(4, N - n); j++) store(m, n + j, v[j]);
+    }
+}
+
+#endif
