@@ -140,12 +140,8 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
 // elementwise records a shader of that shape over n elements. Constants from 2 on are the shader's own.
 func elementwise(p *engine.Program, shader string, n int, push any, spec []uint32, bind ...engine.Binding) {
-	local, items := 256, 4
-	if p.Info().CPU() {
-		local, items = p.Info().SubgroupSize, 128
-	}
-	groups := ceilDiv(n, local*items)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), uint32(items)}, spec...), Groups: grid(groups),
+	local, block := localSize(p), blockSize(p)
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), uint32(block / local)}, spec...), Groups: grid(ceilDiv(n, block)),
 		Push: push, Bind: bind, FLOPs: float64(n)})
 }
 

@@ -16,6 +16,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/sample/ode"
+	"jitvk/train/checkpoint"
 )
 
 // Sampler is a model's forward pass recorded for a fixed batch.
@@ -106,7 +107,7 @@ func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
 			if o.Trajectory == nil {
 				return
 			}
-			z := floats(data[0])
+			z := checkpoint.DecodeFloat32(data[0])
 			for i := range n {
 				o.Trajectory(first+i, point, taus[point], z[i*pixels:(i+1)*pixels])
 			}
@@ -136,7 +137,7 @@ func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
 			}
 			emit(i+1, data)
 			if last {
-				out = append(out, floats(data[len(data)-1])[:n*pixels]...)
+				out = append(out, checkpoint.DecodeFloat32(data[len(data)-1])[:n*pixels]...)
 			}
 			if o.Progress != nil {
 				batches := (o.N + s.batch - 1) / s.batch
@@ -157,12 +158,4 @@ func (s *Sampler) replay(p *engine.Program, w []engine.Update, r []engine.Range)
 		return nil, err
 	}
 	return sub.Wait()
-}
-
-func floats(b []byte) []float32 {
-	out := make([]float32, len(b)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return out
 }
