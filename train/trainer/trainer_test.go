@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/sample/sampler"
@@ -255,6 +257,10 @@ func TestInterruptSavesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	config, err := LoadConfig(f)
+	if diff := cmp.Diff(c.Model, config); err != nil || diff != "" {
+		t.Errorf("the checkpoint's model is another (-want +got, %v):\n%s", err, diff)
+	}
 	if f.Meta["step"] == "" || f.Meta["step"] == "0" || !strings.Contains(out.String(), "interrupted at step "+f.Meta["step"]) {
 		t.Errorf("checkpoint of step %q; output:\n%s", f.Meta["step"], out.String())
 	}
