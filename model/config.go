@@ -73,6 +73,10 @@ func (c Config) Validate() error {
 		}
 	}
 	switch {
+	case c.Dim > 1<<16: // this and the next would take for ever to look at before they are found to be too large
+		return fmt.Errorf("model: -dim %d: at most %d", c.Dim, 1<<16)
+	case c.Depth > 1000:
+		return fmt.Errorf("model: -depth %d: at most 1000 blocks", c.Depth)
 	case c.Size > 4096:
 		return fmt.Errorf("model: -size %d: images of up to 4096 pixels are supported", c.Size)
 	case c.Patch > c.Size:

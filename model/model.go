@@ -61,12 +61,16 @@ func (l *Layout) Pack(values map[string][]float32) ([]byte, error) {
 		if !ok || len(v) != p.Len() {
 			return nil, fmt.Errorf("model: parameter %s: %d values, %d wanted", p.Name, len(v), p.Len())
 		}
-		at := 4 * l.offset[p.Name]
-		for i, x := range v {
-			binary.LittleEndian.PutUint32(out[at+4*i:], math.Float32bits(x))
-		}
+		encode(l.Slice(out, p), v)
 	}
 	return out, nil
+}
+
+// encode writes values as the device reads them.
+func encode(to []byte, values []float32) {
+	for i, v := range values {
+		binary.LittleEndian.PutUint32(to[4*i:], math.Float32bits(v))
+	}
 }
 
 // Slice returns one parameter's bytes within the bytes of a flat buffer.
@@ -104,9 +108,7 @@ func New(d *engine.Device, c Config) (*Model, error) {
 		m.tables = append(m.tables, b)
 		if !d.DryRun() {
 			raw := make([]byte, 4*len(data))
-			for i, v := range data {
-				binary.LittleEndian.PutUint32(raw[4*i:], math.Float32bits(v))
-			}
+			encode(raw, data)
 			err = d.Upload(b.All(), raw)
 		}
 		return kernels.View(b.All(), shape...)

@@ -19,8 +19,8 @@ import (
 )
 
 // Main runs a program and returns its exit status: 0, 1 after an error (one line on standard error that says what to
-// do) or a message of the validation layer, 130 after an interrupt that run reports as an error. The first interrupt cancels run's context, so that it can save
-// what it has; the second kills the process.
+// do) or a message of the validation layer, 130 after an interrupt that run reports as an error. The first interrupt
+// cancels run's context, so that it can save what it has; the second kills the process.
 func Main(name string, run func(ctx context.Context, args []string, out io.Writer) error) (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

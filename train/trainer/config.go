@@ -93,7 +93,7 @@ func Parse(args []string) (Config, error) {
 	}
 	name := m.Preset
 	if name == "" {
-		d, err := engine.Open(engine.Options{Select: f.Device, DryRun: f.DryRun})
+		d, err := engine.Open(engine.Options{Select: f.Device, DryRun: true}) // only looks
 		if err != nil {
 			return Config{}, err
 		}
@@ -157,7 +157,7 @@ func override[T any](set map[string]bool, name string, to *T, value T) {
 
 // Validate says what is impossible and what would do.
 func (c Config) Validate() error {
-	if err := c.validateModel(); err != nil {
+	if err := c.Model.Validate(); err != nil {
 		return err
 	}
 	switch {
@@ -173,17 +173,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
 	return nil
-}
-
-// validateModel refuses what would take for ever to look at before it is found to be too large.
-func (c Config) validateModel() error {
-	switch {
-	case c.Model.Dim > 1<<16:
-		return fmt.Errorf("train: -dim %d: at most %d", c.Model.Dim, 1<<16)
-	case c.Model.Depth > 1000:
-		return fmt.Errorf("train: -depth %d: at most 1000 blocks", c.Model.Depth)
-	}
-	return c.Model.Validate()
 }
 
 // lr returns the learning rate of a step, counted from 0.

@@ -53,11 +53,6 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			return "", err
 		}
 	}
-	dev, err := engine.Open(engine.Options{Select: c.Device, DryRun: c.DryRun})
-	if err != nil {
-		return "", err
-	}
-	defer dev.Close()
 	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
 	if err != nil {
 		return "", err
@@ -75,6 +70,11 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := fits(plan); err != nil {
 		return "", err
 	}
+	dev, err := engine.Open(engine.Options{Select: c.Device})
+	if err != nil {
+		return "", err
+	}
+	defer dev.Close()
 	data, err := openData(ctx, c, out)
 	if err != nil {
 		return "", err
@@ -350,7 +350,7 @@ func LoadConfig(f *checkpoint.File) (model.Config, error) {
 	}
 	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
 	if err == nil {
-		err = c.validateModel()
+		err = c.Model.Validate()
 	}
 	if err != nil {
 		return c.Model, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)

@@ -3,7 +3,6 @@
 package trainer
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -173,14 +172,12 @@ func (p Pending) Wait() (Result, error) {
 		return Result{}, err
 	}
 	r := p.result
-	r.Loss, r.GradNorm = float(data[0]), float(data[1])
+	r.Loss, r.GradNorm = checkpoint.DecodeFloat32(data[0])[0], checkpoint.DecodeFloat32(data[1])[0]
 	if v := float64(r.Loss) + float64(r.GradNorm); math.IsNaN(v) || math.IsInf(v, 0) { // such a gradient ruins the weights
 		return r, fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
 	}
 	return r, nil
 }
-
-func float(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
 
 // sampleWeights is what pictures are drawn with.
 func (s *State) sampleWeights() *engine.Buffer {
