@@ -165,7 +165,8 @@ type Step struct {
 	Tau        float32 // flow time of a solver step
 	DT         float32 // its length
 	NoiseScale float32
-	Spare      [4]uint32
+	Guidance   float32 // sampling: classifier-free guidance, 1 is none
+	Spare      [3]uint32
 }
 
 // Data returns the step buffer's bytes.

@@ -6,10 +6,12 @@ import "jitvk/engine"
 
 // Streams keep the uses of random numbers apart: one seed, step and image give independent numbers in each.
 const (
-	StreamNoise  = iota // noise mixed into training images
-	StreamTau           // flow times
-	StreamFlip          // mirrored images
-	StreamSample        // the noise that samples start from
+	StreamNoise   = iota // noise mixed into training images
+	StreamTau            // flow times
+	StreamFlip           // mirrored images
+	StreamSample         // the noise that samples start from
+	StreamLabels         // labels dropped for guidance
+	StreamDropout        // the first of as many streams as a model has dropouts: keep it last
 )
 
 // Normal fills x with standard normal numbers from Philox4x32-10 by Box-Muller. Value j of image i depends only on the

@@ -29,6 +29,18 @@ type Config struct {
 	Window     string  `json:"window"`      // weight of a pixel within its patch where patches overlap: "hann" (the post's: zero at the edge) or "sine"
 	ZeroOutput bool    `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
 
+	Arch         string  `json:"arch"`                    // "post": the blog post's network; "jit": the paper's (adaLN-Zero, class labels)
+	Classes      int     `json:"classes,omitempty"`       // labels 0 to Classes-1, and Classes for "none"; 0: the model knows no classes
+	Bottleneck   int     `json:"bottleneck,omitempty"`    // jit: width between the two layers of the patch embedding
+	Context      int     `json:"context,omitempty"`       // jit: in-context class tokens, put before the patches'
+	ContextStart int     `json:"context_start,omitempty"` // jit: the first block that sees them
+	Dropout      float64 `json:"dropout,omitempty"`       // jit: in the middle half of the blocks
+	LabelDrop    float64 `json:"label_drop,omitempty"`    // share of labels replaced by "none" in training, for guidance
+
+	Predict    string  `json:"predict"`     // what the network's output is: "x" (the clean image), "eps" (the noise) or "v" (the velocity)
+	Loss       string  `json:"loss"`        // in which of them the squared error is taken
+	NoiseScale float64 `json:"noise_scale"` // standard deviation of the noise: Size/256 in the paper, 1 in the post
+
 	Mu    float64 `json:"mu"`    // mean of logit(tau) in training, before the shift
 	Sigma float64 `json:"sigma"` // its standard deviation
 	Shift bool    `json:"shift"` // subtract ln(Size/256) from Mu (the blog post's resolution shift); ruins small images
@@ -43,9 +55,16 @@ const normEps = 1e-6
 // Presets lists the names that Preset knows, smallest model first.
 func Presets() []string { return []string{"quick", "tiny", "faces64", "blog256"} }
 
+// Defaults is what the presets of the post's network share, and what fields mean that an older checkpoint does not have.
+func Defaults() Config {
+	return Config{Arch: "post", Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine", ZeroOutput: true, Predict: "x", Loss: "v", NoiseScale: 1,
+		Mu: -0.8, Sigma: 0.8}
+}
+
 // Preset returns a named configuration.
 func Preset(name string) (Config, error) {
-	c := Config{Preset: name, Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine", ZeroOutput: true, Mu: -0.8, Sigma: 0.8}
+	c := Defaults()
+	c.Preset = name
 	switch name {
 	case "quick": // few tokens, large patches that overlap by two pixels so that no seams show: faces in minutes on two CPU cores
 		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 6, 128, 4, 2, 344
@@ -103,6 +122,12 @@ func (c Config) Validate() error {
 			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a multiple of 8, such as %d", c.Dim, (c.Dim+63)/64*64)
 		}
 		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of heads that do: %s", c.Heads, c.Dim, list(ok))
+	case c.Arch != "post":
+		return fmt.Errorf("model: architecture %q: it is post", c.Arch)
+	case !kinds[c.Predict] || !kinds[c.Loss]:
+		return fmt.Errorf("model: -predict %q, -loss %q: each is x, eps or v", c.Predict, c.Loss)
+	case !(c.NoiseScale > 0) || math.IsInf(c.NoiseScale, 0):
+		return fmt.Errorf("model: noise scale %g: it must be above 0", c.NoiseScale)
 	case c.Norm != "rms" && c.Norm != "derf":
 		return fmt.Errorf("model: norm %q: it is rms or derf", c.Norm)
 	case c.Window != "hann" && c.Window != "sine":
@@ -118,6 +143,9 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// kinds are what a network can predict and a loss can compare.
+var kinds = map[string]bool{"x": true, "eps": true, "v": true}
 
 // headSizeOK tells which head sizes the attention kernels and the two axes of RoPE take.
 func headSizeOK(d int) bool { return d%8 == 0 && d <= 128 }

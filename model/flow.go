@@ -25,7 +25,7 @@ func (m *Model) Flow(t *autograd.Tape, x, step kernels.Tensor) (z, tau *autograd
 // Train records the forward and backward pass of the v-loss on a batch x: afterwards the gradients lie where w was bound.
 func (m *Model) Train(t *autograd.Tape, w Weights, loss, x, step kernels.Tensor) {
 	z, tau := m.Flow(t, x, step)
-	pred := m.Forward(t, w, z, tau)
+	pred := m.Forward(t, w, z, tau, nil)
 	t.VLoss(loss, pred, x, tau.Value, kernels.VLossOptions{TauClamp: TauClamp, Step: &step})
 	t.Backward()
 }

@@ -159,8 +159,9 @@ func (m *Model) Bind(t *autograd.Tape, params, grads *engine.Buffer) Weights {
 	return w
 }
 
-// Forward predicts the clean image from the noisy image z (B,3,ImgH,ImgW) at flow times tau (B).
-func (m *Model) Forward(t *autograd.Tape, w Weights, z, tau *autograd.Var) *autograd.Var {
+// Forward predicts the clean image (or what Config.Predict says) from the noisy image z (B,3,ImgH,ImgW) at flow times tau
+// (B). labels (B) are the classes as 32-bit integers, nil where the model has none.
+func (m *Model) Forward(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var {
 	e := t.TimeEmbedding(tau, m.TimeDim, kernels.TimeEmbeddingOptions{Scale: float32(m.TimeScale)}) // (B,E)
 	e = t.Linear(e, w["time.0.weight"], w["time.0.bias"], nil)
 	e = t.Linear(t.SiLU(e), w["time.2.weight"], w["time.2.bias"], nil)

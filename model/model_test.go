@@ -75,8 +75,9 @@ func TestValidateNamesWhatWouldDo(t *testing.T) {
 
 // small models that have every part of the large ones: overlap and window, both norms, both orders of the SwiGLU.
 func small() map[string]Config {
-	base := Config{Preset: "test", Size: 16, Patch: 8, Stride: 4, Dim: 32, Depth: 2, Heads: 2, Hidden: 40, Norm: "rms", TimeDim: 8, TimeHidden: 12,
-		TimeScale: 1000, RoPEBase: 20000, Window: "sine", Mu: -0.8, Sigma: 0.8}
+	base := Defaults()
+	base.Preset, base.Size, base.Patch, base.Stride, base.Dim, base.Depth, base.Heads, base.Hidden = "test", 16, 8, 4, 32, 2, 2, 40
+	base.TimeDim, base.TimeHidden, base.ZeroOutput = 8, 12, false
 	derf := base
 	derf.Norm, derf.ValueFirst, derf.Window = "derf", true, "hann"
 	plain := base
@@ -126,7 +127,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 			loss, pred := r.Output(1), r.Output(batch, 3, c.Size, c.Size)
 			r.Run(func(p *engine.Program) {
 				tape := autograd.New(p)
-				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau))
+				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau), nil)
 				p.Copy(pred.Range, out.Value.Range)
 				tape.VLoss(loss, out, x, tau, kernels.VLossOptions{TauClamp: TauClamp})
 				tape.Backward()

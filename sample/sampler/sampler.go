@@ -63,7 +63,7 @@ func New(d *engine.Device, m *model.Model, params *engine.Buffer, batch int) (*S
 	kernels.Normal(s.start, s.z, s.step, kernels.StreamSample)
 	s.walk = engine.NewProgram(d, "sample step")
 	tape := autograd.New(s.walk)
-	pred := m.Forward(tape, m.Bind(tape, params, nil), tape.Const(s.z), tape.Const(s.tau))
+	pred := m.Forward(tape, m.Bind(tape, params, nil), tape.Const(s.z), tape.Const(s.tau), nil)
 	kernels.EulerStep(s.walk, s.z, pred.Value, s.step, kernels.EulerStepOptions{TauClamp: model.TauClamp})
 	s.walk.Copy(s.pred.Range, pred.Value.Range)
 	for _, p := range []*engine.Program{s.start, s.walk} {

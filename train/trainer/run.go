@@ -344,7 +344,7 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 
 // LoadConfig reads the model's configuration from a checkpoint.
 func LoadConfig(f *checkpoint.File) (model.Config, error) {
-	var c Config
+	c := Config{Model: model.Defaults()}
 	if f.Meta["format"] != "jitvk 1" {
 		return c.Model, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
 	}
