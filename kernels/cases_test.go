@@ -376,9 +376,11 @@ func drawDerfBackward(d draw) call {
 }
 
 func drawEMA(d draw) call {
-	n, decay := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1)
-	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(kernels.Step{EMADecay: decay})},
-		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2]) },
+	n, decay, which := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1), pickFrom(d, "which", 0, 1)
+	step := kernels.Step{EMADecay: [2]float32{0.25, 0.25}}
+	step.EMADecay[which] = decay
+	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2], which) },
 		ref: func(a, terms [][]float64) {
 			for i := range terms[0] {
 				terms[0][i] = math.Abs(a[0][i]) + math.Abs(a[1][i])

@@ -16,10 +16,16 @@ import (
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
 func TestParameterCounts(t *testing.T) {
-	for name, want := range map[string]int{"blog256": 114591040} {
+	for name, want := range map[string]struct {
+		parameters int
+		gmacs      float64 // the paper's "Gflops"; the post names none
+	}{"blog256": {114591040, 0}, "jit-b16": {131123712, 25.2}, "jit-b32": {133190400, 25.8}, "jit-l16": {458877664, 87.9}, "jit-h16": {952514368, 181.9}} {
 		c, err := Preset(name)
-		if err != nil || c.ParamCount() != want {
-			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want, err)
+		if err != nil || c.ParamCount() != want.parameters {
+			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want.parameters, err)
+		}
+		if g := c.ForwardMACs() / 1e9; want.gmacs > 0 && math.Abs(g/want.gmacs-1) > 0.005 {
+			t.Errorf("%s: %.2f GMAC, want %.1f", name, g, want.gmacs)
 		}
 	}
 	c, _ := Preset("blog256")

@@ -22,7 +22,8 @@ type Config struct {
 	Warmup int          `json:"warmup"`         // steps over which it rises from 0
 	Decay  float64      `json:"decay"`          // share of the steps, at the end, over which it falls to 0 along a cosine
 	EMA    float64      `json:"ema"`            // decay of the averaged weights that samples are drawn with; 0: none
-	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient
+	EMA2   float64      `json:"ema2,omitempty"` // decay of a second average, kept beside it in checkpoints
+	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient; 0: any
 	Seed   uint64       `json:"seed"`
 	Flip   bool         `json:"flip"` // mirror half of the pictures
 
@@ -187,7 +188,7 @@ func (c Config) lr(step int) float64 {
 	return lr
 }
 
-// ema returns the decay of a step, counted from 0: early on it forgets the untrained weights faster.
-func (c Config) ema(step int) float64 {
-	return math.Min(c.EMA, float64(1+step)/float64(10+step))
+// ema returns an average's decay at a step, counted from 0: early on it forgets the untrained weights faster.
+func ema(decay float64, step int) float64 {
+	return math.Min(decay, float64(1+step)/float64(10+step))
 }

@@ -245,7 +245,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch)
+			p, err := s.Step(batch, nil)
 			if err != nil {
 				return err
 			}
