@@ -99,6 +99,35 @@ func TestNormModulateTwice(t *testing.T) {
 	})
 }
 
+// TestNormModulateCut: batches longer than a binding are cut between images; what comes out is what comes out in one piece.
+func TestNormModulateCut(t *testing.T) {
+	const b, T, c = 8, 16, 32
+	defer kernels.SetRangeLimit(0)
+	rnd := kerneltest.NewRand(4)
+	x, dy, w, mod := rnd.Normal(b*T*c), rnd.Normal(b*T*c), rnd.Normal(c), rnd.Normal(b*2*c)
+	y, rstd, dx, dw := make([]float64, b*T*c), make([]float64, b*T), make([]float64, b*T*c), make([]float64, c)
+	dscale, dshift := make([]float64, b*c), make([]float64, b*c)
+	x64, dy64, w64, scale, shift := kerneltest.Widen(x), kerneltest.Widen(dy), kerneltest.Widen(w), kerneltest.Widen(column(mod, 0, 2, c)), kerneltest.Widen(column(mod, 1, 2, c))
+	ref.NormModulate(y, rstd, x64, w64, scale, shift, b, T, c, 1e-6)
+	ref.NormModulateBackward(dx, dw, dscale, dshift, dy64, x64, w64, scale, rstd, b, T, c)
+	for _, limit := range []int64{0, 4 * 4 * T * c} { // 4 images: two pieces
+		kernels.SetRangeLimit(limit)
+		h := kerneltest.New(t)
+		xt, dyt, wt, yt, rstdt := h.Input(x, b, T, c), h.Input(dy, b, T, c), h.Input(w, c), h.Output(b, T, c), h.Output(b, T)
+		dxt, dwt, dmodt := h.Output(b, T, c), h.Output(c), rows(h, nil, packed, 2*c, b, 2*c)
+		m, dm := parts(rows(h, mod, packed, 2*c, b, 2*c), 2, c), parts(dmodt, 2, c)
+		h.Run(func(p *engine.Program) {
+			kernels.NormModulate(p, yt, rstdt, xt, wt, m[0], m[1], 1e-6)
+			kernels.NormModulateBackward(p, dxt, dwt, dm[0], dm[1], dyt, xt, wt, m[0], rstdt, false, false, false)
+		})
+		kerneltest.Equal(t, "y", h.Floats(yt), y, 1e-5)
+		kerneltest.Equal(t, "dx", h.Floats(dxt), dx, 1e-5)
+		kerneltest.Equal(t, "dw", h.Floats(dwt), dw, 1e-5)
+		kerneltest.Equal(t, "dscale", column(dmodt.values(t), 0, 2, c), dscale, 1e-5)
+		kerneltest.Equal(t, "dshift", column(dmodt.values(t), 1, 2, c), dshift, 1e-5)
+	}
+}
+
 func TestNormModulateMisuse(t *testing.T) {
 	h := kerneltest.New(t)
 	x, w, rstd, rowOf := h.Output(2, 4, 6), h.Output(6), h.Output(2, 4), h.Output(2, 6)
