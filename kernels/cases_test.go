@@ -31,6 +31,8 @@ var opCases = []opCase{
 	{"LogitNormal", drawLogitNormal},
 	{"MatMul", drawMatMul},
 	{"NoiseMix", drawNoiseMix},
+	{"NormModulate", drawNormModulate},
+	{"NormModulateBackward", drawNormModulateBackward},
 	{"Normal", drawNormal},
 	{"RMSNorm", drawRMSNorm},
 	{"RMSNormBackward", drawRMSNormBackward},
@@ -599,6 +601,53 @@ func tauArg(d draw, b int) arg {
 	tau := kerneltest.NewRand(uint64(rapidInt(d, "tau seed", 0, 1<<30))).Uniform(b, 0, 1)
 	tau[rapidInt(d, "tau place", 0, b-1)] = pickFrom(d, "tau", float32(0), 0.5, 0.99, 1)
 	return in("tau", tau, 1, b)
+}
+
+func drawNormModulate(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
+	return call{args: []arg{out("y", t*c, b, t, c), out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		in("scale", d.normal("scale", b*c, c), c, b, c).rowsOf(d, c, 1), in("shift", d.normal("shift", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
+		},
+		ref: func(a, terms [][]float64) {
+			ref.NormModulate(a[0], a[1], a[2], a[3], a[4], a[5], b, t, c, float64(eps))
+			size := absOf(a[4]) // 1 + |scale| bounds the terms of 1 + scale
+			ref.NormModulate(terms[0], make([]float64, b*t), absOf(a[2]), absOf(a[3]), size, absOf(a[5]), b, t, c, float64(eps))
+		}}
+}
+
+func drawNormModulateBackward(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 40), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", 1e-6, 0.1), b*t*c
+	accX, accW, accM := d.on("accX"), d.on("accW"), d.on("accM")
+	x, rstd := d.normal("x", n, c), make([]float64, b*t)
+	ref.RMSNorm(make([]float64, n), rstd, kerneltest.Widen(x), make([]float64, c), b*t, c, eps)
+	row := func(a arg) arg { return a.rowsOf(d, c, 1) }
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)), row(gradient(d, "dshift", accM, c, b, c)),
+		in("dy", d.normal("dy", n, c), t*c, b, t, c), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		row(in("scale", d.normal("scale", b*c, c), c, b, c)), in("rstd", narrowed(rstd), t, b, t)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulateBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], accX, accW, accM)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 4, func(a, terms [][]float64) {
+				ref.NormModulateBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], b, t, c)
+				// The sums of magnitudes are the same function of magnitudes, but for the sign within dx.
+				size := func(i int) []float64 { return absOf(a[i]) }
+				ref.NormModulateBackward(terms[0], terms[1], terms[2], terms[3], size(4), size(5), size(6), size(7), a[8], b, t, c)
+				for r := range b * t {
+					dot, s := 0.0, a[8][r]
+					for i := range c {
+						dot += math.Abs(a[4][r*c+i]*a[6][i]*a[5][r*c+i]) * (1 + math.Abs(a[7][r/t*c+i]))
+					}
+					for i := range c {
+						terms[0][r*c+i] = s * (math.Abs(a[6][i]*a[4][r*c+i])*(1+math.Abs(a[7][r/t*c+i])) + math.Abs(a[5][r*c+i])*dot*s*s/float64(c))
+					}
+				}
+			})
+		}}
 }
 
 func drawRMSNorm(d draw) call {

@@ -72,6 +72,18 @@ var faults = []fault{
 	{"shaders/unfold.comp", "CHANNEL_LAST ? k / IMG_C : k % (PATCH * PATCH)", "k % (PATCH * PATCH)", "kernels ^TestProperties$/^Unfold$"},
 	{"shaders/unfold.comp", "t % across * STRIDE + j", "t % across * PATCH + j", "kernels ^TestProperties$/^Unfold$"},
 
+	// RMSNorm with modulation.
+	{"shaders/normmodulate_fwd.comp", "* (1.0 + scale[a + c])", "* scale[a + c]", "kernels ^TestProperties$/^NormModulate$"},
+	{"shaders/normmodulate_fwd.comp", "b = offShift + image * ldShift;", "b = offShift;", "kernels ^TestProperties$/^NormModulate$"},
+	{"shaders/normmodulate_bwd_dot.comp", "w[c] * (1.0 + scale[a + c])", "w[c]", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd.comp", "end = min(first + chunk, tokens)", "end = min(first + chunk, tokens - 1)", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd.comp", "ACC ? dx[at] + d : d", "d", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd_sum.comp", "at = image * chunks * cols + c", "at = image * cols + c", "kernels ^TestNormModulate$"},
+	{"shaders/normmodulate_bwd_sum.comp", "norm * (1.0 + scale[offScale + image * ldScale + c])", "norm", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"kernels/normmodulate.go", "accW || i > 0)", "accW || i < 0)", "kernels ^TestNormModulateCut$"},
+	{"kernels/normmodulate.go", "a, b := av.piece(s), bv.piece(s)", "a, b := av.piece(s), bv", "kernels ^TestNormModulateCut$"},
+	{"autograd/normmodulate.go", "scale.Value, rstd, accX, accW, accScale)", "scale.Value, rstd, accX, accW, false)", "autograd ^TestGradients$/^normmodulate"},
+
 	// Attention.
 	{"shaders/attention/00_naive_fwd.comp", "exp_(score(i, j) - top)", "exp_(score(i, j))", "kernels ^TestAttentionExtremes$"},
 	{"shaders/attention/01_narrow_fwd.comp", "return off + (gl_WorkGroupID.z * T + token) * ld", "return off + token * ld", "kernels ^TestProperties$/^Attention$"},
