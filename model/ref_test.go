@@ -205,7 +205,7 @@ func (m refModel) fold(y mat) []float64 {
 // loss is the mean over the batch of the squared error, in what Loss says, of a prediction of what Predict says, from the
 // paper's table 1: with z = tau x + (1 - tau) e, each of x, e and v = x - e is computed from the network's output and z, and
 // what is divided by is kept at 0.05 or above.
-func (m refModel) loss(z, x []float64, tau []float64, labels []int) float64 {
+func (m refModel) loss(z, x, e, tau []float64, labels []int) float64 {
 	n := len(x) / len(tau)
 	sum := 0.0
 	for b, tb := range tau {
@@ -221,9 +221,8 @@ func (m refModel) loss(z, x []float64, tau []float64, labels []int) float64 {
 		}
 		pred := m.forward(z[b*n:(b+1)*n], tb, labels[b])
 		for i, u := range pred {
-			zi, xi := z[b*n+i], x[b*n+i]
-			e := (zi - tb*xi) / (1 - tb)
-			target := map[string]float64{"x": xi, "eps": e, "v": xi - e}[m.Predict]
+			zi, xi, ei := z[b*n+i], x[b*n+i], m.NoiseScale*e[b*n+i]
+			target := map[string]float64{"x": xi, "eps": ei, "v": xi - ei}[m.Predict]
 			d := all(target, zi, m.Predict)[m.Loss] - all(u, zi, m.Predict)[m.Loss]
 			sum += d * d
 		}

@@ -131,11 +131,12 @@ func importOfficial(from, to string, contextStart int) (c model.Config, err erro
 	if c, err = configOf(f, contextStart); err != nil {
 		return c, err
 	}
-	name := func(base string) string { // some exports leave the "net." out
-		if slices.Contains(f.Names(), prefix+base) {
-			return prefix + base
+	bare := slices.Contains(f.Names(), positions) // some exports leave the "net." out
+	name := func(base string) string {
+		if bare {
+			return base
 		}
-		return base
+		return prefix + base
 	}
 	known := map[string]bool{name(positions): true}
 	var tensors []checkpoint.Tensor
