@@ -63,6 +63,17 @@ func TestDropLabels(t *testing.T) {
 	}
 }
 
+// TestDropLabelsEdge: with the probability equal to an image's own number the label stays; one step above, it goes.
+func TestDropLabelsEdge(t *testing.T) {
+	r := ref.Random{Seed: testStep.Seed, Step: testStep.Step, Image0: testStep.Image0, Stream: kernels.StreamLabels}
+	u := float32(ref.Uniform(r.Words(0, 0)[0]))
+	for prob, want := range map[float32]uint32{u: 0, u + 1.0/(1<<24): 7} {
+		if got, _ := dropped(t, 1, testStep, 7, prob); got[0] != want {
+			t.Errorf("number %v, probability %v: label 0 becomes %d, want %d", u, prob, got[0], want)
+		}
+	}
+}
+
 func TestDropLabelsMisuse(t *testing.T) {
 	h := kerneltest.New(t)
 	labels, step := h.Words([]uint32{0, 1}), h.Step(testStep)

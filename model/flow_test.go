@@ -71,3 +71,28 @@ func TestZeroNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestFlow: z lies on the straight path between image and noise of the configured scale.
+func TestFlow(t *testing.T) {
+	dev := kerneltest.Device(t)
+	c := small()["rms, overlap"]
+	c.NoiseScale = 3
+	m, err := New(dev, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	const batch = 2
+	n := 3 * c.Size * c.Size
+	h, xs := kerneltest.New(t), kerneltest.NewRand(1).Uniform(batch*n, -1, 1)
+	x, step, zs, taus, noises := h.Input(xs, batch, 3, c.Size, c.Size), h.Step(kernels.Step{Seed: 7}), h.Output(batch*n), h.Output(batch), h.Output(batch*n)
+	h.Run(func(p *engine.Program) {
+		z, tau, noise := m.Flow(autograd.New(p), x, step)
+		p.Copy(zs.Range, z.Value.Range)
+		p.Copy(taus.Range, tau.Value.Range)
+		p.Copy(noises.Range, noise.Range)
+	})
+	want := make([]float64, batch*n)
+	ref.NoiseMix(want, kerneltest.Widen(xs), kerneltest.Widen(h.Floats(noises)), kerneltest.Widen(h.Floats(taus)), n, 3)
+	kerneltest.Equal(t, "z", h.Floats(zs), want, 1e-5)
+}
