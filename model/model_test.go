@@ -257,18 +257,3 @@ func buffer(t *testing.T, d *engine.Device, size int64) *engine.Buffer {
 	t.Cleanup(b.Close)
 	return b
 }
-
-// TestVelocityWeight checks the integral against a plain average over drawn times.
-func TestVelocityWeight(t *testing.T) {
-	c, _ := Preset("quick")
-	rnd := kerneltest.NewRand(3)
-	sum := 0.0
-	const n = 1000000
-	for range n {
-		d := math.Max(1-1/(1+math.Exp(-(c.LogitMean()+c.Sigma*rnd.NormFloat64()))), TauClamp)
-		sum += 1 / (d * d)
-	}
-	if got := c.VelocityWeight(); math.Abs(got/(sum/n)-1) > 0.01 {
-		t.Errorf("%g, drawn times give %g", got, sum/n)
-	}
-}
