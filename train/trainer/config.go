@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"strings"
 
 	"jitvk/engine"
 	"jitvk/model"
@@ -15,16 +16,19 @@ import (
 // Config is everything that `go run ./train` can be told.
 type Config struct {
 	Model  model.Config `json:"model"`
-	Data   string       `json:"data,omitempty"` // folder or zip; "" is the built-in portraits
-	Batch  int          `json:"batch"`          // images a step
-	Steps  int          `json:"steps"`          // optimizer steps
-	LR     float64      `json:"lr"`             // learning rate after warm-up
-	Warmup int          `json:"warmup"`         // steps over which it rises from 0
-	Decay  float64      `json:"decay"`          // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA    float64      `json:"ema"`            // decay of the averaged weights that samples are drawn with; 0: none
-	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient
+	Data   string       `json:"data,omitempty"`   // folder or zip; "" is the built-in portraits
+	Labels string       `json:"labels,omitempty"` // attributes of the pictures, with commas, or "folders"; "" trains without classes
+	Batch  int          `json:"batch"`            // images a step
+	Steps  int          `json:"steps"`            // optimizer steps
+	LR     float64      `json:"lr"`               // learning rate after warm-up
+	Warmup int          `json:"warmup"`           // steps over which it rises from 0
+	Decay  float64      `json:"decay"`            // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA    float64      `json:"ema"`              // decay of the averaged weights that samples are drawn with; 0: none
+	Clip   float64      `json:"clip"`             // largest L2 norm of a gradient
 	Seed   uint64       `json:"seed"`
 	Flip   bool         `json:"flip"` // mirror half of the pictures
+
+	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device string `json:"-"` // index or part of a name
 	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
@@ -69,6 +73,7 @@ func Parse(args []string) (Config, error) {
 	m := &f.Model
 	fs.StringVar(&m.Preset, "preset", "", "model and recipe: quick, tiny, faces64 or blog256 (default quick on a CPU driver, faces64 on a GPU)")
 	fs.StringVar(&f.Data, "data", "", "folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)")
+	fs.StringVar(&f.Labels, "labels", "", "classes to train with: attributes such as Smiling,Male (CelebA's list_attr_celeba.txt, or the built-in portraits'), or folders")
 	fs.IntVar(&m.Size, "size", 0, "side of the pictures, pixels")
 	fs.IntVar(&m.Patch, "patch", 0, "side of a patch, pixels")
 	fs.IntVar(&m.Stride, "stride", 0, "pixels from patch to patch; less than -patch makes them overlap")
@@ -105,7 +110,7 @@ func Parse(args []string) (Config, error) {
 		return Config{}, err
 	}
 	c := recipe(name)
-	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
@@ -161,6 +166,8 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.Labels != "" && c.Model.Arch == "post":
+		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
@@ -173,6 +180,24 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
 	return nil
+}
+
+// labels are the attributes that the user named.
+func (c Config) labels() []string {
+	if c.Labels == "" {
+		return nil
+	}
+	names := strings.Split(c.Labels, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
+}
+
+// withClasses is c for data with these classes: they are the model's, whatever its preset has.
+func (c Config) withClasses(names []string) Config {
+	c.ClassNames, c.Model.Classes = names, len(names)
+	return c
 }
 
 // lr returns the learning rate of a step, counted from 0.
