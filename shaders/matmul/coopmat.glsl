@@ -149,13 +149,14 @@ void main() {
             store4(m + e / CN, n + e % CN, vec4(Cs[s], Cs[s + 1], Cs[s + 2], Cs[s + 3]));
         }
     }
-    if (sum_rows) [[unroll]] for (uint i = 0; i < FM; i++) {
+    // By all subgroups, as barriers want to be met, though few have anything to tell.
+    if (ROW_SUM != 0) [[unroll]] for (uint i = 0; i < FM; i++) {
         // The subgroup has read the fragment before this one.
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
         coopMatStore(of_row[i], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
         // All lanes have written their part of the fragment before any reads it.
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-        for (uint r = gl_SubgroupInvocationID; r < CM; r += gl_SubgroupSize) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
+        if (sum_rows) for (uint r = gl_SubgroupInvocationID; r < CM; r += gl_SubgroupSize) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
     }
 #endif
 }
