@@ -44,6 +44,14 @@ func refLinear(x, w, b, r []float64, k int) []float64 {
 	return y
 }
 
+// refMLP is w3 swiglu(w12 x + b12) + b3 + r; biases and r may be nil.
+func refMLP(x, w12, b12, w3, b3, r []float64, valueFirst bool) []float64 {
+	n := len(x) / C
+	h := make([]float64, n*F)
+	ref.MatMulSwiGLU(h, make([]float64, n*2*F), x, w12, n, C, F, ref.MatMulSwiGLUOptions[float64]{ValueFirst: valueFirst, Bias: b12})
+	return refLinear(h, w3, b3, r, F)
+}
+
 func refNorm(x, w []float64) []float64 {
 	y := make([]float64, len(x))
 	ref.RMSNorm(y, make([]float64, len(x)/len(w)), x, w, len(x)/len(w), len(w), eps)
@@ -279,6 +287,28 @@ func cases() map[string]gradientCase {
 		},
 	}
 	for _, valueFirst := range []bool{false, true} {
+		out[fmt.Sprintf("swiglu mlp, valueFirst %v", valueFirst)] = gradientCase{
+			params: [][]int{{2 * F, C}, {2 * F}, {C, F}, {C}}, leaves: [][]int{rowShape, rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				y := t.SwiGLUMLP(x[0], p[0], p[1], p[2], p[3], x[1], valueFirst)
+				return t.SwiGLUMLP(x[1], p[0], nil, p[2], nil, y, valueFirst)
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := refMLP(x[0], p[0], p[1], p[2], p[3], x[1], valueFirst)
+				return refMLP(x[1], p[0], nil, p[2], nil, y, valueFirst)
+			},
+		}
+		out[fmt.Sprintf("swiglu mlp, valueFirst %v: biases twice, input and residual one", valueFirst)] = gradientCase{
+			params: [][]int{{2 * F, C}, {2 * F}, {C, F}, {C}}, leaves: [][]int{rowShape},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				y := t.SwiGLUMLP(x[0], p[0], p[1], p[2], p[3], x[0], valueFirst)
+				return t.SwiGLUMLP(x[0], p[0], p[1], p[2], p[3], y, valueFirst)
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := refMLP(x[0], p[0], p[1], p[2], p[3], x[0], valueFirst)
+				return refMLP(x[0], p[0], p[1], p[2], p[3], y, valueFirst)
+			},
+		}
 		out[fmt.Sprintf("swiglu, valueFirst %v: input used before, too", valueFirst)] = gradientCase{
 			params: [][]int{{F, 2 * F}}, leaves: [][]int{{B, T, 2 * F}},
 			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {

@@ -27,14 +27,7 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 
 	t.push(y, in, func() {
 		dy := y.Grad.Reshape(rows, m)
-		if w.needs {
-			dw, acc := t.into(w)
-			kernels.MatMul(t.P, dw, dy, xs, kernels.MatMulOptions{TransA: true, Accumulate: acc})
-		}
-		if b != nil && b.needs {
-			db, acc := t.into(b)
-			kernels.ColSum(t.P, db, dy, acc)
-		}
+		t.weightGrads(w, b, dy, xs)
 		if x.needs {
 			dx, acc := t.into(x)
 			kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc})
@@ -44,4 +37,23 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 		}
 	})
 	return y
+}
+
+// weightGrads records dW = dyᵀ x and, where there is a bias, db = sum of dy over rows, in one pass over dy.
+func (t *Tape) weightGrads(w, b *Var, dy, x kernels.Tensor) {
+	bias := b != nil && b.needs
+	switch {
+	case w.needs:
+		o := kernels.MatMulOptions{TransA: true}
+		if bias {
+			db, acc := t.into(b)
+			o.RowSum, o.AddRowSum = &db, acc
+		}
+		dw, acc := t.into(w)
+		o.Accumulate = acc
+		kernels.MatMul(t.P, dw, dy, x, o)
+	case bias:
+		db, acc := t.into(b)
+		kernels.ColSum(t.P, db, dy, acc)
+	}
 }

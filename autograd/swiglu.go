@@ -23,6 +23,58 @@ func (t *Tape) SwiGLU(ab *Var, valueFirst bool) *Var {
 	return h
 }
 
+// SwiGLUMLP is a transformer's MLP, y = h W3ᵀ + b3 + r with h = SwiGLU(x W12ᵀ + b12): x (…,C), w12 (2F,C), w3 (M,F), biases b12
+// (2F) and b3 (M) or nil, residual r like y or nil; y (…,M). It is Linear, SwiGLU, Linear in fewer passes over memory: the
+// products end in the SwiGLU and in its gradient, and dh is nowhere written.
+//
+//	ab = x W12ᵀ + b12            dW3 = dyᵀ h     db3 = sum of dy over rows     dr = dy
+//	h = SwiGLU(ab)               dab = SwiGLU's of dh = dy W3
+//	y = h W3ᵀ + b3 + r           dW12 = dabᵀ x   db12 = sum of dab over rows   dx = dab W12
+//
+// Saved: ab and h.
+func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
+	rows, c := x.Value.Rows(1)
+	m, f := w3.Value.Shape[0], w3.Value.Shape[1]
+	in := []*Var{x, w12, w3}
+	o12, o3 := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst}, kernels.MatMulOptions{TransB: true}
+	if b12 != nil {
+		in, o12.Bias = append(in, b12), &b12.Value
+	}
+	if b3 != nil {
+		in, o3.Bias = append(in, b3), &b3.Value
+	}
+	if r != nil {
+		in = append(in, r)
+		flat := r.Value.Reshape(rows, m)
+		o3.Residual = &flat
+	}
+	y := t.out("swiglu mlp", in, append(append([]int{}, x.Value.Shape[:len(x.Value.Shape)-1]...), m)...)
+	var ab *kernels.Tensor
+	if y.needs {
+		saved := kernels.Temp(t.P, "gates and values", rows, 2*f)
+		ab = &saved
+	}
+	xs, h := x.Value.Reshape(rows, c), kernels.Temp(t.P, "swiglu", rows, f)
+	kernels.MatMulSwiGLU(t.P, h, ab, xs, w12.Value, o12)
+	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, w3.Value, o3)
+
+	t.push(y, in, func() {
+		dy := y.Grad.Reshape(rows, m)
+		t.weightGrads(w3, b3, dy, h)
+		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
+		kernels.MatMulSwiGLUBackward(t.P, dab, dy, w3.Value, *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst})
+		t.weightGrads(w12, b12, dab, xs)
+		if x.needs {
+			dx, acc := t.into(x)
+			kernels.MatMul(t.P, dx.Reshape(rows, c), dab, w12.Value, kernels.MatMulOptions{Accumulate: acc})
+		}
+		if r != nil {
+			t.give(r, y.Grad)
+		}
+	})
+	return y
+}
+
 // SiLU is y = x / (1 + exp(-x)), any shape.
 //
 //	dx = dy s (1 + x (1 - s)),  s = 1 / (1 + exp(-x))

@@ -41,6 +41,8 @@ var opCases = []opCase{
 	{"Images", drawImages},
 	{"LogitNormal", drawLogitNormal},
 	{"MatMul", drawMatMul},
+	{"MatMulSwiGLU", drawMatMulSwiGLU},
+	{"MatMulSwiGLUBackward", drawMatMulSwiGLUBackward},
 	{"NoiseMix", drawNoiseMix},
 	{"NormModulate", drawNormModulate},
 	{"NormModulateBackward", drawNormModulateBackward},
@@ -644,19 +646,28 @@ func drawLogitNormal(d draw) call {
 		ref: func(a, _ [][]float64) { ref.LogitNormal(a[0], float64(mu), float64(sigma), random) }}
 }
 
-func drawMatMul(d draw) call {
-	precision := pickFrom(d, "precision", kernels.FP32, kernels.FP32, kernels.FP16, kernels.BF16)
+// drawMatMulRung draws the precision of operands, a rung for it, and the scales that they must bear.
+func drawMatMulRung(d draw) (precision kernels.Precision, rung string, small, big float64) {
+	precision = pickFrom(d, "precision", kernels.FP32, kernels.FP32, kernels.FP16, kernels.BF16)
 	rungs := kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), precision)
 	if len(rungs) == 0 {
 		precision, rungs = kernels.FP32, kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), kernels.FP32)
 	}
-	rung, small, big := pickFrom(d, "rung", rungs...), 1e-5, 1e5
+	rung, small, big = pickFrom(d, "rung", rungs...), 1e-5, 1e5
 	if precision == kernels.FP16 {
 		small, big = 1e-3, 1e3 // well within its range
 	}
+	return precision, rung, small, big
+}
+
+func drawMatMul(d draw) call {
+	precision, rung, small, big := drawMatMulRung(d)
 	batch, M, N, K := rapidInt(d, "batch", 0, 3), d.size("M", 70), d.size("N", 70), d.size("K", 70)
 	o := kernels.MatMulOptions{TransA: d.on("transA"), TransB: d.on("transB"), Accumulate: d.on("acc"), Precision: precision, Tier: rung}
-	bias, residual := d.on("bias"), d.on("residual")
+	bias, residual, rowSum := d.on("bias"), d.on("residual"), batch == 0 && d.on("row sum")
+	o.AddRowSum = rowSum && d.on("add row sum")
+	sums := gradient(d, "row sums", o.AddRowSum, b2i(!o.TransA), M)
+	sums.out = rowSum
 	unit := pickFrom(d, "unit", 1, 4)
 	operand := func(name string, rows, cols int, swap bool) arg {
 		if swap {
@@ -675,35 +686,87 @@ func drawMatMul(d draw) call {
 		c.data = nil
 	}
 	return call{tier: path.Base(rung) + tierSuffix(precision),
-		args: []arg{c, operand("a", M, K, o.TransA), operand("b", K, N, o.TransB),
+		args: []arg{c, sums, operand("a", M, K, o.TransA), operand("b", K, N, o.TransB),
 			in("bias", d.normal("bias", N, N), 0, N), operand("residual", M, N, false)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o := o
 			if bias {
-				o.Bias = &t[3]
+				o.Bias = &t[4]
 			}
 			if residual {
-				o.Residual = &t[4]
+				o.Residual = &t[5]
 			}
-			kernels.MatMul(p, t[0], t[1], t[2], o)
+			if rowSum {
+				o.RowSum = &t[1]
+			}
+			kernels.MatMul(p, t[0], t[2], t[3], o)
 		},
 		ref: func(a, terms [][]float64) {
-			accumulate(a, terms, 1, func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
 				for z := range max(batch, 1) {
-					one := func(c []float64, size func([]float64) []float64) {
-						ro := ref.MatMulOptions[float64]{TransA: o.TransA, TransB: o.TransB, Round: rounding(precision)}
+					one := func(c, sums []float64, size func([]float64) []float64) {
+						ro := ref.MatMulOptions[float64]{TransA: o.TransA, TransB: o.TransB, RowSum: sums, Round: rounding(precision)}
 						if bias {
-							ro.Bias = size(a[3])
+							ro.Bias = size(a[4])
 						}
 						if residual {
-							ro.Residual = size(a[4][z*M*N:][:M*N])
+							ro.Residual = size(a[5][z*M*N:][:M*N])
 						}
-						ref.MatMul(c[z*M*N:][:M*N], size(a[1][z*M*K:][:M*K]), size(a[2][z*K*N:][:K*N]), M, N, K, ro)
+						ref.MatMul(c[z*M*N:][:M*N], size(a[2][z*M*K:][:M*K]), size(a[3][z*K*N:][:K*N]), M, N, K, ro)
 					}
-					one(a[0], func(x []float64) []float64 { return x })
-					one(terms[0], absOf)
+					one(a[0], a[1], func(x []float64) []float64 { return x })
+					one(terms[0], terms[1], absOf)
 				}
 			})
+		}}
+}
+
+func drawMatMulSwiGLU(d draw) call {
+	precision, rung, small, big := drawMatMulRung(d)
+	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
+	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
+	keep, bias := d.on("keep ab"), d.on("bias")
+	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c),
+		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
+	args[1].out = keep
+	return call{tier: path.Base(rung) + tierSuffix(precision), args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o, ab := o, &t[1]
+			if bias {
+				o.Bias = &t[4]
+			}
+			if !keep {
+				ab = nil
+			}
+			kernels.MatMulSwiGLU(p, t[0], ab, t[2], t[3], o)
+		},
+		ref: func(a, terms [][]float64) {
+			ro := ref.MatMulSwiGLUOptions[float64]{ValueFirst: o.ValueFirst, Round: rounding(precision)}
+			po := ref.MatMulOptions[float64]{TransB: true, Round: ro.Round}
+			if bias {
+				ro.Bias, po.Bias = a[4], absOf(a[4])
+			}
+			ref.MatMulSwiGLU(a[0], a[1], a[2], a[3], n, c, f, ro)
+			ref.MatMul(terms[1], absOf(a[2]), absOf(a[3]), n, 2*f, c, po)
+			copy(terms[0], swigluScale(a[1], terms[1], n, f, o.ValueFirst))
+		}}
+}
+
+func drawMatMulSwiGLUBackward(d draw) call {
+	precision, rung, small, big := drawMatMulRung(d)
+	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
+	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
+	return call{tier: path.Base(rung) + tierSuffix(precision),
+		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f),
+			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.MatMulSwiGLUBackward(p, t[0], t[1], t[2], t[3], o)
+		},
+		ref: func(a, terms [][]float64) {
+			ref.MatMulSwiGLUBackward(a[0], a[1], a[2], a[3], n, c, f, ref.MatMulSwiGLUOptions[float64]{ValueFirst: o.ValueFirst, Round: rounding(precision)})
+			size := make([]float64, n*f)
+			ref.MatMul(size, absOf(a[1]), absOf(a[2]), n, f, c, ref.MatMulOptions[float64]{Round: rounding(precision)})
+			copy(terms[0], swigluGradientScale(a[3], size, n, f, o.ValueFirst))
 		}}
 }
 

@@ -10,14 +10,20 @@ import (
 	"jitvk/engine"
 )
 
-// MatMulOptions say which operands are stored transposed and what is added to the product.
+// MatMulOptions say which operands are stored transposed, what is added to the product, and what else is computed on the way.
 type MatMulOptions struct {
 	TransA, TransB bool    // a is (K,M), b is (N,K)
 	Accumulate     bool    // add to what c holds
 	Bias           *Tensor // (N), added to every row
 	Residual       *Tensor // (M,N), added; rows may be apart
+	RowSum         *Tensor // (M), gets the sum of each row of op(a); not for a batch
+	AddRowSum      bool    // add that to what RowSum holds
 	Precision      Precision
 	Tier           string // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
+
+	swiglu  swigluEpilogue // matmulswiglu.go's
+	h       Tensor         // (M,N), rows may be apart
+	toValue int            // floats from a gate to its value in c, and in h where that holds both
 }
 
 // MatMul is c = op(a) op(b) [+ bias] [+ residual] [+ c], op the identity or the transpose: op(a) (M,K), op(b) (K,N),
@@ -29,6 +35,9 @@ type MatMulOptions struct {
 // dw = MatMul(dy, x, {TransA: true}).
 //
 // With a Precision below FP32 a and b are rounded to it as they are loaded, and their products summed in fp32.
+//
+// RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
+// reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
 //
 // The kernels are the rungs of shaders/matmul. A CPU driver gets 04_narrow, every other device 03_vector, and 05_coopmat for
 // FP16 where it has the matrix unit; JITVK_TIER names another.
@@ -45,11 +54,17 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	}
 	batched := len(a.Shape) == 3 && len(b.Shape) == 3 && len(c.Shape) == 3
 	matC, matA, matB := matrixOf(c, batched), matrixOf(a, batched), matrixOf(b, batched)
-	matR := matC
+	matR, matH := matC, matC
 	if o.Residual != nil {
 		matR = matrixOf(*o.Residual, batched)
 	}
-	for _, x := range []matrix{matC, matA, matB, matR} {
+	if o.swiglu != noSwiGLU {
+		matH, matC.beyond = matrixOf(o.h, batched), max(0, o.toValue)
+	}
+	if o.swiglu == swigluGradients {
+		matH.beyond = matC.beyond
+	}
+	for _, x := range []matrix{matC, matA, matB, matR, matH} {
 		switch {
 		case x.rows < 1 || x.cols < 1 || x.batch < 1:
 			fail("two dimensions or more wanted, none of them 0")
@@ -57,8 +72,8 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			fail("rows of %d floats lie %d apart", x.cols, x.ld)
 		case x.batch != matC.batch:
 			fail("batches of different sizes")
-		case 4*int64(x.off+(x.batch*x.rows-1)*x.ld+x.cols) > x.Size:
-			fail("%d floats do not fit into %d bytes", x.off+(x.batch*x.rows-1)*x.ld+x.cols, x.Size)
+		case x.bytes() > x.Size:
+			fail("%d floats do not fit into %d bytes", x.bytes()/4, x.Size)
 		}
 	}
 	M, N, K := matC.rows, matC.cols, matA.cols
@@ -75,8 +90,11 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	if o.Residual != nil && (matR.rows != M || matR.cols != N) {
 		fail("the residual is not of c's shape")
 	}
-	if o.Bias != nil && (o.Bias.Len() != N || !o.Bias.Contiguous()) {
+	if b := o.Bias; b != nil && (b.Len() != N || b.Ld != 0 && b.Ld != N || 4*int64(b.Off+N) > b.Range.Size) {
 		fail("%d contiguous floats of bias wanted", N)
+	}
+	if o.RowSum != nil && (batched || o.RowSum.Len() != M || !o.RowSum.Contiguous()) {
+		fail("row sums %v: %d contiguous floats wanted, and no batch", *o.RowSum, M)
 	}
 
 	// Operands beyond one binding's reach are cut: a batch into matrices, then rows of c, and K (which adds to c) where it
@@ -85,14 +103,14 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	if rangeLimit != 0 {
 		limit = rangeLimit
 	}
-	fits := func() bool { return max(matA.bytes(), matB.bytes(), matC.bytes(), matR.bytes()) <= limit }
+	fits := func() bool { return max(matA.bytes(), matB.bytes(), matC.bytes(), matR.bytes(), matH.bytes()) <= limit }
 	whole := func() []span { return []span{{0, 1}} }
 	batches, rows, terms := whole(), []span{{0, M}}, []span{{0, K}}
 	if batches[0].n = matC.batch; !fits() {
 		if matC.batch > 1 {
-			batches = spans(p, "MatMul", matC.batch, 1, matC.step(), matA.step(), matB.step(), matR.step())
+			batches = spans(p, "MatMul", matC.batch, 1, matC.step(), matA.step(), matB.step(), matR.step(), matH.step())
 		} else if !o.TransA {
-			rows = spans(p, "MatMul", M, matMulBM, matC.ld, matA.ld, matR.ld)
+			rows = spans(p, "MatMul", M, matMulBM, matC.ld, matA.ld, matR.ld, matH.ld)
 		} else if !o.TransB {
 			terms = spans(p, "MatMul", K, matMulBM, matA.ld, matB.ld)
 		}
@@ -100,8 +118,8 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	for _, z := range batches {
 		for _, r := range rows {
 			for _, k := range terms {
-				c, a, b, res, o := matC.batchOf(z), matA.batchOf(z), matB.batchOf(z), matR.batchOf(z), o
-				if c, res = c.rowsOf(r), res.rowsOf(r); !o.TransA {
+				c, a, b, res, h, o := matC.batchOf(z), matA.batchOf(z), matB.batchOf(z), matR.batchOf(z), matH.batchOf(z), o
+				if c, res, h = c.rowsOf(r), res.rowsOf(r), h.rowsOf(r); !o.TransA {
 					a = a.rowsOf(r)
 				} else {
 					a = a.rowsOf(k)
@@ -110,9 +128,13 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 					b = b.rowsOf(k)
 				}
 				if k.first > 0 {
-					o.Accumulate, o.Bias, o.Residual = true, nil, nil
+					o.Accumulate, o.Bias, o.Residual, o.AddRowSum = true, nil, nil, true
 				}
-				matMul(p, c, a, b, res, z.n, r.n, N, k.n, o)
+				if o.RowSum != nil {
+					sums := piece(*o.RowSum, r, 1)
+					o.RowSum = &sums
+				}
+				matMul(p, c, a, b, res, h, z.n, r.n, N, k.n, o)
 			}
 		}
 	}
@@ -129,7 +151,7 @@ type matMulRung struct {
 }
 
 // A matMulTile is how a rung is launched for a device and a batch of products of M x N elements: its tile of C, its
-// workgroup, and specialization constants from 11 on.
+// workgroup, and specialization constants from 13 on.
 type matMulTile struct {
 	bm, bn, local int
 	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL
@@ -244,14 +266,17 @@ type matMulPush struct {
 	LdB, OffB, StepB uint32
 	LdR, OffR, StepR uint32
 	OffBias          uint32
+	LdH, OffH, StepH uint32
+	ToValue          uint32
 }
 
 // matMul records one dispatch: batch products (M,K) (K,N) whose operands each lie within one binding.
-func matMul(p *engine.Program, c, a, b, r matrix, batch, M, N, K int, o MatMulOptions) {
+func matMul(p *engine.Program, c, a, b, r, h matrix, batch, M, N, K int, o MatMulOptions) {
 	u := func(n int) uint32 { return uint32(n) }
-	push := matMulPush{u(M), u(N), u(K), u(c.ld), u(c.off), u(c.step()), u(a.ld), u(a.off), u(a.step()), u(b.ld), u(b.off), u(b.step()), 0, 0, 0, 0}
-	bias, residual := a.read(), a.read() // never looked at, but something must be bound
-	vecC := c.quads()
+	push := matMulPush{M: u(M), N: u(N), K: u(K), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()), LdA: u(a.ld), OffA: u(a.off), StepA: u(a.step()),
+		LdB: u(b.ld), OffB: u(b.off), StepB: u(b.step())}
+	bias, residual, swiglu, sums, sum := a.read(), a.read(), a.read(), a.read(), uint32(0) // never looked at, but something must be bound
+	vecC, bindC := c.quads(), c.update(o.Accumulate)
 	if o.Bias != nil {
 		bias, push.OffBias = o.Bias.Read(), u(o.Bias.Off)
 	}
@@ -259,15 +284,24 @@ func matMul(p *engine.Program, c, a, b, r matrix, batch, M, N, K int, o MatMulOp
 		residual, push.LdR, push.OffR, push.StepR = r.read(), u(r.ld), u(r.off), u(r.step())
 		vecC = vecC && r.quads()
 	}
+	if o.swiglu != noSwiGLU {
+		bindC, swiglu = o.swiglu.bind(c, h)
+		push.LdH, push.OffH, push.StepH, push.ToValue = u(h.ld), u(h.off), u(h.step()), u(o.toValue)
+		vecC = vecC && h.quads() && o.toValue%4 == 0
+	}
+	if o.RowSum != nil {
+		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
+	}
 	rung := chooseMatMul(p.Info(), o.Precision, o.Tier)
 	t := rung.tile(p.Info(), o.Precision, batch, M, N)
 	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
-		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision))}
+		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
+		uint32(o.swiglu), sum}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
 		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), batch},
 		Push:   push,
-		Bind:   []engine.Binding{c.update(o.Accumulate), a.read(), b.read(), bias, residual},
+		Bind:   []engine.Binding{bindC, a.read(), b.read(), bias, residual, swiglu, sums},
 		FLOPs:  2 * float64(batch) * float64(M) * float64(N) * float64(K)})
 }
 
@@ -275,6 +309,8 @@ func matMul(p *engine.Program, c, a, b, r matrix, batch, M, N, K int, o MatMulOp
 type matrix struct {
 	engine.Range
 	batch, rows, cols, ld, off int
+
+	beyond int // floats behind a row's columns that belong to it: the values of a SwiGLU's gates
 }
 
 // matrixOf views a tensor as one matrix, its leading dimensions being rows, or as a batch of them.
@@ -283,7 +319,7 @@ func matrixOf(t Tensor, batched bool) matrix {
 		return matrix{}
 	}
 	rows, cols := t.Rows(1)
-	m := matrix{t.Range, 1, rows, cols, max(t.Ld, 0), t.Off}
+	m := matrix{Range: t.Range, batch: 1, rows: rows, cols: cols, ld: max(t.Ld, 0), off: t.Off}
 	if batched {
 		m.batch, m.rows = t.Shape[0], t.Shape[1]
 	}
@@ -297,7 +333,7 @@ func matrixOf(t Tensor, batched bool) matrix {
 func (m matrix) step() int { return m.rows * m.ld }
 
 // bytes returns how far the elements reach into the range.
-func (m matrix) bytes() int64 { return 4 * int64(m.off+(m.batch*m.rows-1)*m.ld+m.cols) }
+func (m matrix) bytes() int64 { return 4 * int64(m.off+(m.batch*m.rows-1)*m.ld+m.cols+m.beyond) }
 
 // quads reports whether all rows start at, and are, multiples of four floats, so that they can be read as vec4.
 func (m matrix) quads() bool { return (m.cols|m.ld|m.off)%4 == 0 }

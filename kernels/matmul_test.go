@@ -22,14 +22,15 @@ type product struct {
 	batch, M, N, K                 int // batch 0: two-dimensional
 	transA, transB                 bool
 	accumulate, bias, residual     bool
+	rowSum, addRowSum              bool
 	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
 	precision                      kernels.Precision
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	return fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
-		x.accumulate, x.bias, x.residual, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
+	return fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
+		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
 }
 
 func b2i(b bool) int {
@@ -39,7 +40,8 @@ func b2i(b bool) int {
 	return 0
 }
 
-// run computes the case on the device, holds it against the float64 reference and returns what the device wrote.
+// run computes the case on the device, holds it against the float64 reference and returns what the device wrote: c, and the
+// row sums behind it.
 func (x product) run(t *testing.T) []float32 {
 	t.Helper()
 	h, rnd := kerneltest.New(t), kerneltest.NewRand(uint64(x.M+1000*x.N+7*x.K))
@@ -86,18 +88,31 @@ func (x product) run(t *testing.T) []float32 {
 		res := tensor(resV, x.M, x.N, x.gapR)
 		o.Residual = &res
 	}
+	sums, sumV := h.Output(x.M), make([]float32, x.M) // NaN where they are not added to
+	if x.rowSum {
+		if x.addRowSum {
+			sumV = rnd.Normal(x.M)
+			sums = h.Input(sumV, x.M)
+		}
+		o.RowSum, o.AddRowSum = &sums, x.addRowSum
+		ro.RowSum, ro.AddRowSum = kerneltest.Widen(sumV), true
+	}
 	h.Run(func(p *engine.Program) { kernels.MatMul(p, c, a, b, o) })
 
 	// The product, and that of the magnitudes.
 	want, scale := kerneltest.Widen(cv), magnitudes(cv)
+	var positive ref.MatMulOptions[float64]
 	for z := range batch {
 		at, a, b := z*x.M*x.N, av[z*x.M*x.K:][:x.M*x.K], bv[z*x.K*x.N:][:x.K*x.N]
-		positive := ro
+		positive = ro
 		if x.residual {
 			ro.Residual, positive.Residual = kerneltest.Widen(resV[at:][:x.M*x.N]), magnitudes(resV[at:][:x.M*x.N])
 		}
 		if x.bias {
 			positive.Bias = magnitudes(biasV)
+		}
+		if x.rowSum {
+			positive.RowSum = magnitudes(sumV)
 		}
 		ref.MatMul(want[at:][:x.M*x.N], kerneltest.Widen(a), kerneltest.Widen(b), x.M, x.N, x.K, ro)
 		ref.MatMul(scale[at:][:x.M*x.N], magnitudes(a), magnitudes(b), x.M, x.N, x.K, positive)
@@ -114,6 +129,10 @@ func (x product) run(t *testing.T) []float32 {
 		got = append(got, v)
 	}
 	within(t, x.String(), got, want, scale, x.K)
+	if x.rowSum {
+		got = append(got, h.Floats(sums)...)
+		within(t, x.String()+" row sums", got[len(want):], ro.RowSum, positive.RowSum, x.K)
+	}
 	return got
 }
 
@@ -218,6 +237,24 @@ func TestMatMulEpilogues(t *testing.T) {
 	})
 }
 
+// TestMatMulRowSum: in every transpose case, around the tiles' edges, written and added to, with and without vectors.
+func TestMatMulRowSum(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		sizes := [][3]int{{17, 33, 5}, {68, 36, 20}, {1, 1, 1}, {63, 70, 31}}
+		if matrixUnit(t) { // whose pipelines compile for long on a CPU driver
+			sizes = sizes[:2]
+		}
+		for i, s := range sizes {
+			for _, f := range forms {
+				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, rowSum: true}
+				x.addRowSum, x.bias = i%2 == 1, i == 1
+				x.run(t)
+			}
+		}
+		product{M: 20, N: 36, K: 8, offset: 4, gapA: 4, gapB: 8, gapC: 7, precision: precision, rowSum: true}.run(t)
+	})
+}
+
 // TestMatMulStrides, in one precision: rows apart, in each operand alone and in all, by multiples of four and not, and batches.
 func TestMatMulStrides(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
@@ -244,6 +281,9 @@ func TestMatMulCut(t *testing.T) {
 		{M: 200, N: 24, K: 32, accumulate: true},
 		{M: 24, N: 20, K: 300, transA: true, bias: true, residual: true}, // terms of the sum
 		{M: 24, N: 20, K: 300, transA: true, accumulate: true},
+		{M: 24, N: 20, K: 300, transA: true, rowSum: true},
+		{M: 24, N: 20, K: 300, transA: true, rowSum: true, addRowSum: true},
+		{M: 200, N: 24, K: 32, transB: true, rowSum: true},
 		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
 	} {
@@ -377,7 +417,8 @@ func TestMatMulMisuse(t *testing.T) {
 	overlapping.Ld = 7
 	beyond := temp(4, 8)
 	beyond.Off = 1
-	bias, residual := temp(3), temp(2, 4)
+	bias, residual, late := temp(3), temp(2, 4), temp(4)
+	late.Off = 1
 	for _, c := range []struct {
 		c, a, b kernels.Tensor
 		o       kernels.MatMulOptions
@@ -390,6 +431,9 @@ func TestMatMulMisuse(t *testing.T) {
 		{temp(4, 4), beyond, temp(4, 8), kernels.MatMulOptions{TransB: true}, "33 floats do not fit into 128 bytes"},
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Bias: &bias}, "4 contiguous floats of bias"},
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Residual: &residual}, "not of c's shape"},
+		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Bias: &late}, "4 contiguous floats of bias"},
+		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, RowSum: &bias}, "row sums (3): 4 contiguous floats"},
+		{temp(2, 4, 4), temp(2, 4, 8), temp(2, 8, 4), kernels.MatMulOptions{RowSum: &bias}, "and no batch"},
 		{temp(2, 4, 4), temp(3, 4, 8), temp(2, 8, 4), kernels.MatMulOptions{}, "batches of different sizes"},
 	} {
 		func() {

@@ -65,3 +65,43 @@ func TestMatMulGradients(t *testing.T) {
 		})
 	}
 }
+
+// TestMatMulRowSum: written, or added to, in both layouts of a, and of a as it was rounded.
+func TestMatMulRowSum(t *testing.T) {
+	third := 1.0 / 3
+	for _, a := range [][]float64{{1, 2, third, 4, 5, third}, {1, 4, 2, 5, third, third}} { // (2,3), (3,2)
+		o := ref.MatMulOptions[float64]{TransA: a[1] == 4, RowSum: []float64{10, 20}, Round: ref.BF16[float64]}
+		c, b := make([]float64, 4), make([]float64, 6)
+		for _, want := range [][]float64{{3 + 0.333984375, 9 + 0.333984375}, {2 * (3 + 0.333984375), 2 * (9 + 0.333984375)}} {
+			ref.MatMul(c, a, b, 2, 2, 3, o)
+			if !slices.Equal(o.RowSum, want) {
+				t.Errorf("%+v: %v, want %v", o, o.RowSum, want)
+			}
+			o.AddRowSum = true
+		}
+	}
+}
+
+// TestMatMulSwiGLUGradients: y = h wᵀ with h = swiglu(ab), by ab; and the forward function is the two it names.
+func TestMatMulSwiGLUGradients(t *testing.T) {
+	const n, c, f = 3, 4, 5
+	for _, valueFirst := range []bool{false, true} {
+		o := ref.MatMulSwiGLUOptions[float64]{ValueFirst: valueFirst}
+		ab, w, dy := normals(1, n*2*f), normals(2, c*f), normals(3, n*c)
+		h, y, dab := make([]float64, n*f), make([]float64, n*c), make([]float64, n*2*f)
+		ref.MatMulSwiGLUBackward(dab, dy, w, ab, n, c, f, o)
+		checkGradients(t, dy, func() []float64 {
+			ref.SwiGLU(h, ab, n, f, valueFirst)
+			ref.MatMul(y, h, w, n, c, f, ref.MatMulOptions[float64]{TransB: true})
+			return y
+		}, param{"ab", ab, dab})
+
+		x, w12, bias, want := normals(4, n*c), normals(5, 2*f*c), normals(6, 2*f), make([]float64, n*f)
+		o.Bias = bias
+		ref.MatMulSwiGLU(h, ab, x, w12, n, c, f, o)
+		ref.MatMul(ab, x, w12, n, 2*f, c, ref.MatMulOptions[float64]{TransB: true, Bias: bias})
+		if ref.SwiGLU(want, ab, n, f, valueFirst); !slices.Equal(h, want) {
+			t.Errorf("valueFirst %v: %v, want %v", valueFirst, h, want)
+		}
+	}
+}

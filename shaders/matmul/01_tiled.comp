@@ -3,7 +3,7 @@
 // Differs from the rung below by sharing: the workgroup loads 16 x 16 pieces of A and B into shared memory together, and
 // each float that came from memory is then used 16 times.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 see matmul.glsl
+// Spec:     1 to 5, 10 to 12 see matmul.glsl
 // Dispatch: (ceil(N/SIDE), ceil(M/SIDE), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -25,7 +25,7 @@ shared float Bs[SIDE][SIDE + 1];
 void main() {
     uint x = gl_LocalInvocationIndex % SIDE, y = gl_LocalInvocationIndex / SIDE;
     uint m0 = gl_WorkGroupID.y * SIDE, n0 = gl_WorkGroupID.x * SIDE;
-    float sum = 0;
+    float sum = 0, of_row = 0;
     for (uint k0 = 0; k0 < K; k0 += SIDE) {
         // Each invocation stages one float of both, neighbours (x) reading neighbours in memory. Past the edge: zero.
         uint i = TRANS_A ? x : y, k = k0 + (TRANS_A ? y : x);
@@ -34,9 +34,13 @@ void main() {
         Bs[l - k0][j] = n0 + j < N && l < K ? rounded(b[index_b(l, n0 + j)]) : 0.0;
         // All of As and Bs is written before any of it is read.
         barrier();
-        [[unroll]] for (uint q = 0; q < SIDE; q++) sum = fma(As[y][q], Bs[q][x], sum);
+        [[unroll]] for (uint q = 0; q < SIDE; q++) {
+            sum = fma(As[y][q], Bs[q][x], sum);
+            if (ROW_SUM != 0) of_row += As[y][q];
+        }
         // All of As and Bs is read before the next pieces overwrite it.
         barrier();
     }
     if (m0 + y < M && n0 + x < N) store(m0 + y, n0 + x, sum);
+    if (ROW_SUM != 0 && n0 + x == 0) store_sum(m0 + y, of_row);
 }

@@ -3,7 +3,7 @@
 // Differs from the rung below by registers: what an invocation reads from shared memory serves 4 elements of C and not 1, so
 // that 8 reads feed 16 multiply-adds. The tile grows with it: 64 elements of C use what was loaded from memory once.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 see matmul.glsl
+// Spec:     1 to 5, 10 to 12 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -30,8 +30,11 @@ void main() {
     uint id = gl_LocalInvocationIndex;
     uint tx = id % SIDE, ty = id / SIDE;
     uint m0 = gl_WorkGroupID.y * BM, n0 = gl_WorkGroupID.x * BN;
-    float acc[TM][TN];
-    [[unroll]] for (uint i = 0; i < TM; i++) [[unroll]] for (uint j = 0; j < TN; j++) acc[i][j] = 0;
+    float acc[TM][TN], of_row[TM];
+    [[unroll]] for (uint i = 0; i < TM; i++) {
+        of_row[i] = 0;
+        [[unroll]] for (uint j = 0; j < TN; j++) acc[i][j] = 0;
+    }
 
     for (uint k0 = 0; k0 < K; k0 += BK) {
         // Each invocation stages BM * BK / LOCAL = 4 floats of both, neighbours reading neighbours. Past the edge: zero.
@@ -51,8 +54,10 @@ void main() {
             // of As are broadcasts, and its stores to C are contiguous.
             [[unroll]] for (uint i = 0; i < TM; i++) x[i] = As[k][ty + i * SIDE];
             [[unroll]] for (uint j = 0; j < TN; j++) y[j] = Bs[k][tx + j * SIDE];
-            [[unroll]] for (uint i = 0; i < TM; i++)
+            [[unroll]] for (uint i = 0; i < TM; i++) {
+                if (ROW_SUM != 0) of_row[i] += x[i];
                 [[unroll]] for (uint j = 0; j < TN; j++) acc[i][j] = fma(x[i], y[j], acc[i][j]);
+            }
         }
         // All of As and Bs is read before the next slice overwrites it.
         barrier();
@@ -63,4 +68,5 @@ void main() {
             uint m = m0 + ty + i * SIDE, n = n0 + tx + j * SIDE;
             if (m < M && n < N) store(m, n, acc[i][j]);
         }
+    if (ROW_SUM != 0 && n0 + tx == 0) [[unroll]] for (uint i = 0; i < TM; i++) store_sum(m0 + ty + i * SIDE, of_row[i]);
 }

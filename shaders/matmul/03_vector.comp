@@ -4,7 +4,7 @@
 // the instructions; and the next slice is on its way into registers while this one is multiplied, so that its latency hides
 // behind the arithmetic. The tier for GPUs in fp32.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 8, 10 see matmul.glsl
+// Spec:     1 to 8, 10 to 12 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -46,7 +46,7 @@ void main() {
     uint ai = TRANS_A ? 4 * (id % SIDE) : id / 4, ak = TRANS_A ? id / SIDE : 4 * (id % 4);
     uint bj = TRANS_B ? id / 4 : 4 * (id % SIDE), bk = TRANS_B ? 4 * (id % 4) : id / SIDE;
 
-    vec4 acc[TM];
+    vec4 acc[TM], of_row = vec4(0); // the latter's four are four rows
     [[unroll]] for (uint i = 0; i < TM; i++) acc[i] = vec4(0);
     vec4 next_a = load_a(m0 + ai, ak), next_b = load_b(bk, n0 + bj);
 
@@ -61,6 +61,7 @@ void main() {
         // Unrolled by STEP and not by BK: a CPU driver would compile for seconds, and a GPU's compiler goes on by itself.
         for (uint k1 = 0; k1 < BK; k1 += STEP) [[unroll]] for (uint k = k1; k < k1 + STEP; k++) {
             vec4 x = As[k][ty], y = Bs[k][tx];
+            if (ROW_SUM != 0) of_row += x;
             [[unroll]] for (uint i = 0; i < TM; i++) acc[i] = fma(vec4(x[i]), y, acc[i]);
         }
         // All of As and Bs is read before the next slice overwrites it.
@@ -68,4 +69,5 @@ void main() {
     }
 
     [[unroll]] for (uint i = 0; i < TM; i++) store4(m0 + 4 * ty + i, n0 + 4 * tx, acc[i]);
+    if (ROW_SUM != 0 && n0 + tx == 0) [[unroll]] for (uint i = 0; i < TM; i++) store_sum(m0 + 4 * ty + i, of_row[i]);
 }

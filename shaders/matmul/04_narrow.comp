@@ -5,7 +5,7 @@
 // bounds: a dozen instructions a float, against two for eight multiply-adds. So every load brings four floats a lane, none
 // is made by two lanes, and what another lane loaded comes by subgroupBroadcast, which is one instruction.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 10 see matmul.glsl
+// Spec:     1 to 12 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of 8 (or the first 8 lanes of a wider one)
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -15,17 +15,12 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #include "matmul.glsl"
+#include "quads.glsl"
 
 const uint LANES = 8;
 const uint BM = 2 * LANES, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
 
 layout(local_size_x = 8) in;
-
-// The same memory in fours.
-layout(set = 0, binding = 0, std430) buffer C4 { vec4 c4[]; };
-layout(set = 0, binding = 1, std430) readonly buffer A4 { vec4 a4[]; };
-layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
-layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
 
 // Elements j to j+3 of a row of len floats that starts at float `row`. What lies past the row's end repeats its last
 // elements: it reaches only elements of C that are never stored, or is zeroed as K's tail.
@@ -60,7 +55,7 @@ void main() {
     uint baseA = offA + gl_WorkGroupID.z * stepA, baseB = offB + gl_WorkGroupID.z * stepB;
     const uvec4 FOUR = uvec4(0, 1, 2, 3);
 
-    vec4 acc[BM];
+    vec4 acc[BM], of_row[2] = vec4[](vec4(0), vec4(0)); // what the lane loads of op(A), added up along K
     [[unroll]] for (uint i = 0; i < BM; i++) acc[i] = vec4(0);
 
     for (uint k = 0; k < K; k += BK) {
@@ -77,9 +72,23 @@ void main() {
             if (TRANS_B) t[j] = cut(quad_b(baseB + min(n + j, N - 1) * ldB, k, K), k + FOUR);
             else t[j] = cut(quad_b(baseB + min(k + j, K - 1) * ldB, n, N), uvec4(k + j));
         }
-        [[unroll]] for (uint g = 0; g < 2; g++) x[g] = rounded(x[g]);
+        [[unroll]] for (uint g = 0; g < 2; g++) {
+            x[g] = rounded(x[g]);
+            if (ROW_SUM != 0) of_row[g] += x[g];
+        }
         [[unroll]] for (uint j = 0; j < 4; j++) t[j] = rounded(t[j]);
         ROWS(0) ROWS(1) ROWS(2) ROWS(3)
+    }
+
+    if (ROW_SUM != 0 && gl_WorkGroupID.x == 0) {
+        if (TRANS_A) { // lanes l and l+4 have the same four rows, at other k
+            vec4 s = of_row[0] + of_row[1];
+            vec4 other[4] = vec4[](subgroupBroadcast(s, 4), subgroupBroadcast(s, 5), subgroupBroadcast(s, 6), subgroupBroadcast(s, 7));
+            s += other[lane % 4];
+            if (lane < 4) [[unroll]] for (uint i = 0; i < 4; i++) store_sum(m0 + 4 * lane + i, s[i]);
+        } else { // four terms of the sum side by side
+            [[unroll]] for (uint g = 0; g < 2; g++) store_sum(m0 + 8 * g + lane, dot(of_row[g], vec4(1)));
+        }
     }
 
     // A second array, indexed by a variable, and a rolled loop: sixteen copies of what follows would compile for seconds. It
@@ -87,18 +96,10 @@ void main() {
     vec4 row[BM];
     [[unroll]] for (uint i = 0; i < BM; i++) row[i] = acc[i];
     if (n >= N) return;
-    vec4 add = vec4(0);
-    if (BIAS && VEC_C) [[unroll]] for (uint j = 0; j < 4; j++) add[j] = bias[offBias + n + j];
+    vec4 add = BIAS && VEC_C ? bias4(n) : vec4(0);
     [[dont_unroll]] for (uint i = 0, end = min(BM, M - m0); i < end; i++) {
         uint m = m0 + i;
-        vec4 v = row[i];
-        if (VEC_C) { // n and N are multiples of four, so all four columns exist
-            v += add;
-            if (RESIDUAL) v += residual4[index_r(m, n) / 4];
-            if (ACCUMULATE) v += c4[index_c(m, n) / 4];
-            c4[index_c(m, n) / 4] = v;
-        } else {
-            [[dont_unroll]] for (uint j = 0, columns = min(4, N - n); j < columns; j++) store(m, n + j, v[j]);
-        }
+        if (VEC_C) finish4(m, n, row[i] + add); // n and N are multiples of four, so all four columns exist
+        else [[dont_unroll]] for (uint j = 0, columns = min(4, N - n); j < columns; j++) store(m, n + j, row[i][j]);
     }
 }

@@ -12,14 +12,14 @@
 #include "matmul.glsl"
 #include "quads.glsl"
 
-layout(constant_id = 11) const uint CM = 16;
-layout(constant_id = 12) const uint CN = 16;
-layout(constant_id = 13) const uint CK = 16;
-layout(constant_id = 14) const uint BM = 64;
-layout(constant_id = 15) const uint BN = 64;
-layout(constant_id = 16) const uint BK = 32;
-layout(constant_id = 17) const uint SUBGROUPS = 4;
-layout(constant_id = 18) const uint COLUMNS = 2;
+layout(constant_id = 13) const uint CM = 16;
+layout(constant_id = 14) const uint CN = 16;
+layout(constant_id = 15) const uint CK = 16;
+layout(constant_id = 16) const uint BM = 64;
+layout(constant_id = 17) const uint BN = 64;
+layout(constant_id = 18) const uint BK = 32;
+layout(constant_id = 19) const uint SUBGROUPS = 4;
+layout(constant_id = 20) const uint COLUMNS = 2;
 layout(local_size_x_id = 0) in;
 
 const uint ROWS = SUBGROUPS / COLUMNS;                        // subgroups along M
@@ -55,6 +55,12 @@ float store_element(const in uint row, const in uint column, const in float v, c
     if (m + row < M && n + column < N) store(m + row, n + column, v);
     return v;
 }
+
+// Stores a fragment of row sums, all of whose columns are alike.
+float store_sum_element(const in uint row, const in uint column, const in float v, const in uint m) {
+    if (column == 0) store_sum(m + row, v);
+    return v;
+}
 #endif
 
 void main() {
@@ -64,6 +70,12 @@ void main() {
 
     coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> acc[FM * FN];
     [[unroll]] for (uint i = 0; i < FM * FN; i++) acc[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);
+
+    // Sums of op(A)'s rows are its product with ones, which the subgroups of the tile's first columns make.
+    bool sum_rows = ROW_SUM != 0 && gl_WorkGroupID.x == 0 && wn == 0;
+    coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> ones = coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>(1.0);
+    coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> of_row[FM];
+    [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);
 
     vec4 next_a[LOADS_A], next_b[LOADS_B];
     [[unroll]] for (uint s = 0; s < LOADS_A; s++) { uvec2 p = place_a(s * local + id); next_a[s] = load_a(m0 + p.x, p.y); }
@@ -99,6 +111,7 @@ void main() {
                 if (TRANS_A) coopMatLoad(x[i], As, k * STRIDE_A + m, STRIDE_A, gl_CooperativeMatrixLayoutColumnMajor);
                 else coopMatLoad(x[i], As, m * STRIDE_A + k, STRIDE_A, gl_CooperativeMatrixLayoutRowMajor);
             }
+            if (sum_rows) [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = coopMatMulAdd(x[i], ones, of_row[i]);
             // A column of fragments at a time: one of B serves all of A's.
             [[unroll]] for (uint j = 0; j < FN; j++) {
                 coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> y;
@@ -113,10 +126,12 @@ void main() {
 #ifdef PER_ELEMENT
     [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++)
         coopMatPerElementNV(acc[i * FN + j], acc[i * FN + j], store_element, m0 + wm + i * CM, n0 + wn + j * CN);
+    if (sum_rows) [[unroll]] for (uint i = 0; i < FM; i++)
+        coopMatPerElementNV(of_row[i], of_row[i], store_sum_element, m0 + wm + i * CM);
 #else
     // Which lane holds which element of a fragment is the device's secret, so bias, residual and C are added on the way
     // through shared memory. A tile without them that lies inside C goes straight to it.
-    bool plain = !BIAS && !RESIDUAL && !ACCUMULATE && VEC_C && m0 + BM <= M && n0 + BN <= N;
+    bool plain = !BIAS && !RESIDUAL && !ACCUMULATE && SWIGLU == 0 && VEC_C && m0 + BM <= M && n0 + BN <= N;
     uint mine = gl_SubgroupID * CM * CN; // the subgroup's part of Cs
     [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++) {
         uint m = m0 + wm + i * CM, n = n0 + wn + j * CN;
@@ -133,6 +148,15 @@ void main() {
             uint s = mine + e;
             store4(m + e / CN, n + e % CN, vec4(Cs[s], Cs[s + 1], Cs[s + 2], Cs[s + 3]));
         }
+    }
+    // By all subgroups, as barriers want to be met, though few have anything to tell.
+    if (ROW_SUM != 0) [[unroll]] for (uint i = 0; i < FM; i++) {
+        // The subgroup has read the fragment before this one.
+        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        coopMatStore(of_row[i], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
+        // All lanes have written their part of the fragment before any reads it.
+        controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+        if (sum_rows) for (uint r = gl_SubgroupInvocationID; r < CM; r += gl_SubgroupSize) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
     }
 #endif
 }

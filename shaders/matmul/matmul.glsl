@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: MIT
 //
 // Purpose: what every rung of the matmul ladder shares: bindings, sizes, the four transpose cases and the epilogue.
-// Computes: C = op(A) op(B) [+ bias of the column] [+ residual] [+ C], op the identity or the transpose
-// Shapes:   op(A) (M,K), op(B) (K,N), C and residual (M,N), bias (N); z counts the batch's matrices
+// Computes: V = op(A) op(B) [+ bias of the column] [+ residual] [+ C], op the identity or the transpose, and by SWIGLU:
+//           0  C = V
+//           1  V is the gate of a SwiGLU whose value lies in C's rows already: C = V, H = silu(V) value
+//           2  the same, and V is not kept: H = silu(V) value
+//           3  V is dh, the gradient of such an h; H holds gate and value, C gets dgate and dvalue (swiglu_bwd.comp)
+//           ROW_SUM: sums[m] is the sum of row m of op(A) as the product sees it. Where the product is a weight's gradient
+//           dyᵀ x, that is the bias's. The workgroups of C's first columns have op(A) at hand and write it.
+// Shapes:   op(A) (M,K), op(B) (K,N), C, H and residual (M,N), bias (N), sums (M); z counts the batch's matrices
 //           In memory A is (M,K), or (K,M) where TRANS_A is set; B is (K,N), or (N,K) where TRANS_B is set.
 // Push:     M, N, K; ldX: floats from a row of X to the next; offX: floats to its first row; stepX: floats from one
-//           matrix of a batch to the next
+//           matrix of a batch to the next; toValue: floats from a gate to its value, modulo 2^32
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
 //           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual) start at and are multiples of four floats
 //           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
+//           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to
 
 #ifndef MATMUL_GLSL
 #define MATMUL_GLSL
 
+#include "math.glsl"
 #include "precision.glsl"
 
 layout(set = 0, binding = 0, std430) buffer C { float c[]; };
@@ -21,6 +29,8 @@ layout(set = 0, binding = 1, std430) readonly buffer A { float a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer B { float b[]; };
 layout(set = 0, binding = 3, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual { float residual[]; };
+layout(set = 0, binding = 5, std430) buffer H { float h[]; };
+layout(set = 0, binding = 6, std430) buffer Sums { float sums[]; };
 layout(push_constant) uniform Push {
     uint M, N, K;
     uint ldC, offC, stepC;
@@ -28,6 +38,8 @@ layout(push_constant) uniform Push {
     uint ldB, offB, stepB;
     uint ldR, offR, stepR;
     uint offBias;
+    uint ldH, offH, stepH;
+    uint toValue;
 };
 layout(constant_id = 1) const bool TRANS_A = false;
 layout(constant_id = 2) const bool TRANS_B = false;
@@ -39,23 +51,51 @@ layout(constant_id = 7) const bool VEC_B = false;
 layout(constant_id = 8) const bool VEC_C = false;
 layout(constant_id = 9) const bool K_TAIL = false;
 layout(constant_id = 10) const uint PRECISION = 0;
+layout(constant_id = 11) const uint SWIGLU = 0;
+layout(constant_id = 12) const uint ROW_SUM = 0;
 
 // Operands as the product sees them.
 vec4 rounded(vec4 v) { return PRECISION == 1 ? round_fp16(v) : PRECISION == 2 ? round_bf16(v) : v; }
 float rounded(float v) { return PRECISION == 0 ? v : rounded(vec4(v)).x; }
 
-// Where element (m,k) of op(A), (k,n) of op(B), (m,n) of C and of the residual lie (floats).
+// Where element (m,k) of op(A), (k,n) of op(B), (m,n) of C, of the residual and of H lie (floats).
 uint index_a(uint m, uint k) { return offA + gl_WorkGroupID.z * stepA + (TRANS_A ? k * ldA + m : m * ldA + k); }
 uint index_b(uint k, uint n) { return offB + gl_WorkGroupID.z * stepB + (TRANS_B ? n * ldB + k : k * ldB + n); }
 uint index_c(uint m, uint n) { return offC + gl_WorkGroupID.z * stepC + m * ldC + n; }
 uint index_r(uint m, uint n) { return offR + gl_WorkGroupID.z * stepR + m * ldR + n; }
+uint index_h(uint m, uint n) { return offH + gl_WorkGroupID.z * stepH + m * ldH + n; }
+
+// Four elements of h = silu(gate) value.
+vec4 sigmoid4(vec4 x) { return vec4(sigmoid_(x.x), sigmoid_(x.y), sigmoid_(x.z), sigmoid_(x.w)); }
+vec4 swiglu(vec4 gate, vec4 value) { return gate * sigmoid4(gate) * value; }
+
+// Their gradients, given that of h.
+void swiglu_gradients(vec4 dh, vec4 gate, vec4 value, out vec4 dgate, out vec4 dvalue) {
+    vec4 s = sigmoid4(gate);
+    dvalue = dh * gate * s;
+    dgate = dh * value * s * (1.0 + gate * (1.0 - s));
+}
 
 // Writes one element of the product, with the epilogue that the constants ask for.
 void store(uint m, uint n, float v) {
+    uint to = index_c(m, n);
     if (BIAS) v += bias[offBias + n];
     if (RESIDUAL) v += residual[index_r(m, n)];
-    if (ACCUMULATE) v += c[index_c(m, n)];
-    c[index_c(m, n)] = v;
+    if (ACCUMULATE) v += c[to];
+    if (SWIGLU == 1 || SWIGLU == 2) h[index_h(m, n)] = swiglu(vec4(v), vec4(c[to + toValue])).x;
+    if (SWIGLU == 0 || SWIGLU == 1) c[to] = v;
+    if (SWIGLU == 3) {
+        uint from = index_h(m, n);
+        vec4 dgate, dvalue;
+        swiglu_gradients(vec4(v), vec4(h[from]), vec4(h[from + toValue]), dgate, dvalue);
+        c[to] = dgate.x;
+        c[to + toValue] = dvalue.x;
+    }
+}
+
+// Writes the sum of row m of op(A).
+void store_sum(uint m, float v) {
+    if (m < M) sums[m] = ROW_SUM == 2 ? sums[m] + v : v;
 }
 
 #endif

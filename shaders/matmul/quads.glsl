@@ -11,6 +11,7 @@ layout(set = 0, binding = 0, std430) buffer C4 { vec4 c4[]; };
 layout(set = 0, binding = 1, std430) readonly buffer A4 { vec4 a4[]; };
 layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
+layout(set = 0, binding = 5, std430) buffer H4 { vec4 h4[]; };
 
 // Four neighbours in memory from element (m,k) of op(A) on: along K, or along M where TRANS_A is set.
 vec4 load_a(uint m, uint k) {
@@ -30,14 +31,31 @@ vec4 load_b(uint k, uint n) {
     return vec4(b[i], left > 1 ? b[i + 1] : 0.0, left > 2 ? b[i + 2] : 0.0, left > 3 ? b[i + 3] : 0.0);
 }
 
+// The bias of four columns.
+vec4 bias4(uint n) { return vec4(bias[offBias + n], bias[offBias + n + 1], bias[offBias + n + 2], bias[offBias + n + 3]); }
+
+// store of matmul.glsl for four columns of one row that VEC_C says are one vec4, and whose bias has been added.
+void finish4(uint m, uint n, vec4 v) {
+    uint to = index_c(m, n);
+    if (RESIDUAL) v += residual4[index_r(m, n) / 4];
+    if (ACCUMULATE) v += c4[to / 4];
+    if (SWIGLU == 1 || SWIGLU == 2) h4[index_h(m, n) / 4] = swiglu(v, c4[(to + toValue) / 4]);
+    if (SWIGLU == 0 || SWIGLU == 1) c4[to / 4] = v;
+    if (SWIGLU == 3) {
+        uint from = index_h(m, n);
+        vec4 dgate, dvalue;
+        swiglu_gradients(v, h4[from / 4], h4[(from + toValue) / 4], dgate, dvalue);
+        c4[to / 4] = dgate;
+        c4[(to + toValue) / 4] = dvalue;
+    }
+}
+
 // Writes four columns of one row of the product, with the epilogue.
 void store4(uint m, uint n, vec4 v) {
     if (m >= M || n >= N) return;
     if (VEC_C) { // N is a multiple of four, so all four columns exist
-        if (BIAS) v += vec4(bias[offBias + n], bias[offBias + n + 1], bias[offBias + n + 2], bias[offBias + n + 3]);
-        if (RESIDUAL) v += residual4[index_r(m, n) / 4];
-        if (ACCUMULATE) v += c4[index_c(m, n) / 4];
-        c4[index_c(m, n) / 4] = v;
+        if (BIAS) v += bias4(n);
+        finish4(m, n, v);
     } else {
         for (uint j = 0; j < min(4, N - n); j++) store(m, n + j, v[j]);
     }

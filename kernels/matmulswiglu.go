@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// MatMulSwiGLUOptions are those of MatMulSwiGLU and MatMulSwiGLUBackward.
+type MatMulSwiGLUOptions struct {
+	ValueFirst bool    // (value | gate) rather than (gate | value)
+	Bias       *Tensor // (2F), added to x wᵀ; the forward op's
+	Precision  Precision
+	Tier       string // as in MatMulOptions
+}
+
+// A swigluEpilogue is what MatMul does with a product that is part of a SwiGLU: SWIGLU of shaders/matmul/matmul.glsl.
+type swigluEpilogue uint32
+
+const (
+	noSwiGLU        swigluEpilogue = iota
+	keepGate                       // the product is the gate, which c keeps; its value lies in c
+	dropGate                       // c holds the value, and the gate goes nowhere
+	swigluGradients                // the product is dh
+)
+
+// bind says what a product does with c and h. A product that keeps the gate also reads c, but only the values in it, which
+// the product before has written: to say that it reads c's whole range would claim that the gates had been, too. Writing is
+// enough to be put in order after that product.
+func (e swigluEpilogue) bind(c, h matrix) (bindC, bindH engine.Binding) {
+	switch e {
+	case keepGate:
+		return engine.Write(c.Range), engine.Write(h.Range)
+	case dropGate:
+		return engine.Read(c.Range), engine.Write(h.Range)
+	}
+	return engine.Write(c.Range), engine.Read(h.Range)
+}
+
+// MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab
+// (N…,2F) or nil where no backward pass will want it, h (N…,F).
+//
+// It is two products. The first writes the values. The second multiplies for the gates, and has a gate and its value in
+// registers before either is written: compared with MatMul and SwiGLU, ab's gates are not read again, and without ab half of
+// what is written is not. x is read twice.
+func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMulSwiGLUOptions) {
+	const op = "MatMulSwiGLU"
+	rows, F := h.Rows(1)
+	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F && (o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
+	check(ok, op, "h %v, x %v, w %v, bias %v: h (N,F), w (2F,C) and bias (2F) wanted, contiguous", h, x, w, o.Bias)
+	gate, value := h.Reshape(rows, F), h.Reshape(rows, F) // without ab, h holds the values until the gates come
+	mo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier, swiglu: dropGate, h: gate}
+	if ab != nil {
+		swigluShape(op, h, *ab)
+		gate, value = columnHalves(*ab, o.ValueFirst)
+		mo.swiglu, mo.toValue = keepGate, value.Off-gate.Off
+	}
+	gateW, valueW := rowHalves(w, F*w.Shape[1], o.ValueFirst)
+	vo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier}
+	if o.Bias != nil {
+		gateB, valueB := rowHalves(*o.Bias, F, o.ValueFirst)
+		mo.Bias, vo.Bias = &gateB, &valueB
+	}
+	MatMul(p, value, x, valueW, vo)
+	MatMul(p, gate, x, gateW, mo)
+}
+
+// MatMulSwiGLUBackward is dab from ab where y = h wᵀ was computed from h: with dh = dy w, which is nowhere written,
+// SwiGLUBackward. dab, ab (N…,2F), dy (N…,C), w (C,F).
+func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiGLUOptions) {
+	const op = "MatMulSwiGLUBackward"
+	same(op, dab, ab)
+	check(len(w.Shape) == 2 && ab.Shape[len(ab.Shape)-1] == 2*w.Shape[1] && o.Bias == nil, op, "dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted",
+		dab, dy, w, ab)
+	dgate, dvalue := columnHalves(dab, o.ValueFirst)
+	gate, _ := columnHalves(ab, o.ValueFirst)
+	MatMul(p, dgate, dy, w, MatMulOptions{Precision: o.Precision, Tier: o.Tier, swiglu: swigluGradients, h: gate, toValue: dvalue.Off - dgate.Off})
+}
+
+// columnHalves returns the views (N,F) of a contiguous (N…,2F).
+func columnHalves(ab Tensor, valueFirst bool) (gate, value Tensor) {
+	rows, width := ab.Rows(1)
+	gate = Tensor{Shape: []int{rows, width / 2}, Range: ab.Range, Ld: width}
+	value = gate
+	if value.Off = width / 2; valueFirst {
+		gate, value = value, gate
+	}
+	return gate, value
+}
+
+// rowHalves returns the halves, of n floats each, of a contiguous weight or bias.
+func rowHalves(w Tensor, n int, valueFirst bool) (gate, value Tensor) {
+	gate = Tensor{Shape: append([]int{w.Shape[0] / 2}, w.Shape[1:]...), Range: w.Range}
+	value = gate
+	if value.Off = n; valueFirst {
+		gate, value = value, gate
+	}
+	return gate, value
+}
