@@ -9,7 +9,7 @@ import "jitvk/kernels"
 //	dx = dy W      dW = dyᵀ x      db = sum of dy over rows      dr = dy
 func (t *Tape) Linear(x, w, b, r *Var) *Var {
 	in := []*Var{x, w}
-	o := kernels.MatMulOptions{TransB: true}
+	o := kernels.MatMulOptions{TransB: true, Precision: t.Precision}
 	if b != nil {
 		in, o.Bias = append(in, b), &b.Value
 	}
@@ -30,7 +30,7 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 		t.weightGrads(w, b, dy, xs)
 		if x.needs {
 			dx, acc := t.into(x)
-			kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc})
+			kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
 		}
 		if r != nil {
 			t.give(r, y.Grad)
@@ -44,7 +44,7 @@ func (t *Tape) weightGrads(w, b *Var, dy, x kernels.Tensor) {
 	bias := b != nil && b.needs
 	switch {
 	case w.needs:
-		o := kernels.MatMulOptions{TransA: true}
+		o := kernels.MatMulOptions{TransA: true, Precision: t.Precision}
 		if bias {
 			db, acc := t.into(b)
 			o.RowSum, o.AddRowSum = &db, acc

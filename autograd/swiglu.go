@@ -36,7 +36,7 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	rows, c := x.Value.Rows(1)
 	m, f := w3.Value.Shape[0], w3.Value.Shape[1]
 	in := []*Var{x, w12, w3}
-	o12, o3 := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst}, kernels.MatMulOptions{TransB: true}
+	o12, o3 := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}, kernels.MatMulOptions{TransB: true, Precision: t.Precision}
 	if b12 != nil {
 		in, o12.Bias = append(in, b12), &b12.Value
 	}
@@ -62,11 +62,11 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 		dy := y.Grad.Reshape(rows, m)
 		t.weightGrads(w3, b3, dy, h)
 		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
-		kernels.MatMulSwiGLUBackward(t.P, dab, dy, w3.Value, *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst})
+		kernels.MatMulSwiGLUBackward(t.P, dab, dy, w3.Value, *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})
 		t.weightGrads(w12, b12, dab, xs)
 		if x.needs {
 			dx, acc := t.into(x)
-			kernels.MatMul(t.P, dx.Reshape(rows, c), dab, w12.Value, kernels.MatMulOptions{Accumulate: acc})
+			kernels.MatMul(t.P, dx.Reshape(rows, c), dab, w12.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
 		}
 		if r != nil {
 			t.give(r, y.Grad)

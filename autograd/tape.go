@@ -49,7 +49,11 @@ type Var struct {
 
 // Tape records ops into a program.
 type Tape struct {
-	P      *engine.Program
+	P *engine.Program
+	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward. Sums, memory
+	// and everything else stay fp32. Below FP32 the loss's gradient should be scaled up (FlowLossOptions.Step).
+	Precision kernels.Precision
+
 	nodes  []node
 	params []*Var
 	seeded bool

@@ -73,11 +73,11 @@ func (m *Model) jit(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, s
 			x = t.PrependTokens(x, y, w["in_context_posemb"]) // (B,K+T,C)
 			rope = m.contextRope
 		}
-		dropout := func(x *autograd.Var, site int) *autograd.Var {
-			if step == nil || m.Dropout == 0 || i < m.Depth/4 || i >= m.Depth/4*3 {
-				return x
+		var dropout func(x *autograd.Var, site int) *autograd.Var
+		if step != nil && m.Dropout > 0 && i >= m.Depth/4 && i < m.Depth/4*3 {
+			dropout = func(x *autograd.Var, site int) *autograd.Var {
+				return t.Dropout(x, *step, float32(m.Dropout), 2*i+site)
 			}
-			return t.Dropout(x, *step, float32(m.Dropout), 2*i+site)
 		}
 		x = m.jitBlock(t, w, fmt.Sprintf("blocks.%d.", i), x, c, rope, dropout)
 	}
@@ -90,7 +90,7 @@ func (m *Model) jit(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, s
 }
 
 // jitBlock is x += gate attention(modulate(norm(x))), x += gate mlp(modulate(norm(x))) with shifts, scales and gates from
-// the conditioning vector c (B,C).
+// the conditioning vector c (B,C). dropout, nil where there is none, follows the attention's last layer and the SwiGLU.
 func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.Var, r rotation, dropout func(*autograd.Var, int) *autograd.Var) *autograd.Var {
 	s := x.Value.Shape
 	mod := t.Parts(m.linear(t, w, b+"adaLN_modulation.1", c, nil), 6) // shift, scale, gate of attention, then of the MLP
@@ -100,10 +100,18 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 	q := t.RoPE(t.RMSNorm(h[0], w[b+"attn.q_norm.weight"], normEps), r.cos, r.sin, true)
 	k := t.RoPE(t.RMSNorm(h[1], w[b+"attn.k_norm.weight"], normEps), r.cos, r.sin, true)
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
-	x = t.Gate(dropout(m.linear(t, w, b+"attn.proj", o, nil), 0), mod[2], x)
+	if o = m.linear(t, w, b+"attn.proj", o, nil); dropout != nil {
+		o = dropout(o, 0)
+	}
+	x = t.Gate(o, mod[2], x)
 
-	ab := m.linear(t, w, b+"mlp.w12", t.NormModulate(x, w[b+"norm2.weight"], mod[4], mod[3], normEps), nil) // (B,T,2F)
-	y := m.linear(t, w, b+"mlp.w3", dropout(t.SwiGLU(ab, false), 1), nil)
+	y := t.NormModulate(x, w[b+"norm2.weight"], mod[4], mod[3], normEps)
+	if dropout != nil {
+		ab := m.linear(t, w, b+"mlp.w12", y, nil) // (B,T,2F)
+		y = m.linear(t, w, b+"mlp.w3", dropout(t.SwiGLU(ab, false), 1), nil)
+	} else {
+		y = t.SwiGLUMLP(y, w[b+"mlp.w12.weight"], w[b+"mlp.w12.bias"], w[b+"mlp.w3.weight"], w[b+"mlp.w3.bias"], nil, false)
+	}
 	return t.Gate(y, mod[5], x)
 }
 

@@ -27,8 +27,10 @@ type Config struct {
 	EMA2     float64      `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
 	EMAExact bool         `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
 	Clip     float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
-	Seed     uint64       `json:"seed"`
-	Flip     bool         `json:"flip"` // mirror half of the pictures
+	// What the operands of products and attention are rounded to: "fp32", "fp16" or "bf16"; "auto" until the device is known.
+	Precision string `json:"precision"`
+	Seed      uint64 `json:"seed"`
+	Flip      bool   `json:"flip"` // mirror half of the pictures
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
@@ -46,7 +48,7 @@ const (
 
 // recipe returns a preset's training: what model.Preset is to the model.
 func recipe(preset string) Config {
-	c := Config{Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
+	c := Config{Precision: "auto", Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
 	switch preset {
 	case "quick":
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 2000, 2e-3, 0.5, 0.99
@@ -102,6 +104,7 @@ func Parse(args []string) (Config, error) {
 	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
 	fs.Float64Var(&f.EMA, "ema", 0, "decay of the averaged weights; 0 turns them off")
 	fs.Float64Var(&f.EMA2, "ema2", 0, "decay of a second average; 0 turns it off")
+	fs.StringVar(&f.Precision, "precision", "auto", "of the operands of matrix products: fp32, fp16, bf16, or auto: fp16 where a GPU has matrix units, else fp32")
 	fs.Uint64Var(&f.Seed, "seed", 1, "of everything random")
 	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
@@ -158,6 +161,7 @@ func Parse(args []string) (Config, error) {
 	override(set, "warmup", &c.Warmup, f.Warmup)
 	override(set, "ema", &c.EMA, f.EMA)
 	override(set, "ema2", &c.EMA2, f.EMA2)
+	override(set, "precision", &c.Precision, f.Precision)
 	override(set, "flip", &c.Flip, f.Flip)
 	return c, c.Validate()
 }
@@ -193,6 +197,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.Labels != "" && c.Model.Arch == "post":
 		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
+	case c.Precision != "" && c.Precision != "auto" && !isPrecision(c.Precision):
+		return fmt.Errorf("train: -precision %s: it is auto, fp32, fp16 or bf16", c.Precision)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:

@@ -103,14 +103,14 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
-	h := header(dev, c, s.program.FLOPs())
+	h := header(dev, s.Config, s.program.FLOPs())
 	h.Add("memory", "%s on the device", report.Bytes(memory))
 	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
 	if err := h.Print(out); err != nil {
 		return dir, err
 	}
-	if err := report.SaveConfig(filepath.Join(dir, "config.json"), c); err != nil {
+	if err := report.SaveConfig(filepath.Join(dir, "config.json"), s.Config); err != nil {
 		return dir, err
 	}
 	return dir, loop(ctx, s, data, samples, dir, out)
@@ -150,6 +150,7 @@ func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 		m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
+	h.Add("precision", "%s", c.Precision)
 	h.Add("operations", "%s a step of %d images", report.Ops(stepFLOPs, "FLOP"), c.Batch)
 	return h
 }
@@ -243,6 +244,9 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		if err != nil {
 			return err
 		}
+		if r.Skipped {
+			return nil
+		}
 		progress.Step(r.Step, r.Loss)
 		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: progress.Elapsed().Seconds()})
 		return err
@@ -292,6 +296,9 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	if len(rows) > 0 {
 		last := rows[len(rows)-1]
 		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s\n", last.Smoothed, baseline, report.Duration(progress.Elapsed()))
+	}
+	if s.scaler.skipped > 0 {
+		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.skipped, s.scaler.scale)
 	}
 	switch {
 	case interrupted:

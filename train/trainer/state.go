@@ -4,7 +4,6 @@ package trainer
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"jitvk/autograd"
@@ -25,14 +24,19 @@ type State struct {
 	ema                              [2]*engine.Buffer
 	step, bytes, labels, scalars     *engine.Buffer // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
 	program                          *engine.Program
-	at                               int // steps done
+	at                               int // steps begun
+	waited                           int // steps whose outcome is known
+	scaler                           lossScaler
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
 func NewState(d *engine.Device, c Config) (*State, error) { return newState(d, c, false) }
 
 func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
-	s = &State{Config: c, dev: d}
+	if !isPrecision(c.Precision) {
+		c.Precision = autoPrecision(d.Info())
+	}
+	s = &State{Config: c, dev: d, scaler: newLossScaler(c.Precision)}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -88,6 +92,7 @@ func (s *State) record() *engine.Program {
 	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
 	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
 	tape := autograd.New(p)
+	tape.Precision = precisions[c.Precision]
 	var labels *kernels.Tensor
 	if s.labels != nil {
 		v := kernels.View(s.labels.All(), c.Batch)
@@ -162,19 +167,22 @@ type Result struct {
 	Step           int
 	Loss, GradNorm float32
 	LR             float64
+	Skipped        bool // a gradient overflowed in fp16, and the weights are as before
 }
 
 // Pending is a step under way.
 type Pending struct {
+	state  *State
 	sub    *engine.Submission
 	result Result
+	scale  float32
 }
 
 // Step starts the next step on a batch of packed pictures (Batch,Size,Size,3) and their classes (Batch), nil standing for no
 // class at all. Two steps may be under way at once.
 func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
-	t := s.at
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, NoiseScale: 1, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
+	t, scale := s.at, s.scaler.next(s.at-s.waited)
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale, NoiseScale: 1, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
 	packed := pictures
 	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
@@ -190,7 +198,7 @@ func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 		return Pending{}, err
 	}
 	s.at++
-	return Pending{sub, Result{Step: s.at, LR: s.lr(t)}}, nil
+	return Pending{s, sub, Result{Step: s.at, LR: s.lr(t)}, scale}, nil
 }
 
 // classes returns labels as the device reads them.
@@ -206,18 +214,18 @@ func (s *State) classes(labels []uint32) []byte {
 	return out
 }
 
-// Wait returns the step's result.
+// Wait returns the step's result; steps are waited for in the order in which they began.
 func (p Pending) Wait() (Result, error) {
 	data, err := p.sub.Wait()
 	if err != nil {
 		return Result{}, err
 	}
 	r := p.result
-	r.Loss, r.GradNorm = checkpoint.DecodeFloat32(data[0])[0], checkpoint.DecodeFloat32(data[1])[0]
-	if v := float64(r.Loss) + float64(r.GradNorm); math.IsNaN(v) || math.IsInf(v, 0) { // such a gradient ruins the weights
-		return r, fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
-	}
-	return r, nil
+	r.Loss, r.GradNorm = checkpoint.DecodeFloat32(data[0])[0], checkpoint.DecodeFloat32(data[1])[0]/p.scale
+	p.state.waited++
+	v := float64(r.Loss) + float64(r.GradNorm)
+	r.Skipped = math.IsNaN(v) || math.IsInf(v, 0) // the optimizer left the weights as they were
+	return r, p.state.scaler.done(r, !r.Skipped)
 }
 
 // sampleWeights is what pictures are drawn with.

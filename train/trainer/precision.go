@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+
+package trainer
+
+import (
+	"fmt"
+	"slices"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+)
+
+// precisions are what -precision can be: what the operands of matrix products and of attention are rounded to. Weights,
+// gradients, the optimizer's state and all sums are fp32 in each.
+var precisions = map[string]kernels.Precision{"fp32": kernels.FP32, "fp16": kernels.FP16, "bf16": kernels.BF16}
+
+func isPrecision(name string) bool { _, ok := precisions[name]; return ok }
+
+// autoPrecision is fp16 where a GPU multiplies it on matrix units, else fp32.
+func autoPrecision(info engine.Info) string {
+	if !info.CPU() && slices.Contains(kernels.MatMulTiers(info, kernels.FP16), "matmul/05_coopmat") {
+		return "fp16"
+	}
+	return "fp32"
+}
+
+// A lossScaler keeps gradients within fp16's range (Micikevicius et al., arXiv 1710.03740): the loss's gradient is multiplied by
+// a scale that the optimizer divides by again. The scale halves when a gradient overflows, and the step is skipped; it doubles
+// after a long time without. These are PyTorch's numbers.
+//
+// Two steps may be under way at once. The scale of a step follows from the outcomes of all steps but the one right before it,
+// whether or not that one has been waited for, so that equal runs have equal scales.
+type lossScaler struct {
+	on       bool
+	scale    float32
+	good     int    // steps since the scale changed
+	skipped  int    // steps in all
+	outcomes []bool // of steps that the scale does not know of yet
+}
+
+const (
+	firstScale = 65536
+	growAfter  = 2000
+	largest    = 1 << 24
+)
+
+func newLossScaler(precision string) lossScaler {
+	if precision == "fp16" {
+		return lossScaler{on: true, scale: firstScale}
+	}
+	return lossScaler{scale: 1}
+}
+
+// next returns the scale of the step that is about to begin: under is how many steps before it have no outcome yet.
+func (l *lossScaler) next(under int) float32 {
+	for len(l.outcomes) > 1-under && len(l.outcomes) > 0 {
+		finite := l.outcomes[0]
+		l.outcomes = l.outcomes[1:]
+		if l.good++; !finite {
+			l.scale, l.good = l.scale/2, 0
+		} else if l.good >= growAfter && l.scale < largest {
+			l.scale, l.good = 2*l.scale, 0
+		}
+	}
+	return l.scale
+}
+
+// done notes a step's outcome. It returns an error where no scale is small enough.
+func (l *lossScaler) done(r Result, finite bool) error {
+	if !finite && (!l.on || l.scale < 1) {
+		return fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
+	}
+	if !finite {
+		l.skipped++
+	}
+	l.outcomes = append(l.outcomes, finite)
+	return nil
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+package trainer
+
+import (
+	"testing"
+
+	"jitvk/kernels/kerneltest"
+)
+
+// TestLossScale plays outcomes to a scaler, each step waited for at once or one step late: the scales are the same.
+func TestLossScale(t *testing.T) {
+	finite := func(step int) bool { return step != 3 && step != 4 && step != 2010 }
+	var scales [2][]float32
+	for late := range 2 {
+		l, known := newLossScaler("fp16"), 0
+		for step := range 4100 {
+			for ; known < step-late; known++ {
+				if err := l.done(Result{Step: known}, finite(known)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			scales[late] = append(scales[late], l.next(step-known))
+		}
+		if l.skipped != 3 {
+			t.Errorf("%d steps skipped, want 3", l.skipped)
+		}
+	}
+	for step, s := range scales[0] {
+		want := float32(firstScale)
+		switch {
+		case step >= 5: // step 3's overflow is known
+			want /= 2
+		}
+		switch {
+		case step >= 6+growAfter: // 2000 finite steps, 5 to 2004, after the second overflow
+			want = firstScale / 2
+		case step >= 6:
+			want = firstScale / 4
+		}
+		if step >= 2012 {
+			want = firstScale / 4
+		}
+		if step >= 2012+growAfter {
+			want = firstScale / 2
+		}
+		if s != want || scales[1][step] != want {
+			t.Fatalf("step %d: scale %g, or %g where results come late; want %g", step, s, scales[1][step], want)
+		}
+	}
+	l := newLossScaler("fp32")
+	if l.next(0) != 1 || l.done(Result{}, false) == nil {
+		t.Error("fp32 is scaled, or skips a step")
+	}
+}
+
+// TestHalfPrecisionTrains: with operands in fp16 and in bf16 the loss falls as in fp32.
+func TestHalfPrecisionTrains(t *testing.T) {
+	losses := map[string]float64{}
+	for name := range precisions {
+		c, err := Parse([]string{"-preset", "quick", "-batch", "8", "-steps", "60", "-precision", name, "-warmup", "5"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := NewState(kerneltest.Device(t), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Init(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.Steps {
+			p, err := s.Step(portraits(c.Batch, c.Model.Size), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := p.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i >= c.Steps-20 {
+				losses[name] += float64(r.Loss) / 20
+			}
+		}
+		t.Logf("%s: loss %.4f, %d steps skipped", name, losses[name], s.scaler.skipped)
+	}
+	for name, loss := range losses {
+		if d := loss / losses["fp32"]; !(d > 0.95 && d < 1.05) {
+			t.Errorf("%s: loss %g, fp32 %g", name, loss, losses["fp32"])
+		}
+	}
+}
