@@ -129,7 +129,7 @@ func cases() map[string]gradientCase {
 	tables := func(r *kerneltest.Run) (kernels.Tensor, kernels.Tensor) {
 		return r.Input(cos, T, D/2), r.Input(sin, T, D/2)
 	}
-	rowShape, square := []int{B, T, C}, []int{C, C}
+	rowShape, square, constant := []int{B, T, C}, []int{C, C}, kerneltest.NewRand(9).Normal(C*C)
 	window := ref.Hann(patch + 2)[1 : patch+1] // nowhere zero
 	narrow := make([]float32, patch)
 	for i, w := range window {
@@ -141,6 +141,17 @@ func cases() map[string]gradientCase {
 			params: [][]int{{7, C}, {7}}, leaves: [][]int{rowShape, {B, T, 7}},
 			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var { return t.Linear(x[0], p[0], p[1], x[1]) },
 			ref:   func(p, x [][]float64) []float64 { return refLinear(x[0], p[0], p[1], x[1], C) },
+		},
+		"linear: a constant weight, bias twice": {
+			params: [][]int{{C}}, leaves: [][]int{rowShape},
+			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+				w := t.Const(r.Input(constant, C, C))
+				return t.Linear(x[0], w, p[0], t.Linear(x[0], w, p[0], nil))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				w := kerneltest.Widen(constant)
+				return refLinear(x[0], w, p[0], refLinear(x[0], w, p[0], nil, C), C)
+			},
 		},
 		"linear: weights and bias twice, input and residual one": {
 			params: [][]int{square, {C}}, leaves: [][]int{rowShape},

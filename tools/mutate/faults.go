@@ -129,8 +129,17 @@ var faults = []fault{
 
 	// Matmul: what all rungs share.
 	{"shaders/matmul/matmul.glsl", "TRANS_A ? k * ldA + m : m * ldA + k", "m * ldA + k", "kernels ^TestMatMulSizes$/^01_tiled$/^fp32$"},
-	{"shaders/matmul/matmul.glsl", "if (ACCUMULATE) v += c[index_c(m, n)];", "", "kernels ^TestMatMulEpilogues$/^01_tiled$"},
+	{"shaders/matmul/matmul.glsl", "if (ACCUMULATE) v += c[to];", "", "kernels ^TestMatMulEpilogues$/^01_tiled$"},
 	{"shaders/matmul/matmul.glsl", "if (BIAS) v += bias[offBias + n];", "if (BIAS) v += bias[offBias + m];", "kernels ^TestMatMulEpilogues$/^01_tiled$"},
+	{"shaders/matmul/matmul.glsl", "h[index_h(m, n)] = swiglu(vec4(v), vec4(c[to + toValue])).x;", "h[index_h(m, n)] = swiglu(vec4(c[to + toValue]), vec4(v)).x;", "kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/matmul.glsl", "if (SWIGLU == 0 || SWIGLU == 1) c[to] = v;", "if (SWIGLU < 3) c[to] = v;", "kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/matmul.glsl", "(1.0 + gate * (1.0 - s))", "(1.0 + gate * s)", "kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/matmul.glsl", "c[to + toValue] = dvalue.x;", "c[to] = dvalue.x;", "kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/quads.glsl", "c4[(to + toValue) / 4] = dvalue;", "c4[to / 4 + toValue] = dvalue;", "kernels ^TestMatMulSwiGLU$/^03_vector$/^fp32$"},
+	{"shaders/matmul/matmul.glsl", "ROW_SUM == 2 ? sums[m] + v : v", "sums[m] + v", "kernels ^TestMatMulRowSum$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/matmul.glsl", "if (m < M) sums[m]", "sums[m]", "kernels ^TestMatMulRowSum$/^01_tiled$/^fp32$"},
+	{"shaders/matmul/02_register.comp", "store_sum(m0 + ty + i * SIDE, of_row[i])", "store_sum(m0 + ty * TM + i, of_row[i])", "kernels ^TestMatMulRowSum$/^02_register$/^fp32$"},
+	{"shaders/matmul/04_narrow.comp", "s += other[lane % 4];", "", "kernels ^TestMatMulRowSum$/^04_narrow$/^fp32$"},
 	{"shaders/precision.glsl", "(1u << (drop - 1)) - 1u + ((u >> drop) & 1u)", "(1u << (drop - 1))", "kernels ^TestMatMulRounding$/^01_tiled$"},
 	{"shaders/precision.glsl", "UNITS = 16777216", "UNITS = 8388608", "kernels ^TestMatMulRounding$/^01_tiled$"},
 
@@ -138,6 +147,9 @@ var faults = []fault{
 	{"kernels/chunk.go", "most -= most % quantum", "most -= 0", "kernels ^TestRangeLimit$"},
 	{"kernels/colsum.go", "acc || i > 0)", "acc || i < 0)", "kernels ^TestRowwiseCut$"},
 	{"kernels/rmsnorm.go", "accW || i > 0)", "accW || i < 0)", "kernels ^TestRowwiseCut$"},
+	{"kernels/matmul.go", "o.AddRowSum = true, nil, nil, true", "o.AddRowSum = true, nil, nil, false", "kernels ^TestMatMulCut$"},
+	{"kernels/matmul.go", "sums := piece(*o.RowSum, r, 1)", "sums := piece(*o.RowSum, span{0, r.n}, 1)", "kernels ^TestMatMulCut$"},
+	{"kernels/matmulswiglu.go", "if value.Off = n; valueFirst {", "if value.Off = n; valueFirst && false {", "kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
 	{"kernels/rowwise.go", "v.rows = s.n\n", "v.rows = s.n\n\tv.off = 0\n", "kernels ^TestRowwiseCut$"},
 	{"kernels/attention.go", "float32(1 / math.Sqrt(float64(a.D)))", "float32(1 / math.Sqrt(float64(a.D+1)))", "kernels ^TestProperties$/^Attention$"},
 	{"kernels/flow.go", "float32(2 / float64(b*width))", "float32(1 / float64(b*width))", "kernels ^TestProperties$/^FlowLoss$"},
@@ -151,8 +163,11 @@ var faults = []fault{
 
 	// The tape.
 	{"autograd/linear.go", "t.give(r, y.Grad)", "", "autograd ^TestGradients$/^linear"},
-	{"autograd/linear.go", "kernels.MatMul(t.P, dw, dy, xs, kernels.MatMulOptions{TransA: true, Accumulate: acc})", "kernels.MatMul(t.P, dw, dy, xs, kernels.MatMulOptions{TransA: true, Accumulate: acc && false})", "autograd ^TestGradients$/^linear"},
+	{"autograd/linear.go", "o.Accumulate = acc\n", "", "autograd ^TestGradients$/^linear"},
+	{"autograd/linear.go", "o.RowSum, o.AddRowSum = &db, acc", "o.RowSum, o.AddRowSum = &db, acc && false", "autograd ^TestGradients$/^linear"},
 	{"autograd/linear.go", "kernels.ColSum(t.P, db, dy, acc)", "kernels.ColSum(t.P, db, dy, acc && false)", "autograd ^TestGradients$/^linear"},
+	{"autograd/swiglu.go", "t.weightGrads(w12, b12, dab, xs)", "t.weightGrads(w12, nil, dab, xs)", "autograd ^TestGradients$/^swiglu_mlp"},
+	{"autograd/swiglu.go", "kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst})\n\t\tt.weightGrads", "kernels.MatMulSwiGLUOptions{})\n\t\tt.weightGrads", "autograd ^TestGradients$/^swiglu_mlp"},
 	{"autograd/norm.go", "y.Grad, x.Value, w.Value, rstd, accX, accW)", "y.Grad, y.Value, w.Value, rstd, accX, accW)", "autograd ^TestGradients$/^rmsnorm"},
 	{"autograd/rope.go", "Interleaved: interleaved, Inverse: true", "Interleaved: interleaved", "autograd ^TestGradients$/^attention"},
 	{"autograd/attention.go", "kernels.AttentionBackward(t.P, dq, dk, dv,", "kernels.AttentionBackward(t.P, dk, dq, dv,", "autograd ^TestGradients$/^attention"},
