@@ -3,7 +3,6 @@
 package kernels
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -100,9 +99,6 @@ func AttentionTiers(info engine.Info, precision Precision) (names []string) {
 	return names
 }
 
-// attentionForce is the Tier that tests give to all calls that have none.
-var attentionForce string
-
 // chooseAttention returns the rung for a device, a precision and a head size.
 func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
 	find := func(name string) attentionRung {
@@ -111,7 +107,7 @@ func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
 		return attentionRungs[i]
 	}
 	runs := func(name string, precision Precision) bool { return find(name).runs(info, precision, a.D) }
-	if tier = chosenTier("Attention", info, "attention/", cmp.Or(tier, attentionForce), a.Precision, runs); tier != "" {
+	if tier = chosenTier("Attention", info, "attention/", tier, a.Precision, runs); tier != "" {
 		return find(tier)
 	}
 	switch {

@@ -22,9 +22,7 @@ func AttentionRuns(rung string, info engine.Info, precision Precision, D int) bo
 	return false
 }
 
-// WithAttention calls f while Attention and AttentionBackward record the rung of that name, whatever the device.
-func WithAttention(rung string, f func()) {
-	attentionForce = rung
-	defer func() { attentionForce = "" }()
-	f()
+// ChooseAttention returns the rung that a device is given.
+func ChooseAttention(info engine.Info, precision Precision, D int, tier string) string {
+	return chooseAttention(info, attention{D: D, Precision: precision}, tier).tier
 }

@@ -42,5 +42,18 @@ func WithCoopMatTile(i int, f func()) {
 
 func CoopMatTiles() int { return len(coopMatTiles) }
 
+// ChooseMatMul returns the rung that a device is given.
+func ChooseMatMul(info engine.Info, precision Precision, tier string) string {
+	return chooseMatMul(info, precision, tier).shader
+}
+
+// WithTiers calls f as if JITVK_TIER held a list.
+func WithTiers(list string, f func()) {
+	before := forced
+	forced = func() (map[string]bool, error) { return parseTiers(list) }
+	defer func() { forced = before }()
+	f()
+}
+
 // ParseTiers reads what JITVK_TIER holds.
 func ParseTiers(list string) (map[string]bool, error) { return parseTiers(list) }

@@ -58,14 +58,13 @@ func BenchmarkAttention(b *testing.B) {
 					}
 					qkv, dqkv := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width).Range, h.Output(c.b, c.t, 3*width).Range
 					o, do, lse := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.b*c.h*c.t), c.b, c.h, c.t)
-					kernels.WithAttention(rung, func() {
-						replay(b, func(p *engine.Program) {
-							if forward {
-								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
-							} else {
-								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
-							}
-						})
+					opt := kernels.AttentionOptions{Tier: rung}
+					replay(b, func(p *engine.Program) {
+						if forward {
+							kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+						} else {
+							kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+						}
 					})
 					flops := 2 * products * float64(c.b*c.h*c.t*c.t*c.d)
 					b.ReportMetric(flops/1e9*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
