@@ -47,6 +47,8 @@ var attentionRungs = []attentionRung{
 		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize == narrowLanes }, launchNarrow},
 	{"attention/02_shared", "attention/02_shared_fwd", "attention/02_shared_bwd_dq", "attention/02_shared_bwd_dkv",
 		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize%sharedSlices == 0 }, launchShared},
+	{"attention/03_coopmat", "attention/03_coopmat_fwd", "attention/03_coopmat_bwd_dq", "attention/03_coopmat_bwd_dkv",
+		hasAttentionFragment, launchCoopMat},
 }
 
 func anyHeads(engine.Info, Precision, int) bool { return true }
@@ -111,6 +113,8 @@ func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
 	switch {
 	case info.CPU() && runs("attention/01_narrow", a.Precision):
 		return find("attention/01_narrow")
+	case !info.CPU() && runs("attention/03_coopmat", a.Precision): // a CPU driver's matrix units are loops
+		return find("attention/03_coopmat")
 	case runs("attention/02_shared", a.Precision):
 		return find("attention/02_shared")
 	}
@@ -150,7 +154,7 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO, Rounding 
 // what a matrix unit does with half operands. Sums, softmax and lse are fp32.
 //
 // The kernels are the rungs of shaders/attention. A CPU driver with subgroups of 8 gets 01_narrow, every other device
-// 02_shared; JITVK_TIER names another.
+// 02_shared, and 03_coopmat for FP16 where it has the matrix unit; JITVK_TIER names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
 	rung := chooseAttention(p.Info(), a, opt.Tier)
