@@ -219,25 +219,42 @@ func cases() map[string]gradientCase {
 		}
 	}
 	for _, interleaved := range []bool{false, true} {
-		out[fmt.Sprintf("attention as the model has it, interleaved %v", interleaved)] = gradientCase{
-			params: [][]int{{3 * C, C}, {D}, {C, 3 * C}}, leaves: [][]int{rowShape},
-			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
-				qkv := t.Linear(x[0], p[0], nil, nil)
-				s := t.SiLU(qkv) // a use before the cut: it adds to what the views wrote
-				h := t.Heads(qkv, 3, H)
-				cos, sin := tables(r)
-				q := t.RoPE(t.RMSNorm(h[0], p[1], eps), cos, sin, interleaved)
-				k := t.RoPE(t.RMSNorm(h[1], p[1], eps), cos, sin, interleaved)
-				return t.Linear(s, p[2], nil, t.Reshape(t.Attention(q, k, h[2]), B, T, C))
-			},
-			ref: func(p, x [][]float64) []float64 {
-				qkv := refLinear(x[0], p[0], nil, nil, C)
-				q := refRoPE(refNorm(refPart(qkv, 0, 3, C), p[1]), cw, sw, interleaved)
-				k := refRoPE(refNorm(refPart(qkv, 1, 3, C), p[1]), cw, sw, interleaved)
-				o := make([]float64, B*T*C)
-				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D)
-				return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
-			},
+		for _, norm := range []string{"normrope", "derfrope", "rmsnorm and rope"} {
+			params := [][]int{{3 * C, C}, {D}, {C, 3 * C}}
+			if norm == "derfrope" {
+				params = [][]int{{3 * C, C}, {C}, {C, 3 * C}, {C}}
+			}
+			out[fmt.Sprintf("attention as the model has it, %s, interleaved %v", norm, interleaved)] = gradientCase{
+				params: params, leaves: [][]int{rowShape},
+				build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+					qkv := t.Linear(x[0], p[0], nil, nil)
+					s := t.SiLU(qkv) // a use before the cut: it adds to what the views wrote
+					h := t.Heads(qkv, 3, H)
+					cos, sin := tables(r)
+					turned := func(x *Var) *Var { // the weights are used twice, by q and by k
+						switch norm {
+						case "normrope":
+							return t.NormRoPE(x, p[1], cos, sin, eps, interleaved)
+						case "derfrope":
+							return t.DerfRoPE(x, p[1], p[3], cos, sin, interleaved)
+						}
+						return t.RoPE(t.RMSNorm(x, p[1], eps), cos, sin, interleaved)
+					}
+					return t.Linear(s, p[2], nil, t.Reshape(t.Attention(turned(h[0]), turned(h[1]), h[2]), B, T, C))
+				},
+				ref: func(p, x [][]float64) []float64 {
+					qkv := refLinear(x[0], p[0], nil, nil, C)
+					turned := func(i int) []float64 {
+						if norm == "derfrope" {
+							return refRoPE(refDerf(refPart(qkv, i, 3, C), p[1], p[3]), cw, sw, interleaved)
+						}
+						return refRoPE(refNorm(refPart(qkv, i, 3, C), p[1]), cw, sw, interleaved)
+					}
+					o := make([]float64, B*T*C)
+					ref.Attention(o, make([]float64, B*H*T), turned(0), turned(1), refPart(qkv, 2, 3, C), B, T, H, D)
+					return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
+				},
+			}
 		}
 	}
 	return out

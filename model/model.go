@@ -180,8 +180,7 @@ func (m *Model) block(t *autograd.Tape, w Weights, b string, x *autograd.Var) *a
 	s := x.Value.Shape
 	qkv := t.Linear(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, nil) // (B,T,3C)
 	h := t.Heads(qkv, 3, m.Heads)                                            // each (B,T,H,D)
-	q := t.RoPE(m.norm(t, w, b+"q_norm", h[0]), m.ropeCos, m.ropeSin, false)
-	k := t.RoPE(m.norm(t, w, b+"k_norm", h[1]), m.ropeCos, m.ropeSin, false)
+	q, k := m.normRoPE(t, w, b+"q_norm", h[0]), m.normRoPE(t, w, b+"k_norm", h[1])
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)
 
@@ -194,4 +193,12 @@ func (m *Model) norm(t *autograd.Tape, w Weights, name string, x *autograd.Var) 
 		return t.Derf(x, w[name+".alpha"], w[name+".shift"])
 	}
 	return t.RMSNorm(x, w[name+".weight"], normEps)
+}
+
+// normRoPE is norm and then RoPE, for queries and keys.
+func (m *Model) normRoPE(t *autograd.Tape, w Weights, name string, x *autograd.Var) *autograd.Var {
+	if m.Norm == "derf" {
+		return t.DerfRoPE(x, w[name+".alpha"], w[name+".shift"], m.ropeCos, m.ropeSin, false)
+	}
+	return t.NormRoPE(x, w[name+".weight"], m.ropeCos, m.ropeSin, normEps, false)
 }
