@@ -38,7 +38,7 @@ func NormRoPEBackward(p *engine.Program, dx, dw, dy, y, x, w, rstd, cos, sin Ten
 		x, dx, dy, y, rstd, rows := v[0].piece(s), v[1].piece(s), v[2].piece(s), v[3].piece(s), piece(rstd, s, H), s.n*H
 		delta := Temp(p, "normrope delta", s.n, H)
 		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()} // T 1: delta (tokens, H)
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, nil, delta.Write(), dy.Read(), y.Read())
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32)}, delta.Write(), dy.Read(), y.Read())
 
 		chunk := chunkRows(p, s.n)
 		part := Temp(p, "normrope dw", ceilDiv(s.n, chunk)*H, D)

@@ -160,8 +160,8 @@ func TestRowwiseCut(t *testing.T) {
 			kernels.DerfRoPE(p, outs[11].Tensor, xt.Tensor, wt, wt, tt, tt, false)
 			kernels.DerfRoPEBackward(p, outs[12].Tensor, da2.Tensor, ds2.Tensor, dyt.Tensor, xt.Tensor, wt, wt, tt, tt, false, false, false)
 			kernels.ColSum(p, db.Tensor, kernels.Tensor{Shape: []int{n, c}, Range: xt.Range, Ld: xt.Ld, Off: xt.Off}, false)
-			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
-			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
+			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
+			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
 		})
 		for i, o := range append(outs, dw, da, ds, db, dw2, da2, ds2) {
 			got := o.values(t)

@@ -31,6 +31,7 @@ void main() {
     // Column j of the tables; a and b, the pair's two channels.
     uint j = pair % half_, quarter = half_ / 2;
     uint a = pair / half_ * 2 * half_ + (INTERLEAVED ? 2 * j : (j < quarter ? j : j + quarter)), b = a + (INTERLEAVED ? 1 : quarter);
+    // Their slopes and shifts stay in registers all the way down the chunk.
     float alpha0 = alpha[a], alpha1 = alpha[b], shift0 = shift[a], shift1 = shift[b];
 
     uint t = first % T;  // counted up in the loop: a division a token would cost more
@@ -38,6 +39,7 @@ void main() {
         float c = cos_[t * half_ + j], s = sin_[t * half_ + j];
         uint at = offX + r * ldX, to = offY + r * ldY;
         float n0 = erf_(alpha0 * x[at + a] + shift0), n1 = erf_(alpha1 * x[at + b] + shift1);
+        // Both floats of the pair are this invocation's: what was normalised never goes to memory.
         y[to + a] = n0 * c - n1 * s;
         y[to + b] = n1 * c + n0 * s;
         t = t + 1 == T ? 0 : t + 1;
