@@ -12,7 +12,6 @@ func (t *Tape) NormRoPE(x, w *Var, cos, sin kernels.Tensor, eps float32, interle
 	in := []*Var{x, w}
 	s := x.Value.Shape
 	y := t.out("normrope", in, s...)
-	y.own = false // backward reads it
 	rstd := kernels.Temp(t.P, "rstd", s[:3]...)
 	kernels.NormRoPE(t.P, y.Value, rstd, x.Value, w.Value, cos, sin, eps, interleaved)
 

@@ -17,7 +17,8 @@ type RoPEOptions struct {
 
 // RoPE turns pairs of each head's floats by angles that depend on the token's place in the image: (y0, y1) =
 // (x0 cos - x1 sin, x1 cos + x0 sin) (Su et al., arXiv 2104.09864, on two axes). x, y (B,T,H,D), D a multiple of 4, tokens
-// may lie apart and y may be x; cos, sin (T, D/2) from RoPETablePost or RoPETablePaper.
+// may lie apart and y may be x; cos, sin (T, D/2) from RoPETablePost or RoPETablePaper. The models' queries and keys are
+// turned by the norm before it, NormRoPE or DerfRoPE; this is the plain step that BenchmarkNormRoPE holds those against.
 func RoPE(p *engine.Program, y, x, cos, sin Tensor, o RoPEOptions) {
 	v := ropeRows("RoPE", cos, sin, x, y)
 	T, D := x.Shape[1], x.Shape[3]
