@@ -10,7 +10,6 @@ func (t *Tape) Attention(q, k, v *Var) *Var {
 	in := []*Var{q, k, v}
 	s := q.Value.Shape
 	o := t.out("attention", in, s...)
-	o.own = false // backward reads it
 	lse := kernels.Temp(t.P, "lse", s[0], s[2], s[1])
 	kernels.Attention(t.P, o.Value, lse, q.Value, k.Value, v.Value, kernels.AttentionOptions{Precision: t.Precision})
 

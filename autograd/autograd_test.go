@@ -334,25 +334,39 @@ func cases() map[string]gradientCase {
 		}
 	}
 	for _, interleaved := range []bool{false, true} {
-		out[fmt.Sprintf("attention as the model has it, interleaved %v", interleaved)] = gradientCase{
-			params: [][]int{{3 * C, C}, {D}, {C, 3 * C}}, leaves: [][]int{rowShape},
-			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
-				qkv := t.Linear(x[0], p[0], nil, nil)
-				s := t.SiLU(qkv) // a use before the cut: it adds to what the views wrote
-				h := t.Heads(qkv, 3, H)
-				cos, sin := tables(r)
-				q := t.RoPE(t.RMSNorm(h[0], p[1], eps), cos, sin, interleaved)
-				k := t.RoPE(t.RMSNorm(h[1], p[1], eps), cos, sin, interleaved)
-				return t.Linear(s, p[2], nil, t.Reshape(t.Attention(q, k, h[2]), B, T, C))
-			},
-			ref: func(p, x [][]float64) []float64 {
-				qkv := refLinear(x[0], p[0], nil, nil, C)
-				q := refRoPE(refNorm(refPart(qkv, 0, 3, C), p[1]), cw, sw, interleaved)
-				k := refRoPE(refNorm(refPart(qkv, 1, 3, C), p[1]), cw, sw, interleaved)
-				o := make([]float64, B*T*C)
-				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D, nil)
-				return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
-			},
+		for _, norm := range []string{"normrope", "derfrope"} {
+			params := [][]int{{3 * C, C}, {D}, {C, 3 * C}}
+			if norm == "derfrope" {
+				params = [][]int{{3 * C, C}, {C}, {C, 3 * C}, {C}}
+			}
+			out[fmt.Sprintf("attention as the model has it, %s, interleaved %v", norm, interleaved)] = gradientCase{
+				params: params, leaves: [][]int{rowShape},
+				build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+					qkv := t.Linear(x[0], p[0], nil, nil)
+					s := t.SiLU(qkv) // a use before the cut: it adds to what the views wrote
+					h := t.Heads(qkv, 3, H)
+					cos, sin := tables(r)
+					turned := func(x *Var) *Var { // the weights are used twice, by q and by k
+						if norm == "derfrope" {
+							return t.DerfRoPE(x, p[1], p[3], cos, sin, interleaved)
+						}
+						return t.NormRoPE(x, p[1], cos, sin, eps, interleaved)
+					}
+					return t.Linear(s, p[2], nil, t.Reshape(t.Attention(turned(h[0]), turned(h[1]), h[2]), B, T, C))
+				},
+				ref: func(p, x [][]float64) []float64 {
+					qkv := refLinear(x[0], p[0], nil, nil, C)
+					turned := func(i int) []float64 {
+						if norm == "derfrope" {
+							return refRoPE(refDerf(refPart(qkv, i, 3, C), p[1], p[3]), cw, sw, interleaved)
+						}
+						return refRoPE(refNorm(refPart(qkv, i, 3, C), p[1]), cw, sw, interleaved)
+					}
+					o := make([]float64, B*T*C)
+					ref.Attention(o, make([]float64, B*H*T), turned(0), turned(1), refPart(qkv, 2, 3, C), B, T, H, D, nil)
+					return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
+				},
+			}
 		}
 	}
 	return out
@@ -474,17 +488,16 @@ func TestDump(t *testing.T) {
 	x := leaf(B, T, C)
 	qkv := tape.Linear(tape.RMSNorm(x, param("norm.weight", C), eps), param("qkv.weight", 3*C, C), nil, nil)
 	h := tape.Heads(qkv, 3, H)
-	q := tape.RoPE(tape.RMSNorm(h[0], param("q_norm.weight", D), eps), tensor(T, D/2), tensor(T, D/2), false)
+	q := tape.NormRoPE(h[0], param("q_norm.weight", D), tensor(T, D/2), tensor(T, D/2), eps, false)
 	o := tape.Reshape(tape.Attention(q, h[1], h[2]), B, T, C)
 	tape.Linear(o, param("proj.weight", C, C), param("proj.bias", C), x)
 	const want = `#0 rmsnorm (2,5,16) <- leaf(2,5,16) norm.weight(16)
 #1 linear (2,5,48) <- rmsnorm(2,5,16) qkv.weight(48,16)
 #2 heads 3x(2,5,2,8 ld 48 off 0) <- linear(2,5,48)
-#3 rmsnorm (2,5,2,8) <- linear[0](2,5,2,8 ld 48 off 0) q_norm.weight(8)
-#4 rope (2,5,2,8) <- rmsnorm(2,5,2,8)
-#5 attention (2,5,2,8) <- rope(2,5,2,8) linear[1](2,5,2,8 ld 48 off 16) linear[2](2,5,2,8 ld 48 off 32)
-#6 attention (2,5,16) <- attention(2,5,2,8)
-#7 linear (2,5,16) <- attention(2,5,16) proj.weight(16,16) proj.bias(16) leaf(2,5,16)
+#3 normrope (2,5,2,8) <- linear[0](2,5,2,8 ld 48 off 0) q_norm.weight(8)
+#4 attention (2,5,2,8) <- normrope(2,5,2,8) linear[1](2,5,2,8 ld 48 off 16) linear[2](2,5,2,8 ld 48 off 32)
+#5 attention (2,5,16) <- attention(2,5,2,8)
+#6 linear (2,5,16) <- attention(2,5,16) proj.weight(16,16) proj.bias(16) leaf(2,5,16)
 `
 	if got := tape.Dump(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -510,26 +523,6 @@ func TestMisusePanics(t *testing.T) {
 		"Seed where no gradient is needed": func(t *Tape, _ func(...int) *Var, tensor func(...int) kernels.Tensor) {
 			t.Seed(t.SiLU(t.Const(tensor(4))), tensor(4))
 		},
-		"RoPE of a parameter": func(t *Tape, _ func(...int) *Var, tensor func(...int) kernels.Tensor) {
-			t.RoPE(t.Param("w", tensor(B, T, H, D), tensor(B, T, H, D)), tensor(T, D/2), tensor(T, D/2), false)
-		},
-		"RoPE of a view": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
-			t.RoPE(t.Heads(t.SiLU(leaf(B, T, C)), 1, H)[0], tensor(T, D/2), tensor(T, D/2), false)
-		},
-		"RoPE of what an op has saved": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
-			x := t.SiLU(leaf(B, T, H, D))
-			t.SiLU(x)
-			t.RoPE(x, tensor(T, D/2), tensor(T, D/2), false)
-		},
-		"RoPE of attention's output": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
-			x := leaf(B, T, H, D)
-			t.RoPE(t.Attention(x, x, x), tensor(T, D/2), tensor(T, D/2), false)
-		},
-		"use after RoPE": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
-			x := t.SiLU(leaf(B, T, H, D))
-			t.RoPE(x, tensor(T, D/2), tensor(T, D/2), false)
-			t.SiLU(x)
-		},
 		"use after Heads": func(t *Tape, leaf func(...int) *Var, _ func(...int) kernels.Tensor) {
 			x := leaf(B, T, C)
 			t.Heads(x, 1, H)
@@ -550,6 +543,18 @@ func TestMisusePanics(t *testing.T) {
 		"attention of one thing with itself": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
 			x := leaf(B, T, H, D)
 			t.Seed(t.Attention(x, x, x), tensor(B, T, H, D))
+			t.Backward()
+		},
+		"normmodulate with scale used elsewhere": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x, w, scale := leaf(B, T, C), leaf(C), leaf(B, C)
+			y := t.NormModulate(x, w, scale, leaf(B, C), eps)
+			t.Seed(t.NormModulate(y, w, scale, leaf(B, C), eps), tensor(B, T, C))
+			t.Backward()
+		},
+		"derfrope with alpha used elsewhere": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x, alpha, table := leaf(B, T, H, D), leaf(C), tensor(T, D/2)
+			y := t.DerfRoPE(x, alpha, leaf(C), table, table, false)
+			t.Seed(t.DerfRoPE(y, alpha, leaf(C), table, table, false), tensor(B, T, H, D))
 			t.Backward()
 		},
 		"derf with alpha used elsewhere": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {

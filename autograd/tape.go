@@ -16,7 +16,7 @@
 // need no zeroing. The exception is give, which hands an upstream gradient on without a copy. A parameter that had no
 // contribution gets zeros.
 //
-// Two ops share memory with their input, which no later op may take then: RoPE turns it in place, Heads and Parts cut it into views.
+// Two ops share memory with their input, which no later op may take then: Heads and Parts cut it into views.
 //
 // Read tape.go first, then linear.go, then norm.go; every other op is one file of the same shape.
 package autograd
@@ -42,8 +42,6 @@ type Var struct {
 	cut    func(kernels.Tensor) kernels.Tensor
 	name   string
 
-	own  bool   // Value is memory that no backward reads and no other Var names, until an op takes it
-	used bool   // an op has taken it
 	gone string // why no op may take it any more
 }
 
@@ -107,7 +105,7 @@ func (t *Tape) Seed(y *Var, grad kernels.Tensor) {
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.Temp(t.P, op, shape...), name: op, own: true}
+	y := &Var{Value: kernels.Temp(t.P, op, shape...), name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}
@@ -129,13 +127,12 @@ func (t *Tape) push(y *Var, in []*Var, backward func()) {
 	}})
 }
 
-// take notes that an op takes vars. It panics where one has lost its memory to another op.
+// take panics where a var that an op takes has lost its memory to another op.
 func take(op string, in ...*Var) {
 	for _, x := range in {
 		if x.gone != "" {
 			panic(fmt.Sprintf("autograd: %s: %s%v was %s: no later op may take it", op, x.name, x.Value, x.gone))
 		}
-		x.used = true
 	}
 }
 

@@ -144,7 +144,7 @@ type attentionDKVPush struct {
 	Scale                                                                     float32
 }
 
-type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO, Rounding uint32 }
+type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 
 // Attention is o = softmax(q kᵀ/√D) v in each head, every token seeing every token, in one pass over the keys (Dao et al.,
 // arXiv 2205.14135); lse = log Σ exp(q kᵀ/√D) is what AttentionBackward needs to find the softmax again. o, q, k, v
@@ -188,8 +188,8 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
-		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset(), uint32(a.Precision)}
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, delta.Write(), do.Read(), o.Read())
+		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset()}
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, []uint32{uint32(a.Precision)}, delta.Write(), do.Read(), o.Read())
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}

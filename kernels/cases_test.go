@@ -25,6 +25,8 @@ var opCases = []opCase{
 	{"ConcatTimeBackward", drawConcatTimeBackward},
 	{"Derf", drawDerf},
 	{"DerfBackward", drawDerfBackward},
+	{"DerfRoPE", drawDerfRoPE},
+	{"DerfRoPEBackward", drawDerfRoPEBackward},
 	{"DropLabels", drawDropLabels},
 	{"DropTokens", drawDropTokens},
 	{"DropTokensBackward", drawDropTokensBackward},
@@ -46,6 +48,8 @@ var opCases = []opCase{
 	{"NoiseMix", drawNoiseMix},
 	{"NormModulate", drawNormModulate},
 	{"NormModulateBackward", drawNormModulateBackward},
+	{"NormRoPE", drawNormRoPE},
+	{"NormRoPEBackward", drawNormRoPEBackward},
 	{"Normal", drawNormal},
 	{"PrependTokens", drawPrependTokens},
 	{"PrependTokensBackward", drawPrependTokensBackward},
@@ -330,15 +334,58 @@ func drawDerfBackward(d draw) call {
 		ref: func(a, terms [][]float64) {
 			accumulate(a, terms, 3, func(a, terms [][]float64) {
 				ref.DerfBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], n/width, width)
-				for i, x := range a[4] {
-					c := i % width
-					u, size := a[5][c]*x+a[6][c], math.Abs(a[5][c]*x)+math.Abs(a[6][c])
-					// exp(-u²) is off by 2 |u| times what u is off by, which is three roundings of 6e-8 of its terms.
-					g := math.Abs(a[3][i]) * 2 / math.SqrtPi * math.Exp(-u*u) * (1 + 2*math.Abs(u)*size/25)
-					terms[0][i] = g * math.Abs(a[5][c])
-					terms[1][c] += g * math.Abs(x)
-					terms[2][c] += g
-				}
+				derfTerms(terms, absOf(a[3]), a[4], a[5], a[6])
+			})
+		}}
+}
+
+// derfTerms adds up the magnitudes of the terms of dx, dalpha and dshift, given those of dy.
+func derfTerms(terms [][]float64, dy, x, alpha, shift []float64) {
+	for i, x := range x {
+		c := i % len(alpha)
+		u, size := alpha[c]*x+shift[c], math.Abs(alpha[c]*x)+math.Abs(shift[c])
+		// exp(-u²) is off by 2 |u| times what u is off by, which is three roundings of 6e-8 of its terms.
+		g := dy[i] * 2 / math.SqrtPi * math.Exp(-u*u) * (1 + 2*math.Abs(u)*size/25)
+		terms[0][i] = g * math.Abs(alpha[c])
+		terms[1][c] += g * math.Abs(x)
+		terms[2][c] += g
+	}
+}
+
+func drawDerfRoPE(d draw) call {
+	x, rows, tables := drawQK(d)
+	interleaved, width := d.on("interleaved"), x.h*x.d
+	return call{args: append([]arg{rows(out("y", x.t*width, x.shape()...)), rows(in("x", d.normal("x", x.b*x.t*width, width), x.t*width, x.shape()...)),
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)}, tables...),
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.DerfRoPE(p, t[0], t[1], t[2], t[3], t[4], t[5], interleaved)
+		},
+		ref: func(a, terms [][]float64) {
+			size := make([]float64, len(a[0])) // of what is turned, with what Derf's may be off by
+			ref.Derf(size, a[1], a[2], a[3], x.b*x.t, width)
+			for i, v := range a[1] {
+				u, terms := a[2][i%width]*v+a[3][i%width], math.Abs(a[2][i%width]*v)+math.Abs(a[3][i%width])
+				size[i] = math.Abs(size[i]) + 2/math.SqrtPi*math.Exp(-u*u)*terms
+			}
+			copy(terms[0], x.turnedSize(size, a[4], a[5], interleaved))
+			ref.DerfRoPE(a[0], a[1], a[2], a[3], a[4], a[5], x.b, x.t, x.h, x.d, interleaved)
+		}}
+}
+
+func drawDerfRoPEBackward(d draw) call {
+	x, rows, tables := drawQK(d)
+	interleaved, accX, accW, width := d.on("interleaved"), d.on("accX"), d.on("accW"), x.h*x.d
+	n := x.b * x.t * width
+	return call{args: append([]arg{rows(gradient(d, "dx", accX, x.t*width, x.shape()...)), gradient(d, "dalpha", accW, 0, width), gradient(d, "dshift", accW, 0, width),
+		rows(in("dy", d.normal("dy", n, width), x.t*width, x.shape()...)), rows(in("x", d.normal("x", n, width), x.t*width, x.shape()...)),
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)}, tables...),
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.DerfRoPEBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], interleaved, accX, accW)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 3, func(a, terms [][]float64) {
+				ref.DerfRoPEBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d, interleaved)
+				derfTerms(terms, x.turnedSize(a[3], a[7], a[8], interleaved), a[4], a[5], a[6])
 			})
 		}}
 }
@@ -925,15 +972,80 @@ func drawRoPE(d draw) call {
 		ref: func(a, terms [][]float64) {
 			from := append([]float64{}, a[source]...)
 			ref.RoPE(a[0], from, a[2], a[3], x.b, x.t, x.h, x.d, o.Inverse, o.Interleaved)
-			// Both terms with one sign, in either float of the pair: a rotation of |x| by (|cos|, -|sin|) has it in the first, by
-			// (|cos|, |sin|) in the second.
-			c, s, size := absOf(a[2]), absOf(a[3]), absOf(from)
-			back := make([]float64, len(size))
-			ref.RoPE(terms[0], size, c, s, x.b, x.t, x.h, x.d, false, o.Interleaved)
-			ref.RoPE(back, size, c, s, x.b, x.t, x.h, x.d, true, o.Interleaved)
-			for i := range back {
-				terms[0][i] = max(terms[0][i], back[i])
-			}
+			copy(terms[0], x.turnedSize(from, a[2], a[3], o.Interleaved))
+		}}
+}
+
+// turnedSize returns for each float of x, turned, the sum of the magnitudes of its two terms. Both have one sign in either
+// float of a pair: a rotation of |x| by (|cos|, -|sin|) has it in the first, by (|cos|, |sin|) in the second.
+func (x heads) turnedSize(data, cos, sin []float64, interleaved bool) []float64 {
+	c, s, size := absOf(cos), absOf(sin), absOf(data)
+	out, back := make([]float64, len(size)), make([]float64, len(size))
+	ref.RoPE(out, size, c, s, x.b, x.t, x.h, x.d, false, interleaved)
+	ref.RoPE(back, size, c, s, x.b, x.t, x.h, x.d, true, interleaved)
+	for i := range back {
+		out[i] = max(out[i], back[i])
+	}
+	return out
+}
+
+// drawQK draws queries to normalise and turn, and the args that both directions have.
+func drawQK(d draw) (x heads, rows func(arg) arg, tables []arg) {
+	x = heads{rapidInt(d, "B", 1, 3), d.size("T", 33), rapidInt(d, "H", 1, 3), 4 * d.size("D/4", 17)}
+	n := x.t * x.d / 2
+	return x, func(a arg) arg { return a.rowsOf(d, x.h*x.d, 1) }, []arg{
+		in("cos", d.normal("cos", n, x.d/2), 0, x.t, x.d/2), in("sin", d.normal("sin", n, x.d/2), 0, x.t, x.d/2)}
+}
+
+func drawNormRoPE(d draw) call {
+	x, rows, tables := drawQK(d)
+	eps, interleaved := pickFrom(d, "eps", float32(1e-6), 0.1), d.on("interleaved")
+	perRow := x.t * x.h * x.d
+	return call{args: append([]arg{rows(out("y", perRow, x.shape()...)), out("rstd", x.t*x.h, x.b, x.t, x.h),
+		rows(in("x", d.values("x", x.b*perRow, x.h*x.d, 1e-12, 1e12), perRow, x.shape()...)), in("w", d.normal("w", x.d, x.d), 0, x.d)}, tables...),
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormRoPE(p, t[0], t[1], t[2], t[3], t[4], t[5], eps, interleaved)
+		},
+		ref: func(a, terms [][]float64) {
+			n := make([]float64, len(a[0]))
+			ref.RMSNorm(n, a[1], a[2], a[3], x.b*x.t*x.h, x.d, float64(eps))
+			copy(terms[0], x.turnedSize(n, a[4], a[5], interleaved))
+			ref.NormRoPE(a[0], a[1], a[2], a[3], a[4], a[5], x.b, x.t, x.h, x.d, float64(eps), interleaved)
+		}}
+}
+
+func drawNormRoPEBackward(d draw) call {
+	x, rows, tables := drawQK(d)
+	eps, interleaved, accX, accW := pickFrom(d, "eps", 1e-6, 0.1), d.on("interleaved"), d.on("accX"), d.on("accW")
+	perRow, n := x.t*x.h*x.d, x.b*x.t*x.h
+	data, w := d.normal("x", n*x.d, x.h*x.d), d.normal("w", x.d, x.d)
+	y, rstd := make([]float64, n*x.d), make([]float64, n)
+	ref.NormRoPE(y, rstd, kerneltest.Widen(data), kerneltest.Widen(w), kerneltest.Widen(tables[0].data), kerneltest.Widen(tables[1].data), x.b, x.t, x.h, x.d, eps, interleaved)
+	return call{args: append([]arg{rows(gradient(d, "dx", accX, perRow, x.shape()...)), gradient(d, "dw", accW, 0, x.d),
+		rows(in("dy", d.normal("dy", n*x.d, x.h*x.d), perRow, x.shape()...)), rows(in("y", narrowed(y), perRow, x.shape()...)),
+		rows(in("x", data, perRow, x.shape()...)), in("w", w, 0, x.d), in("rstd", narrowed(rstd), x.t*x.h, x.b, x.t, x.h)}, tables...),
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormRoPEBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], interleaved, accX, accW)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
+				ref.NormRoPEBackward(a[0], a[1], a[2], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d, interleaved)
+				g := x.turnedSize(a[2], a[7], a[8], interleaved)
+				norm := make([]float64, len(a[4]))
+				ref.RMSNorm(norm, make([]float64, n), a[4], a[5], n, x.d, eps)
+				size := x.turnedSize(norm, a[7], a[8], interleaved) // of y
+				for r := range n {
+					delta, s := 0.0, a[6][r]
+					for i := range x.d {
+						delta += math.Abs(a[2][r*x.d+i]) * size[r*x.d+i]
+					}
+					for i := range x.d {
+						at := r*x.d + i
+						terms[0][at] = s * (math.Abs(a[5][i])*g[at] + math.Abs(a[4][at])*s*delta/float64(x.d))
+						terms[1][i] += g[at] * math.Abs(a[4][at]) * s
+					}
+				}
+			})
 		}}
 }
 

@@ -56,9 +56,15 @@ func flat(p *engine.Program, op string, record func(n int, ts []Tensor), ts ...T
 	}
 }
 
+// gpuShapes, when set, has a CPU driver take the workgroups that GPUs take. Tests set it.
+var gpuShapes bool
+
+// narrow reports whether workgroups are a subgroup each, as a CPU driver wants them.
+func narrow(p *engine.Program) bool { return p.Info().CPU() && !gpuShapes }
+
 // blockSize returns how many elements one workgroup of an elementwise shader owns.
 func blockSize(p *engine.Program) int {
-	if p.Info().CPU() {
+	if narrow(p) {
 		return localSize(p) * 128
 	}
 	return localSize(p) * 4
@@ -79,7 +85,7 @@ func single(p *engine.Program, shader string, n int, push any, spec []uint32, bi
 
 // localSize returns the invocations of one workgroup of an elementwise shader.
 func localSize(p *engine.Program) int {
-	if p.Info().CPU() {
+	if narrow(p) {
 		return p.Info().SubgroupSize
 	}
 	return 256

@@ -4,3 +4,6 @@ package kernels
 
 // SetRangeLimit makes ops cut their tensors as if a binding reached no further than so many bytes; 0: the device's own.
 func SetRangeLimit(bytes int64) { rangeLimit = bytes }
+
+// SetGPUShapes has ops take the workgroups that GPUs take, on a CPU driver, too.
+func SetGPUShapes(on bool) { gpuShapes = on }

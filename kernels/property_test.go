@@ -41,6 +41,7 @@ type arg struct {
 type call struct {
 	args  []arg
 	tier  string
+	wide  bool             // with the workgroups of a GPU, whatever the device
 	bound kerneltest.Bound // Rel 1e-5 and a floor for what underflows, unless given
 	run   func(p *engine.Program, t []kernels.Tensor)
 	// ref is given the args as float64, what is not there as zeros. It leaves what the op leaves, and in terms what
@@ -249,6 +250,7 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 			limit = max(limit, int64(max(len(a.data), len(a.words), (kernels.Tensor{Shape: a.shape}).Len()))*4/3)
 		}
 	}
+	c.wide = d.on("workgroups of a GPU")
 	tensors := c.execute(t, &limit)
 
 	wide, terms := make([][]float64, len(c.args)), make([][]float64, len(c.args))
@@ -354,6 +356,8 @@ func (c call) execute(t *failure, limit *int64) []rowTensor {
 	run := func() (fits bool) {
 		kernels.SetRangeLimit(*limit)
 		defer kernels.SetRangeLimit(0)
+		kernels.SetGPUShapes(c.wide)
+		defer kernels.SetGPUShapes(false)
 		defer func() {
 			if r := recover(); r != nil {
 				if s, ok := r.(string); !ok || *limit == 0 || !strings.Contains(s, "a binding") {

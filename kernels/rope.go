@@ -4,6 +4,7 @@ package kernels
 
 import (
 	"math"
+	"slices"
 
 	"jitvk/engine"
 )
@@ -16,22 +17,30 @@ type RoPEOptions struct {
 
 // RoPE turns pairs of each head's floats by angles that depend on the token's place in the image: (y0, y1) =
 // (x0 cos - x1 sin, x1 cos + x0 sin) (Su et al., arXiv 2104.09864, on two axes). x, y (B,T,H,D), D a multiple of 4, tokens
-// may lie apart and y may be x; cos, sin (T, D/2) from RoPETablePost or RoPETablePaper.
+// may lie apart and y may be x; cos, sin (T, D/2) from RoPETablePost or RoPETablePaper. The models' queries and keys are
+// turned by the norm before it, NormRoPE or DerfRoPE; this is the plain step that BenchmarkNormRoPE holds those against.
 func RoPE(p *engine.Program, y, x, cos, sin Tensor, o RoPEOptions) {
-	check(len(x.Shape) == 4 && len(y.Shape) == 4, "RoPE", "y %v, x %v: (B,T,H,D) wanted", y, x)
+	v := ropeRows("RoPE", cos, sin, x, y)
 	T, D := x.Shape[1], x.Shape[3]
-	xv, yv := viewRows("RoPE", x, 2), viewRows("RoPE", y, 2)
-	for i := range x.Shape {
-		check(x.Shape[i] == y.Shape[i], "RoPE", "y %v, x %v: one shape wanted", y, x)
-	}
-	check(D%4 == 0 && same("RoPE", cos, sin) == T*D/2, "RoPE", "x %v, cos %v, sin %v: D a multiple of 4 and tables (%d,%d) wanted", x, cos, sin, T, D/2)
-	for _, s := range spans(p, "RoPE", xv.rows, T, xv.ld, yv.ld) {
-		x, y, chunk := xv.piece(s), yv.piece(s), chunkRows(p, s.n)
+	for _, s := range spans(p, "RoPE", v[0].rows, T, v[0].ld, v[1].ld) {
+		x, y, chunk := v[0].piece(s), v[1].piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, T, Pairs, Half, LdX, OffX, LdY, OffY, Chunk uint32 }{
 			uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
 		downColumns(p, "rope", s.n, x.width/2, chunk, 3*float64(s.n*x.width), push, []uint32{flag(o.Inverse), flag(o.Interleaved)},
 			y.Write(), x.Read(), cos.Read(), sin.Read())
 	}
+}
+
+// ropeRows returns the tokens of heads tensors of one shape (B,T,H,D), D a multiple of 4, after a look that the tables are
+// theirs.
+func ropeRows(op string, cos, sin Tensor, ts ...Tensor) (v []rowView) {
+	for _, t := range ts {
+		check(len(t.Shape) == 4 && slices.Equal(t.Shape, ts[0].Shape) && t.Shape[3]%4 == 0, op, "%v: one shape (B,T,H,D) wanted, D a multiple of 4", ts)
+		v = append(v, viewRows(op, t, 2))
+	}
+	T, D := ts[0].Shape[1], ts[0].Shape[3]
+	check(same(op, cos, sin) == T*D/2, op, "x %v, cos %v, sin %v: tables (%d,%d) wanted", ts[0], cos, sin, T, D/2)
+	return v
 }
 
 // RoPETablePost returns the tables (T, D/2), T = grid², of the post's notebook: a token's position is its patch's centre in

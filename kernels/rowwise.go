@@ -56,16 +56,16 @@ func headRows(op string, x Tensor, width int) (v rowView, heads int) {
 
 // acrossRows records a shader that gives each of n rows one subgroup, or one invocation on a CPU driver, where a load
 // costs the same however far apart the lanes' words are and sums across lanes do not pay. Constant 0 is the workgroup's
-// size, constant 1 says which.
-func acrossRows(p *engine.Program, shader string, n int, flops float64, push any, bind ...engine.Binding) {
+// size, constant 1 says which; constants from 2 on are the shader's own.
+func acrossRows(p *engine.Program, shader string, n int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
 	rows, local, shared := rowsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared)}, Groups: grid(ceilDiv(n, rows)),
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), flag(shared)}, spec...), Groups: grid(ceilDiv(n, rows)),
 		Push: push, Bind: bind, FLOPs: flops})
 }
 
 // rowsPerGroup returns how many rows a workgroup of acrossRows owns, its size, and whether a subgroup shares a row.
 func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
-	if p.Info().CPU() {
+	if narrow(p) {
 		return p.Info().SubgroupSize, p.Info().SubgroupSize, false
 	}
 	return 4, 4 * p.Info().SubgroupSize, true
@@ -81,7 +81,7 @@ func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops
 
 // columnsPerGroup returns how many columns a workgroup of downColumns owns.
 func columnsPerGroup(p *engine.Program) int {
-	if p.Info().CPU() {
+	if narrow(p) {
 		return p.Info().SubgroupSize
 	}
 	return 64
@@ -91,7 +91,7 @@ func columnsPerGroup(p *engine.Program) int {
 // equally long; on a CPU driver more, since there a workgroup costs as much as a hundred elements.
 func chunkRows(p *engine.Program, n int) int {
 	chunk := max(16, int(math.Sqrt(float64(n))), ceilDiv(n, 65535))
-	if p.Info().CPU() {
+	if narrow(p) {
 		chunk = max(chunk, 128)
 	}
 	return chunk

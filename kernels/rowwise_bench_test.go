@@ -4,9 +4,12 @@ package kernels_test
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"jitvk/engine"
 	"jitvk/kernels"
@@ -15,8 +18,16 @@ import (
 
 // replay times a program: build, then submit and wait, b.N times.
 func replay(b *testing.B, record func(p *engine.Program)) {
+	run := replayer(b, record)
+	for b.Loop() {
+		run()
+	}
+}
+
+// replayer builds a program and returns what submits it and waits; it has run once, since a CPU driver compiles then.
+func replayer(b *testing.B, record func(p *engine.Program)) func() {
 	p := engine.NewProgram(kerneltest.Device(b), b.Name())
-	defer p.Close()
+	b.Cleanup(p.Close)
 	record(p)
 	if err := p.Build(); err != nil {
 		b.Fatal(err)
@@ -30,10 +41,8 @@ func replay(b *testing.B, record func(p *engine.Program)) {
 			b.Fatal(err)
 		}
 	}
-	run() // a CPU driver compiles at the first run
-	for b.Loop() {
-		run()
-	}
+	run()
+	return run
 }
 
 // BenchmarkAttention reports the rate by the usual count: 2 products of T x T x D forward and 5 backward, whatever a shader
@@ -70,6 +79,69 @@ func BenchmarkAttention(b *testing.B) {
 					b.ReportMetric(flops/1e9*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 				})
 			}
+		}
+	}
+}
+
+// BenchmarkNormRoPE runs a norm and RoPE, and then the two in one pass, by turns, for q and k as views of one projection; it
+// reports how many times faster the one pass is, by medians.
+func BenchmarkNormRoPE(b *testing.B) {
+	for _, c := range []struct {
+		preset     string
+		b, t, h, d int
+	}{{"quick", 32, 25, 2, 64}, {"tiny", 16, 64, 4, 32}, {"faces64", 16, 64, 6, 64}, {"blog256", 4, 441, 12, 64}} {
+		h, rnd, width := kerneltest.New(b), kerneltest.NewRand(1), c.h*c.d
+		n, shape := c.b*c.t*width, []int{c.b, c.t, c.h, c.d}
+		qkv, dqkv, table := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width), h.Output(c.b, c.t, 3*width), h.Input(slices.Repeat([]float32{math.Sqrt2 / 2}, c.t*c.d/2), c.t, c.d/2)
+		y, dy, w, a := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.d), c.d), h.Input(rnd.Normal(width), width)
+		dw, da, ds, rstd := h.Output(c.d), h.Output(width), h.Output(width), h.Input(rnd.Normal(n/c.d), n/c.d)
+		view := func(x kernels.Tensor, i int) kernels.Tensor {
+			return kernels.Tensor{Shape: shape, Range: x.Range, Ld: 3 * width, Off: i * width}
+		}
+		back := kernels.RoPEOptions{Inverse: true}
+		for name, ways := range map[string][2]func(p *engine.Program, x, dx kernels.Tensor){
+			"rms/fwd": {func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.RMSNorm(p, y, rstd, x, w, 1e-6)
+				kernels.RoPE(p, y, y, table, table, kernels.RoPEOptions{})
+			}, func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.NormRoPE(p, y, rstd, x, w, table, table, 1e-6, false)
+			}},
+			"rms/bwd": {func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.RoPE(p, dy, dy, table, table, back)
+				kernels.RMSNormBackward(p, dx, dw, dy, x, w, rstd, false, false)
+			}, func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.NormRoPEBackward(p, dx, dw, dy, y, x, w, rstd, table, table, false, false, false)
+			}},
+			"derf/fwd": {func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.Derf(p, y, x, a, a)
+				kernels.RoPE(p, y, y, table, table, kernels.RoPEOptions{})
+			}, func(p *engine.Program, x, dx kernels.Tensor) { kernels.DerfRoPE(p, y, x, a, a, table, table, false) }},
+			"derf/bwd": {func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.RoPE(p, dy, dy, table, table, back)
+				kernels.DerfBackward(p, dx, da, ds, dy, x, a, a, false, false)
+			}, func(p *engine.Program, x, dx kernels.Tensor) {
+				kernels.DerfRoPEBackward(p, dx, da, ds, dy, x, a, a, table, table, false, false, false)
+			}},
+		} {
+			b.Run(name+"/"+c.preset, func(b *testing.B) {
+				var took [2][]float64
+				var runs [2]func()
+				for i, record := range ways {
+					runs[i] = replayer(b, func(p *engine.Program) {
+						record(p, view(qkv, 0), view(dqkv, 0))
+						record(p, view(qkv, 1), view(dqkv, 1))
+					})
+				}
+				for b.Loop() {
+					for i, run := range runs {
+						start := time.Now()
+						run()
+						took[i] = append(took[i], time.Since(start).Seconds())
+					}
+				}
+				median := func(x []float64) float64 { slices.Sort(x); return x[len(x)/2] }
+				b.ReportMetric(median(took[0])/median(took[1]), "ratio")
+			})
 		}
 	}
 }

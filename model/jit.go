@@ -97,8 +97,8 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 
 	qkv := m.linear(t, w, b+"attn.qkv", t.NormModulate(x, w[b+"norm1.weight"], mod[1], mod[0], normEps), nil) // (B,T,3C)
 	h := t.Heads(qkv, 3, m.Heads)                                                                             // each (B,T,H,D)
-	q := t.RoPE(t.RMSNorm(h[0], w[b+"attn.q_norm.weight"], normEps), r.cos, r.sin, true)
-	k := t.RoPE(t.RMSNorm(h[1], w[b+"attn.k_norm.weight"], normEps), r.cos, r.sin, true)
+	q := t.NormRoPE(h[0], w[b+"attn.q_norm.weight"], r.cos, r.sin, normEps, true)
+	k := t.NormRoPE(h[1], w[b+"attn.k_norm.weight"], r.cos, r.sin, normEps, true)
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	if o = m.linear(t, w, b+"attn.proj", o, nil); dropout != nil {
 		o = dropout(o, 0)

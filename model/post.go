@@ -67,8 +67,7 @@ func (m *Model) postBlock(t *autograd.Tape, w Weights, b string, x *autograd.Var
 	s := x.Value.Shape
 	qkv := t.Linear(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, nil) // (B,T,3C)
 	h := t.Heads(qkv, 3, m.Heads)                                            // each (B,T,H,D)
-	q := t.RoPE(m.norm(t, w, b+"q_norm", h[0]), m.rope.cos, m.rope.sin, false)
-	k := t.RoPE(m.norm(t, w, b+"k_norm", h[1]), m.rope.cos, m.rope.sin, false)
+	q, k := m.normRoPE(t, w, b+"q_norm", h[0]), m.normRoPE(t, w, b+"k_norm", h[1])
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)
 
@@ -80,6 +79,14 @@ func (m *Model) norm(t *autograd.Tape, w Weights, name string, x *autograd.Var) 
 		return t.Derf(x, w[name+".alpha"], w[name+".shift"])
 	}
 	return t.RMSNorm(x, w[name+".weight"], normEps)
+}
+
+// normRoPE is norm and then RoPE, for queries and keys.
+func (m *Model) normRoPE(t *autograd.Tape, w Weights, name string, x *autograd.Var) *autograd.Var {
+	if m.Norm == "derf" {
+		return t.DerfRoPE(x, w[name+".alpha"], w[name+".shift"], m.rope.cos, m.rope.sin, false)
+	}
+	return t.NormRoPE(x, w[name+".weight"], m.rope.cos, m.rope.sin, normEps, false)
 }
 
 func (c Config) postMACs() float64 {

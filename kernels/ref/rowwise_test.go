@@ -102,6 +102,32 @@ func TestRoPEGradients(t *testing.T) {
 	}
 }
 
+func TestNormRoPEGradients(t *testing.T) {
+	const b, T, h, d, eps = 2, 3, 2, 8, 0.1
+	for _, interleaved := range []bool{false, true} {
+		x, w, dy, cos, sin := normals(1, b*T*h*d), normals(2, d), normals(3, b*T*h*d), normals(4, T*d/2), normals(5, T*d/2)
+		y, rstd, dx, dw := make([]float64, len(x)), make([]float64, b*T*h), make([]float64, len(x)), make([]float64, d)
+		forward := func() []float64 {
+			ref.NormRoPE(y, rstd, x, w, cos, sin, b, T, h, d, eps, interleaved)
+			return y
+		}
+		forward()
+		ref.NormRoPEBackward(dx, dw, dy, x, w, rstd, cos, sin, b, T, h, d, interleaved)
+		checkGradients(t, dy, forward, param{"x", x, dx}, param{"w", w, dw})
+	}
+}
+
+func TestDerfRoPEGradients(t *testing.T) {
+	const b, T, h, d = 2, 3, 2, 8
+	for _, interleaved := range []bool{false, true} {
+		x, alpha, shift, dy, cos, sin := normals(1, b*T*h*d), normals(2, h*d), normals(3, h*d), normals(4, b*T*h*d), normals(5, T*d/2), normals(6, T*d/2)
+		y, dx, da, ds := make([]float64, len(x)), make([]float64, len(x)), make([]float64, h*d), make([]float64, h*d)
+		ref.DerfRoPEBackward(dx, da, ds, dy, x, alpha, shift, cos, sin, b, T, h, d, interleaved)
+		forward := func() []float64 { ref.DerfRoPE(y, x, alpha, shift, cos, sin, b, T, h, d, interleaved); return y }
+		checkGradients(t, dy, forward, param{"x", x, dx}, param{"alpha", alpha, da}, param{"shift", shift, ds})
+	}
+}
+
 func TestColSumGradient(t *testing.T) {
 	const n, c = 5, 3 // y = x + bias, so dbias is the column sum
 	bias, dy, db, y := normals(1, c), normals(2, n*c), make([]float64, c), make([]float64, n*c)

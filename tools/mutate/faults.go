@@ -101,6 +101,21 @@ var faults = []fault{
 	{"shaders/unfold.comp", "CHANNEL_LAST ? k / IMG_C : k % (PATCH * PATCH)", "k % (PATCH * PATCH)", "kernels ^TestProperties$/^Unfold$"},
 	{"shaders/unfold.comp", "t % across * STRIDE + j", "t % across * PATCH + j", "kernels ^TestProperties$/^Unfold$"},
 
+	// Norms of queries and keys, with RoPE.
+	{"shaders/normrope_fwd.comp", "token % T * half_", "token * half_", "kernels ^TestProperties$/^NormRoPE$"},
+	{"shaders/normrope_fwd.comp", "j < quarter ? j : j + quarter", "j", "kernels ^TestProperties$/^NormRoPE$"},
+	{"shaders/normrope_fwd.comp", "if (SPREAD) sum = subgroupAdd(sum);", "", "kernels ^TestProperties$/^NormRoPE$"},
+	{"shaders/normrope_bwd.comp", "g0 = y0 * c + y1 * s", "g0 = y0 * c - y1 * s", "kernels ^TestProperties$/^NormRoPEBackward$"},
+	{"shaders/normrope_bwd.comp", "delta[row] * scale / float(2 * half_)", "delta[row] / float(2 * half_)", "kernels ^TestProperties$/^NormRoPEBackward$"},
+	{"shaders/normrope_bwd.comp", "uint part = gl_WorkGroupID.y * pairs * 2 + base;", "uint part = gl_WorkGroupID.y * pairs * 2;", "kernels ^TestProperties$/^NormRoPEBackward$"},
+	{"kernels/normrope.go", "accW || i > 0)", "accW || i < 0)", "kernels ^TestRowwiseCut$"},
+	{"autograd/normrope.go", "y.Grad, y.Value, x.Value, w.Value,", "y.Grad, x.Value, x.Value, w.Value,", "autograd ^TestGradients$/^attention"},
+	{"shaders/derfrope_fwd.comp", "alpha1 * x[at + b] + shift1", "alpha1 * x[at + b] + shift0", "kernels ^TestProperties$/^DerfRoPE$"},
+	{"shaders/derfrope_bwd.comp", "vec2(d.y, -d.x) * s", "vec2(-d.y, d.x) * s", "kernels ^TestProperties$/^DerfRoPEBackward$"},
+	{"shaders/derfrope_bwd.comp", "dshift_part[part + b] = dshift.y;", "dshift_part[part + b] = dshift.x;", "kernels ^TestProperties$/^DerfRoPEBackward$"},
+	{"kernels/derfrope.go", "colSum(p, dalpha, viewRows(op, partA, 1), accW || i > 0)", "colSum(p, dalpha, viewRows(op, partA, 1), accW)", "kernels ^TestRowwiseCut$"},
+	{"autograd/derfrope.go", "sin, interleaved, accX, accW)", "sin, interleaved, accX, false)", "autograd ^TestGradients$/^attention"},
+
 	// RMSNorm with modulation.
 	{"shaders/normmodulate_fwd.comp", "* (1.0 + scale[a + c])", "* scale[a + c]", "kernels ^TestProperties$/^NormModulate$"},
 	{"shaders/normmodulate_fwd.comp", "b = offShift + image * ldShift;", "b = offShift;", "kernels ^TestProperties$/^NormModulate$"},
@@ -182,9 +197,8 @@ var faults = []fault{
 	{"autograd/linear.go", "o.RowSum, o.AddRowSum = &db, acc", "o.RowSum, o.AddRowSum = &db, acc && false", "autograd ^TestGradients$/^linear"},
 	{"autograd/linear.go", "kernels.ColSum(t.P, db, dy, acc)", "kernels.ColSum(t.P, db, dy, acc && false)", "autograd ^TestGradients$/^linear"},
 	{"autograd/swiglu.go", "t.weightGrads(w12, b12, dab, xs)", "t.weightGrads(w12, nil, dab, xs)", "autograd ^TestGradients$/^swiglu_mlp"},
-	{"autograd/swiglu.go", "kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst})\n\t\tt.weightGrads", "kernels.MatMulSwiGLUOptions{})\n\t\tt.weightGrads", "autograd ^TestGradients$/^swiglu_mlp"},
+	{"autograd/swiglu.go", "kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})\n\t\tt.weightGrads", "kernels.MatMulSwiGLUOptions{Precision: t.Precision})\n\t\tt.weightGrads", "autograd ^TestGradients$/^swiglu_mlp"},
 	{"autograd/norm.go", "y.Grad, x.Value, w.Value, rstd, accX, accW)", "y.Grad, y.Value, w.Value, rstd, accX, accW)", "autograd ^TestGradients$/^rmsnorm"},
-	{"autograd/rope.go", "Interleaved: interleaved, Inverse: true", "Interleaved: interleaved", "autograd ^TestGradients$/^attention"},
 	{"autograd/attention.go", "kernels.AttentionBackward(t.P, dq, dk, dv,", "kernels.AttentionBackward(t.P, dk, dq, dv,", "autograd ^TestGradients$/^attention"},
 	{"autograd/time.go", "kernels.ConcatTimeBackward(t.P, dx, de, y.Grad, accX, accE)", "kernels.ConcatTimeBackward(t.P, dx, de, y.Grad, accX, accE && false)", "autograd ^TestGradients$/^time"},
 	{"autograd/tape.go", "kernels.Add(t.P, grad, grad, g)", "t.P.Copy(grad.Range, g.Range)", "autograd ^TestGradients$"},

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// NormRoPE is RoPE of RMSNorm in one pass, for queries and keys: n = w x rstd with rstd = 1/sqrt(mean(x²) + eps) of a head's
+// floats, whose pairs are then turned by the token's angles. x, y (B,T,H,D), tokens may lie apart; w (D); rstd (B,T,H);
+// cos, sin (T, D/2) and interleaved as RoPE has them.
+func NormRoPE(p *engine.Program, y, rstd, x, w, cos, sin Tensor, eps float32, interleaved bool) {
+	const op = "NormRoPE"
+	finite(op, eps)
+	v := ropeRows(op, cos, sin, x, y)
+	T, H, D := x.Shape[1], x.Shape[2], x.Shape[3]
+	check(w.Contiguous() && w.Len() == D && rstd.Contiguous() && rstd.Len() == v[0].rows*H, op, "x %v, w %v, rstd %v: w (%d), rstd (%d) wanted", x, w, rstd, D, v[0].rows*H)
+	for _, s := range spans(p, op, v[0].rows, T, v[0].ld, v[1].ld, H) {
+		x, y, rows := v[0].piece(s), v[1].piece(s), s.n*H
+		push := struct {
+			Rows, Heads, T, Half, LdX, OffX, LdY, OffY uint32
+			Eps                                        float32
+		}{uint32(rows), uint32(H), uint32(T), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), eps}
+		acrossRows(p, "normrope_fwd", rows, 7*float64(rows*D), push, []uint32{flag(interleaved)},
+			y.Write(), piece(rstd, s, H).Write(), x.Read(), w.Read(), cos.Read(), sin.Read())
+	}
+}
+
+// NormRoPEBackward is dx = rstd (w g - x rstd delta / D) and dw = Σ over tokens and heads of g x rstd, where g is dy turned
+// back and delta = Σ dy y of the row; dw in two passes. delta is RMSNorm's Σ g w x rstd: a rotation taken from one factor of a
+// sum of products and put into the other leaves it alone. So that sum needs neither tables nor weights, but y, which
+// attention keeps anyway. Shapes as for NormRoPE; dx, dy, y like x, dw like w.
+func NormRoPEBackward(p *engine.Program, dx, dw, dy, y, x, w, rstd, cos, sin Tensor, interleaved, accX, accW bool) {
+	const op = "NormRoPEBackward"
+	v := ropeRows(op, cos, sin, x, dx, dy, y)
+	T, H, D := x.Shape[1], x.Shape[2], x.Shape[3]
+	check(same(op, w, dw) == D && rstd.Contiguous() && rstd.Len() == v[0].rows*H, op,
+		"x %v, w %v, dw %v, rstd %v: w, dw (%d), rstd (%d) wanted", x, w, dw, rstd, D, v[0].rows*H)
+	for i, s := range spans(p, op, v[0].rows, T, v[0].ld, v[1].ld, v[2].ld, v[3].ld, H) {
+		x, dx, dy, y, rstd, rows := v[0].piece(s), v[1].piece(s), v[2].piece(s), v[3].piece(s), piece(rstd, s, H), s.n*H
+		delta := Temp(p, "normrope delta", s.n, H)
+		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()} // T 1: delta (tokens, H)
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32)}, delta.Write(), dy.Read(), y.Read())
+
+		chunk := chunkRows(p, s.n)
+		part := Temp(p, "normrope dw", ceilDiv(s.n, chunk)*H, D)
+		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2),
+			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
+		downColumns(p, "normrope_bwd", s.n, x.width/2, chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved)},
+			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), delta.Read(), cos.Read(), sin.Read())
+		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
+	}
+}
