@@ -24,9 +24,15 @@ func (m *Model) Flow(t *autograd.Tape, x, step kernels.Tensor) (z, tau *autograd
 }
 
 // Train records the forward and backward pass of the loss on a batch x: afterwards the gradients lie where w was bound.
-func (m *Model) Train(t *autograd.Tape, w Weights, loss, x, step kernels.Tensor) {
+// labels (B), nil for none, are dropped at random as Config.LabelDrop says, so that the model learns to do without.
+func (m *Model) Train(t *autograd.Tape, w Weights, loss, x kernels.Tensor, labels *kernels.Tensor, step kernels.Tensor) {
 	z, tau, noise := m.Flow(t, x, step)
-	pred := m.Forward(t, w, z, tau, nil)
+	if labels != nil && m.LabelDrop > 0 {
+		kept := kernels.Temp(t.P, "labels kept", labels.Len())
+		kernels.DropLabels(t.P, kept, *labels, step, uint32(m.Classes), float32(m.LabelDrop), kernels.StreamLabels)
+		labels = &kept
+	}
+	pred := m.forward(t, w, z, tau, labels, &step)
 	o := m.lossOptions()
 	o.Step = &step
 	t.FlowLoss(loss, pred, &x, &noise, tau.Value, o)

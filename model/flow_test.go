@@ -58,7 +58,7 @@ func TestZeroNetwork(t *testing.T) {
 			x, step, loss := h.Input(xs, batch, 3, c.Size, c.Size), h.Step(s), h.Output(1)
 			h.Run(func(p *engine.Program) {
 				tape := autograd.New(p)
-				m.Train(tape, m.Bind(tape, weights, grads), loss, x, step)
+				m.Train(tape, m.Bind(tape, weights, grads), loss, x, nil, step)
 			})
 			noise, tau := make([]float64, batch*n), make([]float64, batch)
 			random := ref.Random{Seed: s.Seed, Step: s.Step, Image0: s.Image0, Stream: kernels.StreamNoise}

@@ -16,7 +16,8 @@ var faults = []fault{
 	{"shaders/swiglu_fwd.comp", "uint gate = row * 2 * width", "uint gate = row * width", "kernels ^TestProperties$/^SwiGLU$"},
 	{"shaders/swiglu_bwd.comp", "dab[value + f] = d * g * s;", "dab[value + f] = d * s;", "kernels ^TestProperties$/^SwiGLUBackward$"},
 	{"shaders/swiglu_bwd.comp", "(1.0 + g * (1.0 - s))", "(1.0 - g * (1.0 - s))", "kernels ^TestProperties$/^SwiGLUBackward$"},
-	{"shaders/ema.comp", "1.0 - now.ema_decay", "now.ema_decay", "kernels ^TestProperties$/^EMA$"},
+	{"shaders/adamw.comp", "& 0x7f800000u) == 0x7f800000u) return;", "& 0x7f800000u) == 0x7f000000u) return;", "kernels ^TestAdamWSkips$"},
+	{"shaders/ema.comp", "1.0 - (SECOND ? now.ema_decay2 : now.ema_decay)", "(SECOND ? now.ema_decay2 : now.ema_decay)", "kernels ^TestProperties$/^EMA$"},
 	{"shaders/eulerstep.comp", "max(1.0 - now.tau, tau_clamp)", "(1.0 - now.tau)", "kernels ^TestProperties$/^EulerStep$"},
 	{"shaders/adamw.comp", "min(1.0, clip / (norm[0] * scale + 1e-6))", "clip / (norm[0] * scale + 1e-6)", "kernels ^TestAdamW$"},
 	{"shaders/adamw.comp", "(norm[0] * scale + 1e-6)", "(norm[0] + 1e-6)", "kernels ^TestAdamW$"},
@@ -99,6 +100,18 @@ var faults = []fault{
 	{"shaders/fold.comp", "NORM ? sum * inv_norm[yx] : sum", "sum", "kernels ^TestProperties$/^Fold$"},
 	{"shaders/unfold.comp", "CHANNEL_LAST ? k / IMG_C : k % (PATCH * PATCH)", "k % (PATCH * PATCH)", "kernels ^TestProperties$/^Unfold$"},
 	{"shaders/unfold.comp", "t % across * STRIDE + j", "t % across * PATCH + j", "kernels ^TestProperties$/^Unfold$"},
+
+	// RMSNorm with modulation.
+	{"shaders/normmodulate_fwd.comp", "* (1.0 + scale[a + c])", "* scale[a + c]", "kernels ^TestProperties$/^NormModulate$"},
+	{"shaders/normmodulate_fwd.comp", "b = offShift + image * ldShift;", "b = offShift;", "kernels ^TestProperties$/^NormModulate$"},
+	{"shaders/normmodulate_bwd_dot.comp", "w[c] * (1.0 + scale[a + c])", "w[c]", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd.comp", "end = min(first + chunk, tokens)", "end = min(first + chunk, tokens - 1)", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd.comp", "ACC ? dx[at] + d : d", "d", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"shaders/normmodulate_bwd_sum.comp", "at = image * chunks * cols + c", "at = image * cols + c", "kernels ^TestNormModulate$"},
+	{"shaders/normmodulate_bwd_sum.comp", "norm * (1.0 + scale[offScale + image * ldScale + c])", "norm", "kernels ^TestProperties$/^NormModulateBackward$"},
+	{"kernels/normmodulate.go", "accW || i > 0)", "accW || i < 0)", "kernels ^TestNormModulateCut$"},
+	{"kernels/normmodulate.go", "a, b := av.piece(s), bv.piece(s)", "a, b := av.piece(s), bv", "kernels ^TestNormModulateCut$"},
+	{"autograd/normmodulate.go", "scale.Value, rstd, accX, accW, accScale)", "scale.Value, rstd, accX, accW, false)", "autograd ^TestGradients$/^normmodulate"},
 
 	// Attention.
 	{"shaders/attention/00_naive_fwd.comp", "exp_(score(i, j) - top)", "exp_(score(i, j))", "kernels ^TestAttentionExtremes$"},
