@@ -20,7 +20,7 @@ import (
 	"jitvk/engine"
 )
 
-// Tensor is a view of device memory: fp32, row-major.
+// Tensor is a view of device memory: fp32, row-major; labels and packed bytes are 32-bit words in the same place.
 //
 // A tensor of shape (N…, C) is a number of rows of C contiguous floats. Rows lie Ld floats apart, the first of them Off
 // floats into Range; Ld 0 means contiguous rows. Only kernels that say so take tensors whose rows are apart. For a heads

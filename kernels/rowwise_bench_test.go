@@ -175,6 +175,22 @@ func BenchmarkRowwise(b *testing.B) {
 		"RoPE": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
 			kernels.RoPE(p, y.Reshape(B, T, H, D), x.Reshape(B, T, H, D), h.Output(T, D/2), h.Output(T, D/2), kernels.RoPEOptions{})
 		}},
+		"Add": {3, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) { kernels.Add(p, z, x, y) }},
+		"Gate/fwd": {3, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
+			kernels.Gate(p, z.Reshape(B, T, c), x.Reshape(B, T, c), y.Reshape(B, T, c), h.Output(B, c))
+		}},
+		"Gate/bwd": {3, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
+			kernels.GateBackward(p, z.Reshape(B, T, c), h.Output(B, c), y.Reshape(B, T, c), x.Reshape(B, T, c), h.Output(B, c), false, false)
+		}},
+		"Dropout": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
+			kernels.Dropout(p, z.Reshape(B, T, c), x.Reshape(B, T, c), h.Step(testStep), 0.2, 0, false)
+		}},
+		"DropTokens": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
+			kernels.DropTokens(p, kernels.View(z.Range, B, T-8, c), x.Reshape(B, T, c))
+		}},
+		"PrependTokens": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
+			kernels.PrependTokens(p, z.Reshape(B, T, c), kernels.View(x.Range, B, T-8, c), h.Output(B, c), h.Output(8, c))
+		}},
 		"ColSum": {1, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
 			kernels.ColSum(p, h.Output(c), x, false)
 		}},

@@ -68,7 +68,7 @@ var faults = []fault{
 	{"shaders/dropout.comp", "x[to] * scale", "x[to]", "kernels ^TestProperties$/^Dropout$"},
 	{"shaders/dropout.comp", "random4(q, first + image, stream)", "random4(q, image, stream)", "kernels ^TestDropout$"},
 	{"shaders/dropout.comp", "u[k] >= prob", "u.x >= prob", "kernels ^TestProperties$/^Dropout$"},
-	{"shaders/philox.glsl", "vec4(w >> 8) * 5.96046448e-8", "vec4(w) * 2.32830644e-10", "kernels ^TestDropout$"},
+	{"shaders/philox.glsl", "vec4(w >> 8) * 5.96046448e-8", "vec4(w >> 8) * 1.1920929e-7", "kernels ^TestDropout$"},
 
 	// Sums.
 	{"shaders/gradnorm.comp", "g[e] * g[e]", "abs(g[e])", "kernels ^TestProperties$/^GradNorm$"},
@@ -207,9 +207,9 @@ var faults = []fault{
 	{"autograd/fold.go", "kernels.Unfold(t.P, dtok, y.Grad, o)", "kernels.Unfold(t.P, dtok, y.Grad, kernels.FoldOptions{Patch: o.Patch, Stride: o.Stride})", "autograd ^TestGradients$/^fold"},
 	{"autograd/swiglu.go", "kernels.SwiGLUBackward(t.P, dab.Reshape(n, width), h.Grad.Reshape(n, width/2), ab.Value.Reshape(n, width), o)", "kernels.SwiGLUBackward(t.P, dab.Reshape(n, width), h.Grad.Reshape(n, width/2), ab.Value.Reshape(n, width), kernels.SwiGLUOptions{})", "autograd ^TestGradients$/^swiglu"},
 	{"autograd/gate.go", "t.give(r, y.Grad)", "", "autograd ^TestGradients$/^gates"},
-	{"autograd/gate.go", "x.Value, g.Value, accX, accG)", "x.Value, g.Value, accX, false)", "autograd ^TestGradients$/^gates"},
-	{"autograd/embed.go", "y.Grad, labels, acc)", "y.Grad, labels, false)", "autograd ^TestGradients$/^embedding"},
-	{"autograd/tokens.go", "y.Grad, accX, accE, accPos)", "y.Grad, accX, false, accPos)", "autograd ^TestGradients$/^embedding"},
+	{"autograd/gate.go", "x.Value, g.Value, accX, accG)", "x.Value, g.Value, accX, accG && false)", "autograd ^TestGradients$/^gates"},
+	{"autograd/embed.go", "y.Grad, labels, acc)", "y.Grad, labels, acc && false)", "autograd ^TestGradients$/^embedding"},
+	{"autograd/tokens.go", "y.Grad, accX, accE, accPos)", "y.Grad, accX, accE && false, accPos)", "autograd ^TestGradients$/^embedding"},
 	{"autograd/tokens.go", "dx, y.Grad, step, prob, stream, acc)", "dx, y.Grad, step, prob, stream+1, acc)", "autograd ^TestGradients$/^positions"},
 	{"autograd/tokens.go", "kernels.StreamDropout + site", "kernels.StreamDropout", "autograd ^TestGradients$/^positions"},
 	{"model/flow.go", "NoiseScale: float32(c.NoiseScale)", "NoiseScale: 1", "model ^TestZeroNetwork$"},
