@@ -219,7 +219,7 @@ func cases() map[string]gradientCase {
 				q := refRoPE(refNorm(refPart(qkv, 0, 3, C), p[1]), cw, sw, interleaved)
 				k := refRoPE(refNorm(refPart(qkv, 1, 3, C), p[1]), cw, sw, interleaved)
 				o := make([]float64, B*T*C)
-				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D)
+				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D, nil)
 				return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
 			},
 		}

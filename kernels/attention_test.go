@@ -77,15 +77,15 @@ func (c attentionCase) test(t *testing.T, rung string) {
 	qkv, dqkv := three(q, k, v), three(nil, nil, nil)
 	dot, ot, lset := rows(h, do, strided.next(2), width, shape...), rows(h, nil, strided.next(3), width, shape...), h.Output(c.b, c.h, c.t)
 	h.Run(func(p *engine.Program) {
-		kernels.Attention(p, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor)
-		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor)
+		kernels.Attention(p, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, kernels.AttentionOptions{})
+		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, kernels.AttentionOptions{})
 	})
 
 	wide := kerneltest.Widen
 	o, lse := make([]float64, n), make([]float64, c.b*c.h*c.t)
 	dq, dk, dv := make([]float64, n), make([]float64, n), make([]float64, n)
-	ref.Attention(o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d)
-	ref.AttentionBackward(dq, dk, dv, wide(do), o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d)
+	ref.Attention(o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d, nil)
+	ref.AttentionBackward(dq, dk, dv, wide(do), o, lse, wide(q), wide(k), wide(v), c.b, c.t, c.h, c.d, nil)
 	values := func(x rowTensor) []float32 {
 		if x.gap != nil {
 			return x.values(t)
@@ -168,11 +168,11 @@ func TestAttentionExtremes(t *testing.T) {
 					qt, kt, vt, ot, lset := h.Input(qk[0], 1, T, 1, d), h.Input(qk[1], 1, T, 1, d), h.Input(normal, 1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, 1, T)
 					dq, dk, dv := h.Output(1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, T, 1, d)
 					h.Run(func(p *engine.Program) {
-						kernels.Attention(p, ot, lset, qt, kt, vt)
-						kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt)
+						kernels.Attention(p, ot, lset, qt, kt, vt, kernels.AttentionOptions{})
+						kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt, kernels.AttentionOptions{})
 					})
 					o, lse := make([]float64, T*d), make([]float64, T)
-					ref.Attention(o, lse, kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal), 1, T, 1, d)
+					ref.Attention(o, lse, kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal), 1, T, 1, d, nil)
 					kerneltest.Equal(t, "o", h.Floats(ot), o, 1e-5)
 					kerneltest.Equal(t, "lse", h.Floats(lset), lse, 1e-5)
 					for i, g := range slices.Concat(h.Floats(dq), h.Floats(dk), h.Floats(dv)) {
@@ -198,8 +198,8 @@ func TestAttentionTwice(t *testing.T) {
 				q, k := h.Input(x[len(x)-n:], shape...), h.Input(y[len(y)-n:], shape...)
 				o, lse, dq, dk, dv := h.Output(shape...), h.Output(b, heads, T), h.Output(shape...), h.Output(shape...), h.Output(shape...)
 				return func(p *engine.Program) {
-					kernels.Attention(p, o, lse, q, k, q)
-					kernels.AttentionBackward(p, dq, dk, dv, k, o, lse, q, k, q)
+					kernels.Attention(p, o, lse, q, k, q, kernels.AttentionOptions{})
+					kernels.AttentionBackward(p, dq, dk, dv, k, o, lse, q, k, q, kernels.AttentionOptions{})
 				}, []kernels.Tensor{o, lse, dq, dk, dv}
 			}
 			twice(t, func(h *kerneltest.Run) (func(p *engine.Program), []kernels.Tensor) { return run(h, b) })
@@ -245,12 +245,14 @@ func TestAttentionMisuse(t *testing.T) {
 	for name, f := range map[string]func(p *engine.Program){
 		"head size": func(p *engine.Program) {
 			y := h.Output(1, 4, 2, 12)
-			kernels.Attention(p, y, lse, y, y, y)
+			kernels.Attention(p, y, lse, y, y, y, kernels.AttentionOptions{})
 		},
-		"shape": func(p *engine.Program) { kernels.Attention(p, x, lse, x, h.Output(1, 8, 1, 8), x) },
-		"lse":   func(p *engine.Program) { kernels.Attention(p, x, h.Output(4), x, x, x) },
+		"shape": func(p *engine.Program) {
+			kernels.Attention(p, x, lse, x, h.Output(1, 8, 1, 8), x, kernels.AttentionOptions{})
+		},
+		"lse": func(p *engine.Program) { kernels.Attention(p, x, h.Output(4), x, x, x, kernels.AttentionOptions{}) },
 		"stride": func(p *engine.Program) {
-			kernels.Attention(p, x, lse, kernels.Tensor{Shape: x.Shape, Range: x.Range, Off: 2}, x, x)
+			kernels.Attention(p, x, lse, kernels.Tensor{Shape: x.Shape, Range: x.Range, Off: 2}, x, x, kernels.AttentionOptions{})
 		},
 	} {
 		t.Run(name, func(t *testing.T) { mustPanic(t, "kernels: Attention: ", f) })

@@ -210,10 +210,10 @@ func drawAttention(d draw) call {
 	return call{tier: path.Base(rung),
 		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, 1e5)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() { kernels.Attention(p, t[0], t[1], t[2], t[3], t[4]) })
+			kernels.WithAttention(rung, func() { kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{}) })
 		},
 		ref: func(a, terms [][]float64) {
-			ref.Attention(a[0], a[1], a[2], a[3], a[4], x.b, x.t, x.h, x.d)
+			ref.Attention(a[0], a[1], a[2], a[3], a[4], x.b, x.t, x.h, x.d, nil)
 			for b := range x.b {
 				for h := range x.h {
 					for i := range x.t {
@@ -238,7 +238,7 @@ func drawAttentionBackward(d draw) call {
 	data := func(name string, small, big float64) []float32 { return d.values(name, n, width, small, big) }
 	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, 1e3), data("do", 1e-3, 1e3)
 	o, lse := make([]float64, n), make([]float64, x.b*x.h*x.t)
-	ref.Attention(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v), x.b, x.t, x.h, x.d)
+	ref.Attention(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v), x.b, x.t, x.h, x.d, nil)
 	rows := func(name string, data []float32) arg {
 		return in(name, data, x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
@@ -246,10 +246,12 @@ func drawAttentionBackward(d draw) call {
 		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
 			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() { kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8]) })
+			kernels.WithAttention(rung, func() {
+				kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{})
+			})
 		},
 		ref: func(a, terms [][]float64) {
-			ref.AttentionBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d)
+			ref.AttentionBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d, nil)
 			at := func(b, t, h, e int) int { return ((b*x.t+t)*x.h+h)*x.d + e }
 			scale := 1 / math.Sqrt(float64(x.d))
 			for b := range x.b {

@@ -64,9 +64,9 @@ func BenchmarkAttention(b *testing.B) {
 					kernels.WithAttention(rung, func() {
 						replay(b, func(p *engine.Program) {
 							if forward {
-								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2))
+								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
 							} else {
-								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2))
+								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
 							}
 						})
 					})

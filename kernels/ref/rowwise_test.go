@@ -111,8 +111,8 @@ func TestAttentionGradients(t *testing.T) {
 		q, k, v, do := normals(1, n), normals(2, n), normals(3, n), normals(4, n)
 		o, lse := make([]float64, n), make([]float64, b*h*T)
 		dq, dk, dv := make([]float64, n), make([]float64, n), make([]float64, n)
-		forward := func() []float64 { ref.Attention(o, lse, q, k, v, b, T, h, d); return o }
-		ref.AttentionBackward(dq, dk, dv, do, forward(), lse, q, k, v, b, T, h, d)
+		forward := func() []float64 { ref.Attention(o, lse, q, k, v, b, T, h, d, nil); return o }
+		ref.AttentionBackward(dq, dk, dv, do, forward(), lse, q, k, v, b, T, h, d, nil)
 		checkGradients(t, do, forward, param{"q", q, dq}, param{"k", k, dk}, param{"v", v, dv})
 	}
 }
@@ -125,7 +125,7 @@ func TestAttentionOfEqualKeys(t *testing.T) {
 		k[i] = 1000
 	}
 	o, lse := make([]float64, T*d), make([]float64, T)
-	ref.Attention(o, lse, q, k, v, 1, T, 1, d)
+	ref.Attention(o, lse, q, k, v, 1, T, 1, d, nil)
 	for i := range o {
 		mean := (v[i%d] + v[d+i%d] + v[2*d+i%d] + v[3*d+i%d]) / T
 		if !(math.Abs(o[i]-mean) < 1e-12) {
