@@ -5,6 +5,7 @@ package kernels_test
 import (
 	"math"
 	"path"
+	"slices"
 
 	"jitvk/engine"
 	"jitvk/kernels"
@@ -16,6 +17,7 @@ import (
 var opCases = []opCase{
 	{"Add", drawAdd},
 	{"AdamW", drawAdamW},
+	{"AddRows", drawAddRows},
 	{"Attention", drawAttention},
 	{"AttentionBackward", drawAttentionBackward},
 	{"ColSum", drawColSum},
@@ -23,16 +25,29 @@ var opCases = []opCase{
 	{"ConcatTimeBackward", drawConcatTimeBackward},
 	{"Derf", drawDerf},
 	{"DerfBackward", drawDerfBackward},
+	{"DropLabels", drawDropLabels},
+	{"DropTokens", drawDropTokens},
+	{"DropTokensBackward", drawDropTokensBackward},
+	{"Dropout", drawDropout},
 	{"EMA", drawEMA},
+	{"Embed", drawEmbed},
+	{"EmbedBackward", drawEmbedBackward},
 	{"EulerStep", drawEulerStep},
+	{"FlowLoss", drawFlowLoss},
 	{"Fold", drawFold},
+	{"Gate", drawGate},
+	{"GateBackward", drawGateBackward},
 	{"GradNorm", drawGradNorm},
 	{"Images", drawImages},
 	{"LogitNormal", drawLogitNormal},
 	{"MatMul", drawMatMul},
 	{"NoiseMix", drawNoiseMix},
+	{"NormModulate", drawNormModulate},
+	{"NormModulateBackward", drawNormModulateBackward},
 	{"Normal", drawNormal},
 	{"Peak", drawPeak},
+	{"PrependTokens", drawPrependTokens},
+	{"PrependTokensBackward", drawPrependTokensBackward},
 	{"RMSNorm", drawRMSNorm},
 	{"RMSNormBackward", drawRMSNormBackward},
 	{"RoPE", drawRoPE},
@@ -42,7 +57,6 @@ var opCases = []opCase{
 	{"SwiGLUBackward", drawSwiGLUBackward},
 	{"TimeEmbedding", drawTimeEmbedding},
 	{"Unfold", drawUnfold},
-	{"VLoss", drawVLoss},
 }
 
 // in, out and both make contiguous args: read, written, and read and written.
@@ -152,93 +166,68 @@ func drawAdamW(d draw) call {
 		}}
 }
 
-// heads is a drawn attention problem.
+func drawAddRows(d draw) call {
+	b, t, c := d.size("B", 9), d.size("T", 33), d.size("C", 130)
+	x, table := in("x", d.normal("x", b*t*c, c), t*c, b, t, c), in("table", d.normal("table", t*c, c), 0, t, c)
+	if d.on("in place") {
+		return call{args: []arg{both(x), table},
+			run: func(p *engine.Program, t []kernels.Tensor) { kernels.AddRows(p, t[0], t[0], t[1]) },
+			ref: func(a, _ [][]float64) { ref.AddRows(a[0], a[0], a[1]) }}
+	}
+	return call{args: []arg{out("y", t*c, b, t, c), x, table},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.AddRows(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.AddRows(a[0], a[1], a[2]) }}
+}
+
+// heads is the shape (B,T,H,D).
 type heads struct{ b, t, h, d int }
 
 func (x heads) shape() []int { return []int{x.b, x.t, x.h, x.d} }
 
-func drawHeads(d draw) heads {
-	return heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)}
+// drawAttentionOf draws an attention problem, the precision of its operands, and a rung that the device runs for both.
+func drawAttentionOf(d draw) (x attention, rung string) {
+	x = attention{heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)},
+		pickFrom(d, "precision", kernels.FP32, kernels.FP16, kernels.BF16)}
+	rungs := slices.DeleteFunc(kernels.AttentionRungs(), func(rung string) bool {
+		return !kernels.AttentionRuns(rung, kerneltest.Device(d.tb).Info(), x.precision, x.d)
+	})
+	return x, pickFrom(d, "rung", rungs...)
 }
 
-// drawRung picks a rung that the device runs.
-func drawAttentionRung(d draw, forward bool) string {
-	rungs := []string{"attention/01_narrow", "attention/02_shared"}
-	if forward {
-		rungs = attentionRungs
+// bigValues are values and gradients as large as a draw may have them: fp16 ends at 65504, and it must hold dS, too.
+func (x attention) bigValues(big float64) float64 {
+	if x.precision == kernels.FP16 {
+		return 3
 	}
-	rung := pickFrom(d, "rung", rungs...)
-	if rung == "attention/01_narrow" && kerneltest.Device(d.tb).Info().SubgroupSize != 8 {
-		rung = "attention/02_shared"
-	}
-	return rung
-}
-
-// softmax returns the probabilities of query i of a head over all keys, and how far a score may be off, in units of the
-// bound's Rel = 1e-5: D/4 terms in each of four chains, so less than 1e-6 of the sum of their magnitudes at D = 64.
-func (x heads) softmax(q, k []float64, b, h, i int) (p []float64, off float64) {
-	at := func(t int) int { return ((b*x.t+t)*x.h + h) * x.d }
-	scale, top := 1/math.Sqrt(float64(x.d)), math.Inf(-1)
-	p = make([]float64, x.t)
-	for j := range p {
-		size := 0.0
-		for e := range x.d {
-			p[j] += scale * q[at(i)+e] * k[at(j)+e]
-			size += scale * math.Abs(q[at(i)+e]*k[at(j)+e])
-		}
-		top, off = max(top, p[j]), max(off, size/10)
-	}
-	sum := 0.0
-	for j := range p {
-		p[j] = math.Exp(p[j] - top)
-		sum += p[j]
-	}
-	for j := range p {
-		p[j] /= sum
-	}
-	return p, 1 + off
+	return big
 }
 
 func drawAttention(d draw) call {
-	x := drawHeads(d)
+	x, rung := drawAttentionOf(d)
 	width := x.h * x.d
 	n := x.b * x.t * width
-	rung := drawAttentionRung(d, true)
 	rows := func(name string, small, big float64) arg {
 		return in(name, d.values(name, n, width, small, big), x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
 	return call{tier: path.Base(rung),
-		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, 1e5)},
+		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, x.bigValues(1e5))},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() { kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{}) })
+			kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
 		},
 		ref: func(a, terms [][]float64) {
-			ref.Attention(a[0], a[1], a[2], a[3], a[4], x.b, x.t, x.h, x.d, nil)
-			for b := range x.b {
-				for h := range x.h {
-					for i := range x.t {
-						p, off := x.softmax(a[2], a[3], b, h, i)
-						terms[1][(b*x.h+h)*x.t+i] = off
-						for j := range p {
-							for e := range x.d {
-								terms[0][((b*x.t+i)*x.h+h)*x.d+e] += off * p[j] * math.Abs(a[4][((b*x.t+j)*x.h+h)*x.d+e])
-							}
-						}
-					}
-				}
-			}
+			x.forward(a[0], a[1], a[2], a[3], a[4])
+			x.forwardTerms(terms[0], terms[1], a[2], a[3], a[4])
 		}}
 }
 
 func drawAttentionBackward(d draw) call {
-	x := drawHeads(d)
+	x, rung := drawAttentionOf(d)
 	width := x.h * x.d
 	n := x.b * x.t * width
-	rung := drawAttentionRung(d, false)
 	data := func(name string, small, big float64) []float32 { return d.values(name, n, width, small, big) }
-	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, 1e3), data("do", 1e-3, 1e3)
+	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, x.bigValues(1e3)), data("do", 1e-3, x.bigValues(1e3))
 	o, lse := make([]float64, n), make([]float64, x.b*x.h*x.t)
-	ref.Attention(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v), x.b, x.t, x.h, x.d, nil)
+	x.forward(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v))
 	rows := func(name string, data []float32) arg {
 		return in(name, data, x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
@@ -246,36 +235,11 @@ func drawAttentionBackward(d draw) call {
 		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
 			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() {
-				kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{})
-			})
+			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
 		},
 		ref: func(a, terms [][]float64) {
-			ref.AttentionBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d, nil)
-			at := func(b, t, h, e int) int { return ((b*x.t+t)*x.h+h)*x.d + e }
-			scale := 1 / math.Sqrt(float64(x.d))
-			for b := range x.b {
-				for h := range x.h {
-					for i := range x.t {
-						p, off := x.softmax(a[6], a[7], b, h, i)
-						delta := 0.0
-						for e := range x.d {
-							delta += math.Abs(a[3][at(b, i, h, e)] * a[4][at(b, i, h, e)])
-						}
-						for j := range p {
-							dp := delta
-							for e := range x.d {
-								dp += math.Abs(a[3][at(b, i, h, e)] * a[8][at(b, j, h, e)])
-							}
-							for e := range x.d {
-								terms[0][at(b, i, h, e)] += off * p[j] * dp * scale * math.Abs(a[7][at(b, j, h, e)])
-								terms[1][at(b, j, h, e)] += off * p[j] * dp * scale * math.Abs(a[6][at(b, i, h, e)])
-								terms[2][at(b, j, h, e)] += off * p[j] * math.Abs(a[3][at(b, i, h, e)])
-							}
-						}
-					}
-				}
-			}
+			x.backward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
+			x.backwardTerms(terms[0], terms[1], terms[2], a[3], a[4], a[6], a[7], a[8])
 		}}
 }
 
@@ -378,15 +342,106 @@ func drawDerfBackward(d draw) call {
 		}}
 }
 
+// labelsArg draws the labels of b images, of which some lie past the table of k classes.
+func labelsArg(d draw, b, k int) arg {
+	x := kerneltest.NewRand(uint64(rapidInt(d, "label seed", 0, 1<<30)))
+	labels := make([]uint32, b)
+	for i := range labels {
+		labels[i] = uint32(x.IntN(k))
+	}
+	labels[rapidInt(d, "label place", 0, b-1)] = pickFrom(d, "label", 0, uint32(k-1), uint32(k), math.MaxUint32)
+	return arg{name: "labels", words: labels, shape: []int{b}, perRow: 1}
+}
+
+func drawDropLabels(d draw) call {
+	b, none, prob := d.size("B", 300), uint32(rapidInt(d, "none", 0, 1000)), pickFrom(d, "prob", float32(0), 0.1, 0.5, 1)
+	step, random := drawStep(d)
+	labels := make([]uint32, b)
+	for i := range labels {
+		labels[i] = uint32(rapidInt(d, "label", 0, 1000))
+	}
+	kept := out("kept", 0, b)
+	kept.whole = true
+	return call{args: []arg{kept, {name: "labels", words: labels, shape: []int{b}}, stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.DropLabels(p, t[0], t[1], t[2], none, prob, random.Stream)
+		},
+		ref: func(a, _ [][]float64) {
+			want := make([]uint32, b)
+			ref.DropLabels(want, labels, none, float64(prob), random)
+			for i, l := range want {
+				a[0][i] = float64(l)
+			}
+		}}
+}
+
+func drawDropTokens(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	return call{args: []arg{out("y", t*c, b, t, c), in("x", d.normal("x", b*(k+t)*c, c), (k+t)*c, b, k+t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.DropTokens(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { ref.DropTokens(a[0], a[1], b, k, t, c) }}
+}
+
+func drawDropTokensBackward(d draw) call {
+	b, k, t, c, acc := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130), d.on("acc")
+	return call{args: []arg{gradient(d, "dx", acc, (k+t)*c, b, k+t, c), in("dy", d.normal("dy", b*t*c, c), t*c, b, t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.DropTokensBackward(p, t[0], t[1], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.DropTokensBackward(a[0], a[1], b, k, t, c)
+				copy(terms[0], absOf(a[0]))
+			})
+		}}
+}
+
+func drawDropout(d draw) call {
+	b, n, acc := d.size("B", 33), d.size("n", 300), d.on("acc")
+	prob := pickFrom(d, "prob", float32(0), 0.2, 0.5, 0.99)
+	step, random := drawStep(d)
+	return call{args: []arg{gradient(d, "y", acc, n, b, n), in("x", d.normal("x", b*n, n), n, b, n), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.Dropout(p, t[0], t[1], t[2], prob, random.Stream, acc)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.Dropout(a[0], a[1], n, float64(prob), random)
+				copy(terms[0], absOf(a[0]))
+			})
+		}}
+}
+
 func drawEMA(d draw) call {
-	n, decay := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1)
-	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(kernels.Step{EMADecay: decay})},
-		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2]) },
+	n, decay, which := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1), pickFrom(d, "which", 0, 1)
+	step := kernels.Step{EMADecay: [2]float32{0.25, 0.25}}
+	step.EMADecay[which] = decay
+	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2], which) },
 		ref: func(a, terms [][]float64) {
 			for i := range terms[0] {
 				terms[0][i] = math.Abs(a[0][i]) + math.Abs(a[1][i])
 			}
 			ref.EMA(a[0], a[1], float64(decay))
+		}}
+}
+
+func drawEmbed(d draw) call {
+	b, k, c := d.size("B", 33), d.size("K", 33), d.size("C", 300)
+	labels := labelsArg(d, b, k)
+	return call{args: []arg{out("y", c, b, c), in("table", d.normal("table", k*c, c), 0, k, c), labels},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Embed(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.Embed(a[0], a[1], labels.words, c) }}
+}
+
+func drawEmbedBackward(d draw) call {
+	b, k, c, acc := d.size("B", 33), d.size("K", 33), d.size("C", 300), d.on("acc")
+	labels := labelsArg(d, b, k)
+	return call{args: []arg{gradient(d, "dtable", acc, 0, k, c), in("dy", d.normal("dy", b*c, c), 0, b, c), labels},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EmbedBackward(p, t[0], t[1], t[2], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.EmbedBackward(a[0], a[1], labels.words, c)
+				ref.EmbedBackward(terms[0], absOf(a[1]), labels.words, c)
+			})
 		}}
 }
 
@@ -403,6 +458,55 @@ func drawEulerStep(d draw) call {
 				terms[0][i] = math.Abs(a[0][i]) + float64(s.DT)*(math.Abs(a[0][i])+math.Abs(a[1][i]))/max(1-float64(s.Tau), float64(clamp))
 			}
 			ref.EulerStep(a[0], a[1], float64(s.Tau), float64(s.DT), float64(clamp))
+		}}
+}
+
+func drawFlowLoss(d draw) call {
+	b, n := d.size("B", 9), d.size("n", 300)
+	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
+	o := kernels.FlowLossOptions{Predict: pickFrom(d, "predict", kernels.X, kernels.Eps, kernels.V), Loss: pickFrom(d, "loss", kernels.X, kernels.Eps, kernels.V),
+		TauClamp: clamp, NoiseScale: pickFrom(d, "noise scale", float32(1), 2.5)}
+	path := ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: float64(clamp), NoiseScale: float64(o.NoiseScale)}
+	images := func(name string) arg { return in(name, d.normal(name, b*n, n), n, b, n) }
+	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), images("pred"), images("x"), images("noise"), tauArg(d, b), stepArg(kernels.Step{LossScale: scale})}
+	if alone {
+		args[1].out = false
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o, dpred, x, noise := o, &t[1], &t[3], &t[4]
+			if scale != 0 {
+				o.Step = &t[6]
+			}
+			if alone {
+				dpred = nil
+			}
+			if o.Predict == kernels.X {
+				noise = nil
+			}
+			if o.Predict == kernels.Eps {
+				x = nil
+			}
+			kernels.FlowLoss(p, t[0], dpred, t[2], x, noise, t[5], o)
+		},
+		ref: func(a, terms [][]float64) {
+			loss, factor := a[0], max(float64(scale), 1) // 0: no step buffer
+			loss[0] = ref.FlowLoss(a[2], a[3], a[4], a[5], n, path)
+			ref.FlowLossBackward(a[1], a[2], a[3], a[4], a[5], n, factor, path)
+			// With -|pred| and magnitudes that all have one sign, errors are the sums of what may cancel.
+			e := absOf(a[4])
+			if o.Predict == kernels.V {
+				for i := range e {
+					e[i] = -e[i]
+				}
+			}
+			pred := absOf(a[2])
+			for i := range pred {
+				pred[i] = -pred[i]
+			}
+			terms[0][0] = ref.FlowLoss(pred, absOf(a[3]), e, a[5], n, path)
+			ref.FlowLossBackward(terms[1], pred, absOf(a[3]), e, a[5], n, factor, path)
+			copy(terms[1], absOf(terms[1]))
 		}}
 }
 
@@ -456,6 +560,33 @@ func drawPatches(d draw, fold bool) call {
 			f(a[0], a[1], window, inv, b, g)
 			window, inv = options([][]float64{nil, nil, absOf(a[2]), absOf(a[3])})
 			f(terms[0], absOf(a[1]), window, inv, b, g)
+		}}
+}
+
+func drawGate(d draw) call {
+	b, t, c := d.size("B", 9), d.size("T", 65), d.size("C", 70)
+	tokens := func(name string) arg { return in(name, d.normal(name, b*t*c, c), t*c, b, t, c) }
+	return call{args: []arg{out("y", t*c, b, t, c), tokens("r"), tokens("x"), in("g", d.normal("g", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Gate(p, t[0], t[1], t[2], t[3]) },
+		ref: func(a, terms [][]float64) {
+			ref.Gate(a[0], a[1], a[2], a[3], t, c)
+			ref.Gate(terms[0], absOf(a[1]), absOf(a[2]), absOf(a[3]), t, c)
+		}}
+}
+
+func drawGateBackward(d draw) call {
+	b, t, c, accX, accG := d.size("B", 9), d.size("T", 300), d.size("C", 33), d.on("accX"), d.on("accG")
+	tokens := func(name string) arg { return in(name, d.normal(name, b*t*c, c), t*c, b, t, c) }
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dg", accG, c, b, c).rowsOf(d, c, 1),
+		tokens("dy"), tokens("x"), in("g", d.normal("g", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.GateBackward(p, t[0], t[1], t[2], t[3], t[4], accX, accG)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
+				ref.GateBackward(a[0], a[1], a[2], a[3], a[4], t, c)
+				ref.GateBackward(terms[0], terms[1], absOf(a[2]), absOf(a[3]), absOf(a[4]), t, c)
+			})
 		}}
 }
 
@@ -614,6 +745,77 @@ func drawPeak(d draw) call {
 		ref: func(a, _ [][]float64) { peakRef(a[0], info, precision, steps) }}
 }
 
+func drawNormModulate(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
+	return call{args: []arg{out("y", t*c, b, t, c), out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		in("scale", d.normal("scale", b*c, c), c, b, c).rowsOf(d, c, 1), in("shift", d.normal("shift", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
+		},
+		ref: func(a, terms [][]float64) {
+			ref.NormModulate(a[0], a[1], a[2], a[3], a[4], a[5], b, t, c, float64(eps))
+			size := absOf(a[4]) // 1 + |scale| bounds the terms of 1 + scale
+			ref.NormModulate(terms[0], make([]float64, b*t), absOf(a[2]), absOf(a[3]), size, absOf(a[5]), b, t, c, float64(eps))
+		}}
+}
+
+func drawNormModulateBackward(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 40), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", 1e-6, 0.1), b*t*c
+	accX, accW, accM := d.on("accX"), d.on("accW"), d.on("accM")
+	x, rstd := d.normal("x", n, c), make([]float64, b*t)
+	ref.RMSNorm(make([]float64, n), rstd, kerneltest.Widen(x), make([]float64, c), b*t, c, eps)
+	row := func(a arg) arg { return a.rowsOf(d, c, 1) }
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)), row(gradient(d, "dshift", accM, c, b, c)),
+		in("dy", d.normal("dy", n, c), t*c, b, t, c), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		row(in("scale", d.normal("scale", b*c, c), c, b, c)), in("rstd", narrowed(rstd), t, b, t)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulateBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], accX, accW, accM)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 4, func(a, terms [][]float64) {
+				ref.NormModulateBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], b, t, c)
+				// The sums of magnitudes are the same function of magnitudes, but for the sign within dx.
+				size := func(i int) []float64 { return absOf(a[i]) }
+				ref.NormModulateBackward(terms[0], terms[1], terms[2], terms[3], size(4), size(5), size(6), size(7), a[8], b, t, c)
+				for r := range b * t {
+					dot, s := 0.0, a[8][r]
+					for i := range c {
+						dot += math.Abs(a[4][r*c+i]*a[6][i]*a[5][r*c+i]) * (1 + math.Abs(a[7][r/t*c+i]))
+					}
+					for i := range c {
+						terms[0][r*c+i] = s * (math.Abs(a[6][i]*a[4][r*c+i])*(1+math.Abs(a[7][r/t*c+i])) + math.Abs(a[5][r*c+i])*dot*s*s/float64(c))
+					}
+				}
+			})
+		}}
+}
+
+func drawPrependTokens(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	return call{args: []arg{out("y", (k+t)*c, b, k+t, c), in("x", d.normal("x", b*t*c, c), t*c, b, t, c),
+		in("e", d.normal("e", b*c, c), c, b, c), in("pos", d.normal("pos", k*c, c), 0, k, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.PrependTokens(p, t[0], t[1], t[2], t[3]) },
+		ref: func(a, _ [][]float64) { ref.PrependTokens(a[0], a[1], a[2], a[3], b, k, t, c) }}
+}
+
+func drawPrependTokensBackward(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	accX, accE, accPos := d.on("accX"), d.on("accE"), d.on("accPos")
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "de", accE, c, b, c), gradient(d, "dpos", accPos, 0, k, c),
+		in("dy", d.normal("dy", b*(k+t)*c, c), (k+t)*c, b, k+t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.PrependTokensBackward(p, t[0], t[1], t[2], t[3], accX, accE, accPos)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 3, func(a, terms [][]float64) {
+				ref.PrependTokensBackward(a[0], a[1], a[2], a[3], b, k, t, c)
+				ref.PrependTokensBackward(terms[0], terms[1], terms[2], absOf(a[3]), b, k, t, c)
+			})
+		}}
+}
+
 func drawRMSNorm(d draw) call {
 	shape, width, c := drawRows(d)
 	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
@@ -745,30 +947,5 @@ func drawTimeEmbedding(d draw) call {
 		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.TimeEmbedding(p, t[0], t[1], o) },
 		ref: func(a, _ [][]float64) {
 			ref.TimeEmbedding(a[0], a[1], half, float64(o.Scale), period, o.CosFirst)
-		}}
-}
-
-func drawVLoss(d draw) call {
-	b, n := d.size("B", 9), d.size("n", 300)
-	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
-	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), in("pred", d.normal("pred", b*n, n), n, b, n), in("x", d.normal("x", b*n, n), n, b, n), tauArg(d, b),
-		stepArg(kernels.Step{LossScale: scale})}
-	if alone {
-		args[1].out = false
-	}
-	return call{args: args,
-		run: func(p *engine.Program, t []kernels.Tensor) {
-			o, dpred := kernels.VLossOptions{TauClamp: clamp}, &t[1]
-			if scale != 0 {
-				o.Step = &t[5]
-			}
-			if alone {
-				dpred = nil
-			}
-			kernels.VLoss(p, t[0], dpred, t[2], t[3], t[4], o)
-		},
-		ref: func(a, _ [][]float64) {
-			a[0][0] = ref.VLoss(a[2], a[3], a[4], n, float64(clamp))
-			ref.VLossBackward(a[1], a[2], a[3], a[4], n, float64(clamp), max(float64(scale), 1)) // 0: no step buffer
 		}}
 }

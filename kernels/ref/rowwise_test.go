@@ -60,6 +60,17 @@ func TestRMSNormGradients(t *testing.T) {
 	checkGradients(t, dy, forward, param{"x", x, dx}, param{"w", w, dw})
 }
 
+func TestNormModulateGradients(t *testing.T) {
+	const b, T, c, eps = 2, 3, 7, 0.1
+	x, w, scale, shift, dy := normals(1, b*T*c), normals(2, c), normals(3, b*c), normals(4, b*c), normals(5, b*T*c)
+	y, rstd, dx, dw := make([]float64, b*T*c), make([]float64, b*T), make([]float64, b*T*c), make([]float64, c)
+	dscale, dshift := make([]float64, b*c), make([]float64, b*c)
+	forward := func() []float64 { ref.NormModulate(y, rstd, x, w, scale, shift, b, T, c, eps); return y }
+	forward()
+	ref.NormModulateBackward(dx, dw, dscale, dshift, dy, x, w, scale, rstd, b, T, c)
+	checkGradients(t, dy, forward, param{"x", x, dx}, param{"w", w, dw}, param{"scale", scale, dscale}, param{"shift", shift, dshift})
+}
+
 func TestDerfGradients(t *testing.T) {
 	const n, c = 5, 7
 	x, alpha, shift, dy := normals(1, n*c), normals(2, c), normals(3, c), normals(4, n*c)

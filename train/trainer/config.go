@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"strings"
 
 	"jitvk/engine"
 	"jitvk/model"
@@ -14,17 +15,19 @@ import (
 
 // Config is everything that `go run ./train` can be told.
 type Config struct {
-	Model  model.Config `json:"model"`
-	Data   string       `json:"data,omitempty"` // folder or zip; "" is the built-in portraits
-	Batch  int          `json:"batch"`          // images a step
-	Steps  int          `json:"steps"`          // optimizer steps
-	LR     float64      `json:"lr"`             // learning rate after warm-up
-	Warmup int          `json:"warmup"`         // steps over which it rises from 0
-	Decay  float64      `json:"decay"`          // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA    float64      `json:"ema"`            // decay of the averaged weights that samples are drawn with; 0: none
-	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient
-	Seed   uint64       `json:"seed"`
-	Flip   bool         `json:"flip"` // mirror half of the pictures
+	Model    model.Config `json:"model"`
+	Data     string       `json:"data,omitempty"`      // folder or zip; "" is the built-in portraits
+	Batch    int          `json:"batch"`               // images a step
+	Steps    int          `json:"steps"`               // optimizer steps
+	LR       float64      `json:"lr"`                  // learning rate after warm-up
+	Warmup   int          `json:"warmup"`              // steps over which it rises from 0
+	Decay    float64      `json:"decay"`               // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA      float64      `json:"ema"`                 // decay of the averaged weights that samples are drawn with; 0: none
+	EMA2     float64      `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
+	EMAExact bool         `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
+	Clip     float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
+	Seed     uint64       `json:"seed"`
+	Flip     bool         `json:"flip"` // mirror half of the pictures
 
 	Device string `json:"-"` // index or part of a name
 	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
@@ -48,11 +51,19 @@ func recipe(preset string) Config {
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 16, 4000, 2e-3, 0.5, 0.995
 	case "faces64":
 		c.Batch, c.Steps, c.LR, c.Decay = 64, 20000, 5e-4, 0.5
+	case "jit-quick":
+		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 3000, 2e-3, 0.5, 0.99
+	case "jit-b16", "jit-b32", "jit-l16", "jit-h16": // 200 epochs of ImageNet's 1,281,167 pictures, 5 of them warm-up, as the official code has them
+		c.Batch, c.Clip, c.EMA, c.EMA2, c.EMAExact = 128, 0, 0.9999, 0.9996, true
+		c.Steps, c.Warmup, c.LR = 200*1281167/c.Batch, 5*1281167/c.Batch, officialLR(c.Batch)
 	case "blog256": // 100 epochs of 28,000 pictures, as the post ran it
 		c.Batch, c.Steps, c.LR, c.Warmup, c.EMA, c.Flip = 32, 87500, 1e-4, 0, 0, false
 	}
 	return c
 }
+
+// officialLR is the paper's learning rate, in proportion to the batch.
+func officialLR(batch int) float64 { return 5e-5 * float64(batch) / 256 }
 
 // DefaultPreset is what trains in minutes on the device: quick on a CPU driver, faces64 on a GPU.
 func DefaultPreset(info engine.Info) string {
@@ -67,7 +78,7 @@ func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("train", flag.ContinueOnError)
 	var f Config
 	m := &f.Model
-	fs.StringVar(&m.Preset, "preset", "", "model and recipe: quick, tiny, faces64 or blog256 (default quick on a CPU driver, faces64 on a GPU)")
+	fs.StringVar(&m.Preset, "preset", "", "model and recipe: "+strings.Join(model.Presets(), ", ")+" (default quick on a CPU driver, faces64 on a GPU)")
 	fs.StringVar(&f.Data, "data", "", "folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)")
 	fs.IntVar(&m.Size, "size", 0, "side of the pictures, pixels")
 	fs.IntVar(&m.Patch, "patch", 0, "side of a patch, pixels")
@@ -83,6 +94,7 @@ func Parse(args []string) (Config, error) {
 	fs.Float64Var(&f.LR, "lr", 0, "learning rate")
 	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
 	fs.Float64Var(&f.EMA, "ema", 0, "decay of the averaged weights; 0 turns them off")
+	fs.Float64Var(&f.EMA2, "ema2", 0, "decay of a second average; 0 turns it off")
 	fs.Uint64Var(&f.Seed, "seed", 1, "of everything random")
 	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
@@ -125,9 +137,13 @@ func Parse(args []string) (Config, error) {
 	override(set, "shift", &c.Model.Shift, m.Shift)
 	override(set, "batch", &c.Batch, f.Batch)
 	override(set, "steps", &c.Steps, f.Steps)
+	if strings.HasPrefix(name, "jit-") && name != "jit-quick" {
+		c.LR = officialLR(c.Batch)
+	}
 	override(set, "lr", &c.LR, f.LR)
 	override(set, "warmup", &c.Warmup, f.Warmup)
 	override(set, "ema", &c.EMA, f.EMA)
+	override(set, "ema2", &c.EMA2, f.EMA2)
 	override(set, "flip", &c.Flip, f.Flip)
 	return c, c.Validate()
 }
@@ -169,6 +185,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -lr %g: above 0 and at most 1; these models take 1e-4 to 2e-3", c.LR)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
+	case !(c.EMA2 >= 0 && c.EMA2 < 1):
+		return fmt.Errorf("train: -ema2 %g: at least 0 (off) and below 1, such as 0.9996", c.EMA2)
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
@@ -187,7 +205,11 @@ func (c Config) lr(step int) float64 {
 	return lr
 }
 
-// ema returns the decay of a step, counted from 0: early on it forgets the untrained weights faster.
-func (c Config) ema(step int) float64 {
-	return math.Min(c.EMA, float64(1+step)/float64(10+step))
+// ema returns an average's decay at a step, counted from 0: early on it forgets the untrained weights faster, unless
+// EMAExact.
+func (c Config) ema(decay float64, step int) float64 {
+	if c.EMAExact {
+		return decay
+	}
+	return math.Min(decay, float64(1+step)/float64(10+step))
 }

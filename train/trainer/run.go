@@ -216,7 +216,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	_, mse := data.Mean(s.Flip)
-	baseline := max(mse, 0) * s.Config.Model.VelocityWeight() // the v-loss of always predicting the mean picture
+	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
@@ -245,7 +245,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch)
+			p, err := s.Step(batch, nil)
 			if err != nil {
 				return err
 			}

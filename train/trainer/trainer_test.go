@@ -72,7 +72,7 @@ func TestOverfit(t *testing.T) {
 	batch := bytes.Repeat(four, c.Batch/4)
 	var first, last float64
 	for i := range c.Steps {
-		p, err := s.Step(batch)
+		p, err := s.Step(batch, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
