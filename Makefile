@@ -59,8 +59,9 @@ test-coopmat: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU drive
 
 test-sid: test-coopmat
 
-ladder: setup ## time every rung of the matmul ladder and put the tables into docs/kernels
-	@$(GO) run ./tools/ladder -write $(ARGS) matmul
+ladder: setup ## time every rung of every ladder; put the tables and bars into docs/kernels (wants a quiet machine)
+	$(GO) run ./tools/ladder -write -json docs/kernels/ladder.json $(ARGS)
+	$(GO) run ./tools/figures
 
 clean: ## remove what tools leave in the checkout; runs/ stays
 	rm -rf .cache bin

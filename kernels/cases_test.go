@@ -51,6 +51,7 @@ var opCases = []opCase{
 	{"NormRoPE", drawNormRoPE},
 	{"NormRoPEBackward", drawNormRoPEBackward},
 	{"Normal", drawNormal},
+	{"Peak", drawPeak},
 	{"PrependTokens", drawPrependTokens},
 	{"PrependTokensBackward", drawPrependTokensBackward},
 	{"RMSNorm", drawRMSNorm},
@@ -840,6 +841,18 @@ func tauArg(d draw, b int) arg {
 	tau := kerneltest.NewRand(uint64(rapidInt(d, "tau seed", 0, 1<<30))).Uniform(b, 0, 1)
 	tau[rapidInt(d, "tau place", 0, b-1)] = pickFrom(d, "tau", float32(0), 0.5, 0.99, 1)
 	return in("tau", tau, 1, b)
+}
+
+func drawPeak(d draw) call {
+	steps, info := 8*rapidInt(d, "steps/8", 1, 30), kerneltest.Device(d.tb).Info()
+	f, unit := kernels.PeakFragment(info, kernels.FP16)
+	shape, precision, tier := []int{d.size("n", 2100)}, kernels.FP32, "fma"
+	if unit && d.on("matrix unit") {
+		shape, precision, tier = []int{d.size("n", 140), f.M, f.N}, kernels.FP16, "coopmat"
+	}
+	return call{tier: tier, args: []arg{out("y", 0, shape...)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Peak(p, t[0], precision, steps) },
+		ref: func(a, _ [][]float64) { peakRef(a[0], info, precision, steps) }}
 }
 
 func drawNormModulate(d draw) call {

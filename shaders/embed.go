@@ -6,5 +6,5 @@ package shaders
 
 import "embed"
 
-//go:embed MANIFEST *.spv attention/*.spv matmul/*.spv
+//go:embed MANIFEST *.spv attention/*.spv matmul/*.spv peak/*.spv
 var files embed.FS

@@ -1,51 +1,55 @@
 // SPDX-License-Identifier: MIT
 
-// Command ladder times every rung of a ladder of kernels on this machine's device, all in one run, and prints how far each
-// step up carries.
+// Command ladder times every rung of the ladders of kernels on this machine's device, all in one run, and prints how far each
+// step up carries and how much of what the device can do it reaches.
 //
-//	go run ./tools/ladder matmul                       print a table for each shape
-//	go run ./tools/ladder -shapes 512x512x512 matmul   M x N x K, separated by commas
-//	go run ./tools/ladder -json FILE matmul            write what was measured, too
-//	go run ./tools/ladder -write matmul                put the tables into docs/kernels/matmul.md
+//	go run ./tools/ladder                          both ladders, at the shapes of every preset
+//	go run ./tools/ladder -presets tiny matmul     one ladder, some shapes
+//	go run ./tools/ladder -json FILE               keep what was measured; other devices' measurements in FILE stay
+//	go run ./tools/ladder -write                   put the tables into docs/kernels/matmul.md and attention.md
 //
-// The rungs take turns, round after round, and each keeps its best time, so that what else the machine does slows all of
-// them alike or none. docs/kernels/matmul.md holds one block of tables for each device and driver; -write replaces the block
-// of this one, or adds it.
+// matmul is the products of one block's four layers (qkv, proj, w12, w3), in the three transpose cases of training; attention
+// is one block's, forward and backward. What the device can do is measured in the same run: kernels.Peak for arithmetic, a
+// copy and an addition of tensors larger than its caches for memory.
+//
+// The rungs and the peaks take turns, round after round, and each keeps its best time, so that what else the machine does
+// slows all of them alike or none. A page holds one block of tables for each device and driver; -write replaces the block of
+// this one, or adds it.
 package main
 
 import (
-	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"math"
-	"math/rand/v2"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"jitvk/engine"
 	"jitvk/kernels"
+	"jitvk/model"
 )
 
 func main() {
-	shapes := flag.String("shapes", "512x512x512,1024x384x128,2048x1152x384", "products to time, `MxNxK` separated by commas")
+	presets := flag.String("presets", "quick,tiny,faces64,blog256", "whose shapes to time, `names` separated by commas")
 	device := flag.String("device", "", "index of the device, or part of its name")
 	rounds := flag.Int("rounds", 5, "how often each rung has its turn")
-	file := flag.String("json", "", "write the measurements to this `file`")
+	file := flag.String("json", "", "put the measurements into this `file`")
 	write := flag.Bool("write", false, "put the tables into docs/kernels/OP.md")
 	flag.Parse()
-	if err := run(flag.Args(), *shapes, *device, *rounds, *file, *write); err != nil {
+	if err := run(flag.Args(), strings.Split(*presets, ","), *device, *rounds, *file, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "ladder:", err)
 		os.Exit(1)
 	}
 }
 
-// A report is what one run measured.
+// A report is what one run measured of one ladder.
 type report struct {
 	Op     string  `json:"op"`
 	Device string  `json:"device"`
@@ -53,27 +57,48 @@ type report struct {
 	Commit string  `json:"commit"`
 	Date   string  `json:"date"`
 	Load   string  `json:"load"` // before the run: processes that wanted a core in the last minute; "" where the system does not say
+	Peaks  []peak  `json:"peaks"`
 	Shapes []shape `json:"shapes"`
 }
 
+// A peak is what the device reaches when nothing holds it up.
+type peak struct {
+	Name string  `json:"name"`
+	Unit string  `json:"unit"` // "GFLOP/s" or "GB/s"
+	Rate float64 `json:"rate"`
+}
+
 type shape struct {
-	Name  string `json:"shape"`
-	Rungs []rung `json:"rungs"`
+	Preset string   `json:"preset"`
+	Text   string   `json:"text"`
+	Parts  []string `json:"parts"`
+	Rungs  []rung   `json:"rungs"`
 }
 
 type rung struct {
-	Name     string  `json:"rung"`
-	Operands string  `json:"operands"`
-	GFLOPs   float64 `json:"gflops"` // a second
+	Name     string    `json:"rung"`
+	Operands string    `json:"operands"`
+	Parts    []float64 `json:"parts"`  // GFLOP/s of each part
+	GFLOPs   float64   `json:"gflops"` // of all parts, one after the other
+	Share    float64   `json:"share"`  // of the measured peak for such operands
 }
 
-func run(ops []string, list, device string, rounds int, file string, write bool) error {
-	if len(ops) != 1 || ops[0] != "matmul" {
-		return fmt.Errorf("name a ladder: matmul")
+func run(ops, presets []string, device string, rounds int, file string, write bool) error {
+	if len(ops) == 0 {
+		ops = []string{"matmul", "attention"}
 	}
-	products, err := parseShapes(list)
-	if err != nil {
-		return err
+	for _, op := range ops {
+		if ladders[op] == nil {
+			return fmt.Errorf("%s: there are the ladders matmul and attention", op)
+		}
+	}
+	var configs []model.Config
+	for _, name := range presets {
+		c, err := model.Preset(name)
+		if err != nil {
+			return err
+		}
+		configs = append(configs, c)
 	}
 	if err := kernels.CheckTier(); err != nil {
 		return err
@@ -84,111 +109,55 @@ func run(ops []string, list, device string, rounds int, file string, write bool)
 	}
 	defer d.Close()
 	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output() // none outside a checkout
-	r := report{Op: ops[0], Device: d.Info().Name, Driver: d.Info().Driver, Commit: strings.TrimSpace(string(commit)),
-		Date: time.Now().Format(time.DateOnly)}
+	load := ""
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
-		words := strings.Fields(string(data))
-		r.Load = fmt.Sprintf("load %s on %d cores", words[0], runtime.NumCPU())
+		load = fmt.Sprintf("load %s on %d cores", strings.Fields(string(data))[0], runtime.NumCPU())
 	}
-	for _, p := range products {
-		s, err := matmul(d, p, rounds)
-		if err != nil {
-			return err
+	for _, op := range ops {
+		r := report{Op: op, Device: d.Info().Name, Driver: d.Info().Driver, Commit: strings.TrimSpace(string(commit)),
+			Date: time.Now().Format(time.DateOnly), Load: load}
+		for _, c := range configs {
+			fmt.Fprintf(os.Stderr, "%s, %s …\n", op, c.Preset)
+			if err := r.measure(d, c, rounds); err != nil {
+				return err
+			}
 		}
-		r.Shapes = append(r.Shapes, s)
-	}
-	text := r.table()
-	fmt.Print(text)
-	if file != "" {
-		data, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
+		r.shares()
+		fmt.Println(r.table())
+		if file != "" {
+			if err := keep(file, r); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(file, append(data, '\n'), 0o666); err != nil {
-			return err
+		if write {
+			if err := document(path.Join("docs", "kernels", op+".md"), r); err != nil {
+				return err
+			}
 		}
-	}
-	if write {
-		return document(path.Join("docs", "kernels", r.Op+".md"), r)
 	}
 	return nil
 }
 
-// parseShapes reads "512x512x512,…".
-func parseShapes(list string) (out [][3]int, err error) {
-	for _, s := range strings.Split(list, ",") {
-		var p [3]int
-		words := strings.Split(s, "x")
-		ok := len(words) == len(p)
-		for i := 0; ok && i < len(p); i++ {
-			p[i], err = strconv.Atoi(words[i])
-			ok = err == nil && p[i] > 0
-		}
-		if !ok {
-			return nil, fmt.Errorf("-shapes %s: %q is not MxNxK, such as 512x512x512", list, s)
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// matmul times c (M,N) = a (M,K) bᵀ (N,K), which is what a layer's forward pass asks for.
-func matmul(d *engine.Device, size [3]int, rounds int) (shape, error) {
-	M, N, K := size[0], size[1], size[2]
-	s := shape{Name: fmt.Sprintf("%d x %d x %d", M, N, K)}
-	buf, err := d.NewBuffer("ladder", int64(4*(M*K+N*K+M*N)+3*256))
-	if err != nil {
-		return s, err
-	}
-	defer buf.Close()
-	offset := int64(0)
-	tensor := func(rows, cols int) kernels.Tensor {
-		t := kernels.View(buf.Range(offset, int64(4*rows*cols)), rows, cols)
-		offset += (int64(4*rows*cols) + 255) / 256 * 256
-		return t
-	}
-	a, b, c := tensor(M, K), tensor(N, K), tensor(M, N)
-	rnd := rand.New(rand.NewPCG(1, 2)) // zeros would draw less power, and run faster, than numbers
-	for _, t := range []kernels.Tensor{a, b} {
-		data := make([]byte, 0, t.Range.Size)
-		for range t.Len() {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(rnd.NormFloat64())))
-		}
-		if err := d.Upload(t.Range, data); err != nil {
-			return s, err
+// shares relates every rung to the measured peak for its operands: of the matrix unit for halves, where that is the faster.
+func (r *report) shares() {
+	fma, matrix := 0.0, 0.0
+	for _, p := range r.Peaks {
+		switch p.Name {
+		case peakFMA:
+			fma = p.Rate
+		case peakMatrix:
+			matrix = p.Rate
 		}
 	}
-	var programs []*engine.Program
-	for _, precision := range []kernels.Precision{kernels.FP32, kernels.FP16} {
-		for _, tier := range kernels.MatMulTiers(d.Info(), precision) {
-			p := engine.NewProgram(d, tier)
-			defer p.Close()
-			kernels.MatMul(p, c, a, b, kernels.MatMulOptions{TransB: true, Precision: precision, Tier: tier})
-			if err := p.Build(); err != nil {
-				return s, err
+	for _, s := range r.Shapes {
+		for i, x := range s.Rungs {
+			top := fma
+			if x.Operands == kernels.FP16.String() {
+				top = max(fma, matrix)
 			}
-			programs = append(programs, p)
-			s.Rungs = append(s.Rungs, rung{Name: path.Base(tier), Operands: precision.String()})
+			s.Rungs[i].Share = x.GFLOPs / top
 		}
 	}
-	const turn = 30 * time.Millisecond // at least, so that waiting for a submission does not count
-	for range rounds {
-		for i, p := range programs {
-			start, n := time.Now(), 0
-			for time.Since(start) < turn {
-				sub, err := p.Submit(nil, nil)
-				if err == nil {
-					_, err = sub.Wait()
-				}
-				if err != nil {
-					return s, err
-				}
-				n++
-			}
-			s.Rungs[i].GFLOPs = max(s.Rungs[i].GFLOPs, float64(n)*p.FLOPs()/1e9/time.Since(start).Seconds())
-		}
-	}
-	return s, nil
 }
 
 // table is the report as Markdown.
@@ -198,25 +167,59 @@ func (r report) table() string {
 	if r.Load != "" {
 		fmt.Fprintf(&b, ", %s before the run", r.Load)
 	}
-	b.WriteString(":\n")
+	b.WriteString(". Measured peaks:")
+	for i, p := range r.Peaks {
+		fmt.Fprintf(&b, "%s %s %.3g %s", map[bool]string{true: ",", false: ""}[i > 0], p.Name, p.Rate, p.Unit)
+	}
+	b.WriteString(".\n")
 	for _, s := range r.Shapes {
-		best := 0.0
-		for _, x := range s.Rungs {
-			best = max(best, x.GFLOPs)
-		}
-		fmt.Fprintf(&b, "\n| %s | operands | GFLOP/s | share of the best | times the rung below |\n| --- | --- | ---: | ---: | ---: |\n", s.Name)
+		fmt.Fprintf(&b, "\n| %s: %s | operands | %s | together, GFLOP/s | share of the peak | times the rung below |\n| --- | --- |%s ---: | ---: | ---: |\n",
+			s.Preset, s.Text, strings.Join(s.Parts, " | "), strings.Repeat(" ---: |", len(s.Parts)))
 		for i, x := range s.Rungs {
 			step := ""
 			if i > 0 && s.Rungs[i-1].Operands == x.Operands {
 				step = fmt.Sprintf("%.2f", x.GFLOPs/s.Rungs[i-1].GFLOPs)
 			}
-			fmt.Fprintf(&b, "| %s | %s | %.3g | %.0f %% | %s |\n", x.Name, x.Operands, x.GFLOPs, 100*x.GFLOPs/best, step)
+			fmt.Fprintf(&b, "| %s | %s |", x.Name, x.Operands)
+			for _, v := range x.Parts {
+				fmt.Fprintf(&b, " %.3g |", v)
+			}
+			fmt.Fprintf(&b, " %.3g | %s | %s |\n", x.GFLOPs, percent(x.Share), step)
 		}
 	}
 	return b.String()
 }
 
-// document replaces a file's block of this device and driver, or puts one before the line that says where blocks go.
+func percent(share float64) string {
+	if share < 0.1 {
+		return fmt.Sprintf("%.1f %%", 100*share)
+	}
+	return fmt.Sprintf("%.0f %%", 100*share)
+}
+
+// keep replaces a file's measurements of this ladder, device and driver, or adds them.
+func keep(file string, r report) error {
+	var all []report
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	same := func(x report) bool { return x.Op == r.Op && x.Device == r.Device && x.Driver == r.Driver }
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		all[i] = r
+	} else {
+		all = append(all, r)
+	}
+	if data, err = json.MarshalIndent(all, "", " "); err != nil {
+		return err
+	}
+	return replace(file, append(data, '\n'))
+}
+
+// document replaces a page's block of this device and driver, or puts one before the line that says where blocks go.
 func document(file string, r report) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -226,7 +229,11 @@ func document(file string, r report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if err := os.WriteFile(file+".new", []byte(text), 0o666); err != nil {
+	return replace(file, []byte(text))
+}
+
+func replace(file string, data []byte) error {
+	if err := os.WriteFile(file+".new", data, 0o666); err != nil {
 		return err
 	}
 	return os.Rename(file+".new", file)

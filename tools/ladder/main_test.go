@@ -3,19 +3,31 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-func TestInsert(t *testing.T) {
+func example() report {
 	r := report{Op: "matmul", Device: "D", Driver: "V1", Date: "2026-01-02", Commit: "abc",
-		Shapes: []shape{{"8 x 8 x 8", []rung{{"00_naive", "fp32", 2}, {"01_tiled", "fp32", 5}, {"00_naive", "fp16", 10}}}}}
+		Peaks: []peak{{peakFMA, "GFLOP/s", 20}, {peakMatrix, "GFLOP/s", 40}, {peakCopy, "GB/s", 3}},
+		Shapes: []shape{{"tiny", "8 rows", []string{"forward"}, []rung{
+			{Name: "00_naive", Operands: "fp32", Parts: []float64{2}, GFLOPs: 2}, {Name: "01_tiled", Operands: "fp32", Parts: []float64{5}, GFLOPs: 5},
+			{Name: "00_naive", Operands: "fp16", Parts: []float64{10}, GFLOPs: 10}}}}}
+	r.shares()
+	return r
+}
+
+func TestInsert(t *testing.T) {
+	r := example()
 	const empty = "top\n\n<!-- ladder matmul: more -->\nbottom\n"
 	once, err := insert(empty, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"D, V1, 2026-01-02, commit abc:", "| 01_tiled | fp32 | 5 | 50 % | 2.50 |\n", "| 00_naive | fp16 | 10 | 100 % |  |\n"} {
+	for _, want := range []string{"D, V1, 2026-01-02, commit abc. Measured peaks: fp32 multiply-adds 20 GFLOP/s, fp16 matrix unit 40 GFLOP/s, copy 3 GB/s.\n",
+		"| tiny: 8 rows | operands | forward |", "| 01_tiled | fp32 | 5 | 5 | 25 % | 2.50 |\n", "| 00_naive | fp16 | 10 | 10 | 25 % |  |\n"} {
 		if !strings.Contains(once, want) {
 			t.Errorf("%q is not in\n%s", want, once)
 		}
@@ -35,13 +47,31 @@ func TestInsert(t *testing.T) {
 	}
 }
 
-func TestShapes(t *testing.T) {
-	if got, err := parseShapes("1x2x3,40x50x60"); err != nil || len(got) != 2 || got[1] != [3]int{40, 50, 60} {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, bad := range []string{"", "1x2", "1x2x0", "axbxc", "1x2x3x4", "1x2x3 5"} {
-		if _, err := parseShapes(bad); err == nil {
-			t.Errorf("%q is taken for a shape", bad)
+func TestKeep(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ladder.json")
+	read := func() string {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return string(data)
+	}
+	a, b := example(), example()
+	b.Driver, b.Date = "V2", "2026-01-03"
+	for _, r := range []report{a, b, a} {
+		if err := keep(file, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(); strings.Count(got, `"op"`) != 2 || !strings.Contains(got, "2026-01-03") {
+		t.Errorf("two drivers' measurements, one of them twice, make\n%s", got)
+	}
+	if err := os.WriteFile(file, []byte("half a fi"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := keep(file, a); err == nil {
+		t.Error("no error for a file that is not what keep writes")
+	} else if read() != "half a fi" {
+		t.Error("such a file is overwritten")
 	}
 }

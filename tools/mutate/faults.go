@@ -45,6 +45,9 @@ var faults = []fault{
 	{"shaders/logitnormal.comp", "mu + sigma *", "sigma *", "kernels ^TestProperties$/^LogitNormal$"},
 	{"shaders/math.glsl", "-2.12194440e-4", "-2.1219e-4", "kernels ^TestMath$"},
 	{"shaders/math.glsl", "x < 0.0 ? -large : large", "large", "kernels ^TestMath$"},
+	{"shaders/peak/fma.comp", "float(e % 64 + c)", "float(e % 64)", "kernels ^TestPeak$/^fp32$"},
+	{"shaders/peak/fma.comp", "n += UNROLL", "n += UNROLL + 1", "kernels ^TestPeak$/^fp32$"},
+	{"shaders/peak/fma.comp", "if (e >= count) return;", "", "kernels ^TestPeak$/^fp32$"},
 
 	// Classes, gates, tokens, dropout.
 	{"shaders/gate_fwd.comp", "image * ldG + offG + c", "image * width + offG + c", "kernels ^TestProperties$/^Gate$"},

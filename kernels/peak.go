@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// What shaders/peak repeats: x = a x + b for fp32, where a keeps x bounded and its rounding errors from adding up, and
+// X = A B + X with constant matrices whose products are exact for the matrix unit.
+const (
+	peakA, peakB      = 1 - 1.0/64, 1.0
+	peakFill          = 1.0 / 16 // of A and B
+	peakChainsFMA     = 12       // CHAINS in the shaders
+	peakChainsMatrix  = 8
+	peakStepsMultiple = 8 // of UNROLL
+)
+
+// Peak measures a device: steps multiply-adds in each of several independent chains, fed from registers and by no memory, so
+// that its rate is the most that a kernel can reach. y is written so that nothing is optimised away.
+//
+// For FP32 they are fused multiply-adds of the lanes, and y is of any shape. For FP16 they are products of the matrix unit,
+// a chain an accumulator, and y is (N,M,N) for N subgroups' fragments: PeakFragment says of what shape, and where there is
+// a matrix unit. steps is a multiple of 8.
+func Peak(p *engine.Program, y Tensor, precision Precision, steps int) {
+	check(steps > 0 && steps%peakStepsMultiple == 0, "Peak", "%d steps; a multiple of %d wanted", steps, peakStepsMultiple)
+	type push struct {
+		Count, Steps uint32
+		A, B         float32
+	}
+	if precision == FP32 {
+		flat(p, "Peak", func(n int, t []Tensor) {
+			local := localSize(p)
+			p.Dispatch(engine.Dispatch{Shader: "peak/fma", Spec: []uint32{uint32(local)}, Groups: grid(ceilDiv(n, local)),
+				Push: push{uint32(n), uint32(steps), peakA, peakB}, Bind: []engine.Binding{t[0].Write()}, FLOPs: 2 * peakChainsFMA * float64(n) * float64(steps)})
+		}, y)
+		return
+	}
+	f, ok := fragment(p.Info(), precision)
+	check(ok, "Peak", "%v has no matrix unit for %v operands", p.Info(), precision)
+	check(len(y.Shape) == 3 && y.Shape[1] == f.M && y.Shape[2] == f.N && y.Contiguous(), "Peak", "y %v: (N,%d,%d) wanted", y, f.M, f.N)
+	for _, s := range spans(p, "Peak", y.Shape[0], 64, f.M*f.N) { // chains begin at their fragment's number mod 64
+		const subgroups = 4
+		p.Dispatch(engine.Dispatch{Shader: "peak/coopmat", Spec: []uint32{uint32(subgroups * p.Info().SubgroupSize), uint32(f.M), uint32(f.N), uint32(f.K)},
+			Groups: grid(ceilDiv(s.n, subgroups)), Push: push{uint32(s.n), uint32(steps), peakFill, peakFill}, Bind: []engine.Binding{piece(y, s, f.M*f.N).Write()},
+			FLOPs: 2 * peakChainsMatrix * float64(s.n*f.M*f.N*f.K) * float64(steps)})
+	}
+}
+
+// PeakFragment returns the shape of the fragments that the device's matrix unit multiplies in a precision; ok is false where
+// it has none.
+func PeakFragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
+	return fragment(info, precision)
+}
