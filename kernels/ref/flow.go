@@ -28,10 +28,3 @@ func VLossBackward[F float32 | float64](dpred, pred, x, tau []F, n int, clamp, s
 		dpred[i] = scale * 2 * (pred[i] - x[i]) / (s * s) / F(len(pred))
 	}
 }
-
-// EulerStep is z += dt (pred - z)/max(1 - tau, clamp).
-func EulerStep[F float32 | float64](z, pred []F, tau, dt, clamp F) {
-	for i := range z {
-		z[i] += dt * (pred[i] - z[i]) / max(1-tau, clamp)
-	}
-}

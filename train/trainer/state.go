@@ -150,7 +150,7 @@ type Pending struct {
 // Step starts the next step on a batch of packed pictures (Batch,Size,Size,3). Two steps may be under way at once.
 func (s *State) Step(pictures []byte) (Pending, error) {
 	t := s.at
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, NoiseScale: 1, EMADecay: float32(s.Config.ema(t)),
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, EMADecay: float32(s.Config.ema(t)),
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
 	packed := pictures
 	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
