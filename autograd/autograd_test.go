@@ -84,6 +84,22 @@ func refConcat(x, e []float64, c int) []float64 {
 	return y
 }
 
+func refGate(x, g, r []float64) []float64 {
+	y := make([]float64, len(x))
+	ref.Gate(y, r, x, g, T, C)
+	return y
+}
+
+var dropStep = kernels.Step{Seed: 3, Step: 4, Image0: 5}
+
+func refDropout(x []float64, site uint32) []float64 {
+	y := make([]float64, len(x))
+	ref.Dropout(y, x, T*C, 0.5, ref.Random{Seed: dropStep.Seed, Step: dropStep.Step, Image0: dropStep.Image0, Stream: kernels.StreamDropout + site})
+	return y
+}
+
+func positions() []float32 { return kerneltest.NewRand(2).Normal(T * C) }
+
 // rotation returns tables of angles without a pattern.
 func rotation() (cos, sin []float32) {
 	for i := range T * D / 2 {
@@ -162,6 +178,64 @@ func cases() map[string]gradientCase {
 				return t.ConcatTime(t.ConcatTime(x[0], x[1]), x[1])
 			},
 			ref: func(p, x [][]float64) []float64 { return refConcat(refConcat(x[0], x[1], C), x[1], C+3) },
+		},
+		"gates that are parts of one projection, one of them used twice": {
+			params: [][]int{{3 * C, C}, {C, 3 * C}}, leaves: [][]int{rowShape, {B, C}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				c := t.Linear(x[1], p[0], nil, nil)
+				s := t.Linear(t.SiLU(c), p[1], nil, nil) // a use before the cut: it adds to what the views wrote
+				g := t.Parts(c, 3)
+				y := t.Gate(x[0], g[0], x[0])
+				y = t.Gate(y, g[1], t.SiLU(x[0]))
+				return t.Gate(t.Gate(x[0], g[2], y), g[0], t.Gate(y, s, y))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				c := refLinear(x[1], p[0], nil, nil, C)
+				s := refLinear(refSiLU(c), p[1], nil, nil, 3*C)
+				g := func(i int) []float64 { return refPart(c, i, 3, C) }
+				y := refGate(x[0], g(0), x[0])
+				y = refGate(y, g(1), refSiLU(x[0]))
+				return refGate(refGate(x[0], g(2), y), g(0), refGate(y, s, y))
+			},
+		},
+		"embedding used twice, tokens put before and dropped": {
+			params: [][]int{{4, C}, {3, C}}, leaves: [][]int{rowShape},
+			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+				labels := r.Words([]uint32{2, 2})
+				e := t.Embed(p[0], labels)
+				y := t.PrependTokens(x[0], e, p[1])     // T+3 tokens
+				y = t.PrependTokens(y, t.SiLU(e), p[1]) // T+6
+				y = t.PrependTokens(y, t.Embed(p[0], labels), p[1])
+				return t.Gate(t.DropTokens(y, 2), e, t.DropTokens(y, 2))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				e, labels := make([]float64, B*C), []uint32{2, 2}
+				ref.Embed(e, p[0], labels, C)
+				y, n := x[0], T
+				for _, e := range [][]float64{e, refSiLU(e), e} {
+					longer := make([]float64, B*(n+3)*C)
+					ref.PrependTokens(longer, y, e, p[1], B, 3, n, C)
+					y, n = longer, n+3
+				}
+				cut := make([]float64, B*(n-2)*C)
+				ref.DropTokens(cut, y, B, 2, n-2, C)
+				out := make([]float64, len(cut))
+				ref.Gate(out, cut, cut, e, n-2, C)
+				return out
+			},
+		},
+		"positions, and dropout of one thing at two sites": {
+			params: [][]int{square}, leaves: [][]int{rowShape},
+			build: func(t *Tape, r *kerneltest.Run, p, x []*Var) *Var {
+				step := r.Step(dropStep)
+				y := t.AddRows(x[0], r.Input(positions(), T, C))
+				return t.Linear(t.Dropout(y, step, 0.5, 0), p[0], nil, t.Dropout(y, step, 0.5, 1))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				y := make([]float64, B*T*C)
+				ref.AddRows(y, x[0], kerneltest.Widen(positions()))
+				return refLinear(refDropout(y, 0), p[0], nil, refDropout(y, 1), C)
+			},
 		},
 		"unfold": {
 			leaves: [][]int{{B, 3, size, size}},
@@ -292,24 +366,31 @@ func slopes(x []float64, upstream []float32, f func() []float64) []float64 {
 	return out
 }
 
-// TestVLoss has the loss seed the tape, and a parameter that nothing uses: its gradient is zero.
-func TestVLoss(t *testing.T) {
-	r, rnd := kerneltest.New(t), kerneltest.NewRand(6)
-	const n = 3 * size * size
-	pred, x, tau := rnd.Normal(B*n), rnd.Normal(B*n), []float32{0.3, 0.99}
-	loss, grad, unused := r.Output(1), r.Output(B, 3, size, size), r.Output(C)
-	r.Run(func(p *engine.Program) {
-		tape := New(p)
-		tape.Param("unused", r.Input(rnd.Normal(C), C), unused)
-		v := tape.Param("pred", r.Input(pred, B, 3, size, size), grad)
-		tape.VLoss(loss, v, r.Input(x, B, 3, size, size), r.Input(tau, B), kernels.VLossOptions{TauClamp: 0.05})
-		tape.Backward()
-	})
-	pw, xw, tw := kerneltest.Widen(pred), kerneltest.Widen(x), kerneltest.Widen(tau)
-	f := func() []float64 { return []float64{ref.VLoss(pw, xw, tw, n, 0.05)} }
-	kerneltest.Equal(t, "loss", r.Floats(loss), f(), 1e-5)
-	kerneltest.Equal(t, "gradient", r.Floats(grad), slopes(pw, []float32{1}, f), 1e-5)
-	kerneltest.Equal(t, "gradient of what nothing uses", r.Floats(unused), make([]float64, C), 0)
+// TestFlowLoss has the loss seed the tape, and a parameter that nothing uses: its gradient is zero.
+func TestFlowLoss(t *testing.T) {
+	for _, o := range []kernels.FlowLossOptions{
+		{Predict: kernels.X, Loss: kernels.V, TauClamp: 0.05, NoiseScale: 1}, {Predict: kernels.Eps, Loss: kernels.X, TauClamp: 0.05, NoiseScale: 2},
+		{Predict: kernels.V, Loss: kernels.Eps, TauClamp: 0.05, NoiseScale: 2},
+	} {
+		r, rnd := kerneltest.New(t), kerneltest.NewRand(6)
+		const n = 3 * size * size
+		pred, x, noise, tau := rnd.Normal(B*n), rnd.Normal(B*n), rnd.Normal(B*n), []float32{0.3, 0.99}
+		loss, grad, unused := r.Output(1), r.Output(B, 3, size, size), r.Output(C)
+		r.Run(func(p *engine.Program) {
+			tape := New(p)
+			tape.Param("unused", r.Input(rnd.Normal(C), C), unused)
+			v := tape.Param("pred", r.Input(pred, B, 3, size, size), grad)
+			xt, nt := r.Input(x, B, 3, size, size), r.Input(noise, B, 3, size, size)
+			tape.FlowLoss(loss, v, &xt, &nt, r.Input(tau, B), o)
+			tape.Backward()
+		})
+		pw, xw, nw, tw := kerneltest.Widen(pred), kerneltest.Widen(x), kerneltest.Widen(noise), kerneltest.Widen(tau)
+		path := ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: 0.05, NoiseScale: float64(o.NoiseScale)}
+		f := func() []float64 { return []float64{ref.FlowLoss(pw, xw, nw, tw, n, path)} }
+		kerneltest.Equal(t, "loss", r.Floats(loss), f(), 1e-5)
+		kerneltest.Equal(t, "gradient", r.Floats(grad), slopes(pw, []float32{1}, f), 1e-5)
+		kerneltest.Equal(t, "gradient of what nothing uses", r.Floats(unused), make([]float64, C), 0)
+	}
 }
 
 // plan returns a tape on a device that only plans, and makers of inputs for it.
@@ -403,6 +484,12 @@ func TestMisusePanics(t *testing.T) {
 			t.Seed(t.RMSNorm(h[0], w, eps), tensor(B, T, H, D))
 			t.Backward()
 		},
+		"a part of Parts unused": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
+			x := leaf(B, T, C)
+			t.Seed(t.Gate(x, t.Parts(leaf(B, 2*C), 2)[0], x), tensor(B, T, C))
+			t.Backward()
+		},
+		"Parts that do not divide": func(t *Tape, leaf func(...int) *Var, _ func(...int) kernels.Tensor) { t.Parts(leaf(B, 7), 2) },
 		"attention of one thing with itself": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
 			x := leaf(B, T, H, D)
 			t.Seed(t.Attention(x, x, x), tensor(B, T, H, D))

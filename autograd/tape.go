@@ -16,7 +16,7 @@
 // need no zeroing. The exception is give, which hands an upstream gradient on without a copy. A parameter that had no
 // contribution gets zeros.
 //
-// Two ops share memory with their input, which no later op may take then: RoPE turns it in place, Heads cuts it into views.
+// Two ops share memory with their input, which no later op may take then: RoPE turns it in place, Heads and Parts cut it into views.
 //
 // Read tape.go first, then linear.go, then norm.go; every other op is one file of the same shape.
 package autograd
@@ -77,7 +77,7 @@ func (t *Tape) Param(name string, value, grad kernels.Tensor) *Var {
 func (t *Tape) Leaf(value kernels.Tensor) *Var { return &Var{Value: value, needs: true, name: "leaf"} }
 
 // Backward records the backward kernels of all ops so far. The gradient of loss, a Var of one of the ops, must have been
-// seeded: VLoss does it itself, Seed does it for any other.
+// seeded: FlowLoss does it itself, Seed does it for any other.
 func (t *Tape) Backward() {
 	if !t.seeded {
 		panic("autograd: Backward: no gradient was seeded, or it ran before")

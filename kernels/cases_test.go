@@ -16,6 +16,7 @@ import (
 var opCases = []opCase{
 	{"Add", drawAdd},
 	{"AdamW", drawAdamW},
+	{"AddRows", drawAddRows},
 	{"Attention", drawAttention},
 	{"AttentionBackward", drawAttentionBackward},
 	{"CleanImage", drawCleanImage},
@@ -24,9 +25,18 @@ var opCases = []opCase{
 	{"ConcatTimeBackward", drawConcatTimeBackward},
 	{"Derf", drawDerf},
 	{"DerfBackward", drawDerfBackward},
+	{"DropLabels", drawDropLabels},
+	{"DropTokens", drawDropTokens},
+	{"DropTokensBackward", drawDropTokensBackward},
+	{"Dropout", drawDropout},
 	{"EMA", drawEMA},
+	{"Embed", drawEmbed},
+	{"EmbedBackward", drawEmbedBackward},
 	{"EulerStep", drawEulerStep},
+	{"FlowLoss", drawFlowLoss},
 	{"Fold", drawFold},
+	{"Gate", drawGate},
+	{"GateBackward", drawGateBackward},
 	{"GradNorm", drawGradNorm},
 	{"Guide", drawGuide},
 	{"HeunStep", drawHeunStep},
@@ -35,6 +45,8 @@ var opCases = []opCase{
 	{"MatMul", drawMatMul},
 	{"NoiseMix", drawNoiseMix},
 	{"Normal", drawNormal},
+	{"PrependTokens", drawPrependTokens},
+	{"PrependTokensBackward", drawPrependTokensBackward},
 	{"RMSNorm", drawRMSNorm},
 	{"RMSNormBackward", drawRMSNormBackward},
 	{"RoPE", drawRoPE},
@@ -44,7 +56,6 @@ var opCases = []opCase{
 	{"SwiGLUBackward", drawSwiGLUBackward},
 	{"TimeEmbedding", drawTimeEmbedding},
 	{"Unfold", drawUnfold},
-	{"VLoss", drawVLoss},
 }
 
 // in, out and both make contiguous args: read, written, and read and written.
@@ -152,6 +163,19 @@ func drawAdamW(d draw) call {
 			copy(terms[1], m)
 			ref.AdamW(a[0], a[3], a[1], a[2], a[4][0], ro)
 		}}
+}
+
+func drawAddRows(d draw) call {
+	b, t, c := d.size("B", 9), d.size("T", 33), d.size("C", 130)
+	x, table := in("x", d.normal("x", b*t*c, c), t*c, b, t, c), in("table", d.normal("table", t*c, c), 0, t, c)
+	if d.on("in place") {
+		return call{args: []arg{both(x), table},
+			run: func(p *engine.Program, t []kernels.Tensor) { kernels.AddRows(p, t[0], t[0], t[1]) },
+			ref: func(a, _ [][]float64) { ref.AddRows(a[0], a[0], a[1]) }}
+	}
+	return call{args: []arg{out("y", t*c, b, t, c), x, table},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.AddRows(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.AddRows(a[0], a[1], a[2]) }}
 }
 
 // heads is a drawn attention problem.
@@ -378,6 +402,74 @@ func drawDerfBackward(d draw) call {
 		}}
 }
 
+// labelsArg draws the labels of b images, of which some lie past the table of k classes.
+func labelsArg(d draw, b, k int) arg {
+	x := kerneltest.NewRand(uint64(rapidInt(d, "label seed", 0, 1<<30)))
+	labels := make([]uint32, b)
+	for i := range labels {
+		labels[i] = uint32(x.IntN(k))
+	}
+	labels[rapidInt(d, "label place", 0, b-1)] = pickFrom(d, "label", 0, uint32(k-1), uint32(k), math.MaxUint32)
+	return arg{name: "labels", words: labels, shape: []int{b}, perRow: 1}
+}
+
+func drawDropLabels(d draw) call {
+	b, none, prob := d.size("B", 300), uint32(rapidInt(d, "none", 0, 1000)), pickFrom(d, "prob", float32(0), 0.1, 0.5, 1)
+	step, random := drawStep(d)
+	labels := make([]uint32, b)
+	for i := range labels {
+		labels[i] = uint32(rapidInt(d, "label", 0, 1000))
+	}
+	kept := out("kept", 0, b)
+	kept.whole = true
+	return call{args: []arg{kept, {name: "labels", words: labels, shape: []int{b}}, stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.DropLabels(p, t[0], t[1], t[2], none, prob, random.Stream)
+		},
+		ref: func(a, _ [][]float64) {
+			want := make([]uint32, b)
+			ref.DropLabels(want, labels, none, float64(prob), random)
+			for i, l := range want {
+				a[0][i] = float64(l)
+			}
+		}}
+}
+
+func drawDropTokens(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	return call{args: []arg{out("y", t*c, b, t, c), in("x", d.normal("x", b*(k+t)*c, c), (k+t)*c, b, k+t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.DropTokens(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { ref.DropTokens(a[0], a[1], b, k, t, c) }}
+}
+
+func drawDropTokensBackward(d draw) call {
+	b, k, t, c, acc := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130), d.on("acc")
+	return call{args: []arg{gradient(d, "dx", acc, (k+t)*c, b, k+t, c), in("dy", d.normal("dy", b*t*c, c), t*c, b, t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.DropTokensBackward(p, t[0], t[1], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.DropTokensBackward(a[0], a[1], b, k, t, c)
+				copy(terms[0], absOf(a[0]))
+			})
+		}}
+}
+
+func drawDropout(d draw) call {
+	b, n, acc := d.size("B", 33), d.size("n", 300), d.on("acc")
+	prob := pickFrom(d, "prob", float32(0), 0.2, 0.5, 0.99)
+	step, random := drawStep(d)
+	return call{args: []arg{gradient(d, "y", acc, n, b, n), in("x", d.normal("x", b*n, n), n, b, n), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.Dropout(p, t[0], t[1], t[2], prob, random.Stream, acc)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.Dropout(a[0], a[1], n, float64(prob), random)
+				copy(terms[0], absOf(a[0]))
+			})
+		}}
+}
+
 func drawEMA(d draw) call {
 	n, decay := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1)
 	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(kernels.Step{EMADecay: decay})},
@@ -394,6 +486,27 @@ func drawEMA(d draw) call {
 func drawSolver(d draw) (n int, s kernels.Step, o kernels.SolverOptions) {
 	s = kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
 	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", predictions...), TauClamp: tauClamp}
+}
+
+func drawEmbed(d draw) call {
+	b, k, c := d.size("B", 33), d.size("K", 33), d.size("C", 300)
+	labels := labelsArg(d, b, k)
+	return call{args: []arg{out("y", c, b, c), in("table", d.normal("table", k*c, c), 0, k, c), labels},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Embed(p, t[0], t[1], t[2]) },
+		ref: func(a, _ [][]float64) { ref.Embed(a[0], a[1], labels.words, c) }}
+}
+
+func drawEmbedBackward(d draw) call {
+	b, k, c, acc := d.size("B", 33), d.size("K", 33), d.size("C", 300), d.on("acc")
+	labels := labelsArg(d, b, k)
+	return call{args: []arg{gradient(d, "dtable", acc, 0, k, c), in("dy", d.normal("dy", b*c, c), 0, b, c), labels},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EmbedBackward(p, t[0], t[1], t[2], acc) },
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 1, func(a, terms [][]float64) {
+				ref.EmbedBackward(a[0], a[1], labels.words, c)
+				ref.EmbedBackward(terms[0], absOf(a[1]), labels.words, c)
+			})
+		}}
 }
 
 func drawEulerStep(d draw) call {
@@ -441,6 +554,55 @@ func drawGuide(d draw) call {
 				terms[0][i] = math.Abs(float64(w)*u) + math.Abs((1-float64(w))*a[1][i])
 			}
 			ref.Guide(a[0], a[1], float64(w))
+		}}
+}
+
+func drawFlowLoss(d draw) call {
+	b, n := d.size("B", 9), d.size("n", 300)
+	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
+	o := kernels.FlowLossOptions{Predict: pickFrom(d, "predict", kernels.X, kernels.Eps, kernels.V), Loss: pickFrom(d, "loss", kernels.X, kernels.Eps, kernels.V),
+		TauClamp: clamp, NoiseScale: pickFrom(d, "noise scale", float32(1), 2.5)}
+	path := ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: float64(clamp), NoiseScale: float64(o.NoiseScale)}
+	images := func(name string) arg { return in(name, d.normal(name, b*n, n), n, b, n) }
+	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), images("pred"), images("x"), images("noise"), tauArg(d, b), stepArg(kernels.Step{LossScale: scale})}
+	if alone {
+		args[1].out = false
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o, dpred, x, noise := o, &t[1], &t[3], &t[4]
+			if scale != 0 {
+				o.Step = &t[6]
+			}
+			if alone {
+				dpred = nil
+			}
+			if o.Predict == kernels.X {
+				noise = nil
+			}
+			if o.Predict == kernels.Eps {
+				x = nil
+			}
+			kernels.FlowLoss(p, t[0], dpred, t[2], x, noise, t[5], o)
+		},
+		ref: func(a, terms [][]float64) {
+			loss, factor := a[0], max(float64(scale), 1) // 0: no step buffer
+			loss[0] = ref.FlowLoss(a[2], a[3], a[4], a[5], n, path)
+			ref.FlowLossBackward(a[1], a[2], a[3], a[4], a[5], n, factor, path)
+			// With -|pred| and magnitudes that all have one sign, errors are the sums of what may cancel.
+			e := absOf(a[4])
+			if o.Predict == kernels.V {
+				for i := range e {
+					e[i] = -e[i]
+				}
+			}
+			pred := absOf(a[2])
+			for i := range pred {
+				pred[i] = -pred[i]
+			}
+			terms[0][0] = ref.FlowLoss(pred, absOf(a[3]), e, a[5], n, path)
+			ref.FlowLossBackward(terms[1], pred, absOf(a[3]), e, a[5], n, factor, path)
+			copy(terms[1], absOf(terms[1]))
 		}}
 }
 
@@ -494,6 +656,33 @@ func drawPatches(d draw, fold bool) call {
 			f(a[0], a[1], window, inv, b, g)
 			window, inv = options([][]float64{nil, nil, absOf(a[2]), absOf(a[3])})
 			f(terms[0], absOf(a[1]), window, inv, b, g)
+		}}
+}
+
+func drawGate(d draw) call {
+	b, t, c := d.size("B", 9), d.size("T", 65), d.size("C", 70)
+	tokens := func(name string) arg { return in(name, d.normal(name, b*t*c, c), t*c, b, t, c) }
+	return call{args: []arg{out("y", t*c, b, t, c), tokens("r"), tokens("x"), in("g", d.normal("g", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Gate(p, t[0], t[1], t[2], t[3]) },
+		ref: func(a, terms [][]float64) {
+			ref.Gate(a[0], a[1], a[2], a[3], t, c)
+			ref.Gate(terms[0], absOf(a[1]), absOf(a[2]), absOf(a[3]), t, c)
+		}}
+}
+
+func drawGateBackward(d draw) call {
+	b, t, c, accX, accG := d.size("B", 9), d.size("T", 300), d.size("C", 33), d.on("accX"), d.on("accG")
+	tokens := func(name string) arg { return in(name, d.normal(name, b*t*c, c), t*c, b, t, c) }
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dg", accG, c, b, c).rowsOf(d, c, 1),
+		tokens("dy"), tokens("x"), in("g", d.normal("g", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.GateBackward(p, t[0], t[1], t[2], t[3], t[4], accX, accG)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 2, func(a, terms [][]float64) {
+				ref.GateBackward(a[0], a[1], a[2], a[3], a[4], t, c)
+				ref.GateBackward(terms[0], terms[1], absOf(a[2]), absOf(a[3]), absOf(a[4]), t, c)
+			})
 		}}
 }
 
@@ -645,6 +834,30 @@ func tauArg(d draw, b int) arg {
 	return in("tau", tau, 1, b)
 }
 
+func drawPrependTokens(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	return call{args: []arg{out("y", (k+t)*c, b, k+t, c), in("x", d.normal("x", b*t*c, c), t*c, b, t, c),
+		in("e", d.normal("e", b*c, c), c, b, c), in("pos", d.normal("pos", k*c, c), 0, k, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.PrependTokens(p, t[0], t[1], t[2], t[3]) },
+		ref: func(a, _ [][]float64) { ref.PrependTokens(a[0], a[1], a[2], a[3], b, k, t, c) }}
+}
+
+func drawPrependTokensBackward(d draw) call {
+	b, k, t, c := d.size("B", 9), d.size("K", 33), d.size("T", 33), d.size("C", 130)
+	accX, accE, accPos := d.on("accX"), d.on("accE"), d.on("accPos")
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "de", accE, c, b, c), gradient(d, "dpos", accPos, 0, k, c),
+		in("dy", d.normal("dy", b*(k+t)*c, c), (k+t)*c, b, k+t, c)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.PrependTokensBackward(p, t[0], t[1], t[2], t[3], accX, accE, accPos)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 3, func(a, terms [][]float64) {
+				ref.PrependTokensBackward(a[0], a[1], a[2], a[3], b, k, t, c)
+				ref.PrependTokensBackward(terms[0], terms[1], terms[2], absOf(a[3]), b, k, t, c)
+			})
+		}}
+}
+
 func drawRMSNorm(d draw) call {
 	shape, width, c := drawRows(d)
 	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
@@ -776,30 +989,5 @@ func drawTimeEmbedding(d draw) call {
 		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.TimeEmbedding(p, t[0], t[1], o) },
 		ref: func(a, _ [][]float64) {
 			ref.TimeEmbedding(a[0], a[1], half, float64(o.Scale), period, o.CosFirst)
-		}}
-}
-
-func drawVLoss(d draw) call {
-	b, n := d.size("B", 9), d.size("n", 300)
-	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
-	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), in("pred", d.normal("pred", b*n, n), n, b, n), in("x", d.normal("x", b*n, n), n, b, n), tauArg(d, b),
-		stepArg(kernels.Step{LossScale: scale})}
-	if alone {
-		args[1].out = false
-	}
-	return call{args: args,
-		run: func(p *engine.Program, t []kernels.Tensor) {
-			o, dpred := kernels.VLossOptions{TauClamp: clamp}, &t[1]
-			if scale != 0 {
-				o.Step = &t[5]
-			}
-			if alone {
-				dpred = nil
-			}
-			kernels.VLoss(p, t[0], dpred, t[2], t[3], t[4], o)
-		},
-		ref: func(a, _ [][]float64) {
-			a[0][0] = ref.VLoss(a[2], a[3], a[4], n, float64(clamp))
-			ref.VLossBackward(a[1], a[2], a[3], a[4], n, float64(clamp), max(float64(scale), 1)) // 0: no step buffer
 		}}
 }

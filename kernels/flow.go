@@ -19,45 +19,69 @@ func NoiseMix(p *engine.Program, z, x, eps, tau Tensor, noiseScale float32) {
 	}
 }
 
-// VLossOptions are VLoss's constants.
-type VLossOptions struct {
-	TauClamp float32 // 1 - tau is at least this; JiT takes 0.05
-	Step     *Tensor // step buffer, whose loss_scale multiplies the gradient; nil: 1
+// FlowLossOptions say what a network predicts and where the error is taken.
+type FlowLossOptions struct {
+	Predict, Loss Kind
+	TauClamp      float32 // 1 - tau, or tau, is at least this where it divides; JiT takes 0.05
+	NoiseScale    float32 // as NoiseMix has it
+	Step          *Tensor // step buffer, whose loss_scale multiplies the gradient; nil: 1
 }
 
-// VLoss is the mean over all elements of (x - pred)²/max(1 - tau, TauClamp)², which is the squared error of the velocity
-// when the target's 1 - tau is clamped as the prediction's is. dpred, if not nil, is its gradient with respect to pred,
-// times the loss scale. loss (1); dpred, pred, x (B,…); tau (B). The sum is in fp32 by partial sums of 1024 terms at most.
-func VLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred, x, tau Tensor, o VLossOptions) {
-	check(loss.Len() == 1 && o.TauClamp > 0, "VLoss", "loss %v, (1) wanted; tau clamp %g, above 0 wanted", loss, o.TauClamp)
-	b, width := imageShape("VLoss", tau, pred, x)
+// FlowLoss is the mean over all elements of a(tau)² (u - pred)²: the squared error in o.Loss of a network that predicts
+// o.Predict, u being x, e = noiseScale noise, or v = x - e. Table 1 of JiT turns each into the others with z = tau x + (1 - tau) e:
+//
+//	predicted   a for a loss in x    in e                 in v
+//	x           1                    tau / (1 - tau)      1 / (1 - tau)
+//	e           (1 - tau) / tau      1                    1 / tau
+//	v           1 - tau              tau                  1
+//
+// Denominators are at least TauClamp, in the target as in the prediction, so that z drops out and need not be read. dpred, if
+// not nil, is the gradient with respect to pred, times the loss scale. loss (1); dpred, pred (B,…); x, noise like pred, or nil
+// where u does not need them; tau (B). The sum is in fp32 by partial sums of 1024 terms at most.
+func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noise *Tensor, tau Tensor, o FlowLossOptions) {
+	const op = "FlowLoss"
+	check(loss.Len() == 1 && o.TauClamp > 0 && o.Predict <= V && o.Loss <= V, op,
+		"loss %v, (1) wanted; tau clamp %g, above 0 wanted; predict %d, loss %d, X, Eps or V wanted", loss, o.TauClamp, o.Predict, o.Loss)
+	finite(op, o.TauClamp, o.NoiseScale)
+	b, width := imageShape(op, tau, pred)
+	// A tensor that the target is not made of is not read: pred is bound in its place.
+	operand := func(t *Tensor, name string, kind Kind) Tensor {
+		if o.Predict != kind && o.Predict != V {
+			return pred
+		}
+		check(t != nil, op, "prediction of %v: %s wanted", o.Predict, name)
+		same(op, pred, *t)
+		return *t
+	}
+	xs, noises := operand(x, "x", X), operand(noise, "noise", Eps)
 	blocks := ceilDiv(width, blockSize(p))
-	part := Temp(p, "vloss partial sums", b*blocks)
-	for _, s := range spans(p, "VLoss", b, 1, width) {
+	part := Temp(p, "flow loss partial sums", b*blocks)
+	spec := []uint32{uint32(o.Predict), uint32(o.Loss)}
+	for _, s := range spans(p, op, b, 1, width) {
 		push := struct {
 			Images, Count, Blocks, First uint32
-			TauClamp                     float32
-		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp}
-		blocked(p, "vloss_fwd", s.n, width, push, nil,
-			part.Write(), piece(pred, s, width).Read(), piece(x, s, width).Read(), tau.Read())
+			TauClamp, NoiseScale         float32
+		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale}
+		blocked(p, "flowloss_fwd", s.n, width, push, spec,
+			part.Write(), piece(pred, s, width).Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read())
 	}
 	reduce(p, loss, part, 1/float64(b*width), false)
 	if dpred == nil {
 		return
 	}
-	same("VLoss", *dpred, pred)
-	for _, s := range spans(p, "VLoss", b, 1, width) {
+	same(op, *dpred, pred)
+	for _, s := range spans(p, op, b, 1, width) {
 		push := struct {
 			Images, Count, Blocks, First uint32
-			TauClamp, Factor             float32
-		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, float32(2 / float64(b*width))}
+			TauClamp, NoiseScale, Factor float32
+		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale, float32(2 / float64(b*width))}
 		predPart := piece(pred, s, width)
 		step := predPart // something to bind where there is none
 		if o.Step != nil {
 			step = *o.Step
 		}
-		blocked(p, "vloss_bwd", s.n, width, push, []uint32{flag(o.Step != nil)},
-			piece(*dpred, s, width).Write(), predPart.Read(), piece(x, s, width).Read(), tau.Read(), step.Read())
+		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil)),
+			piece(*dpred, s, width).Write(), predPart.Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read(), step.Read())
 	}
 }
 

@@ -34,6 +34,7 @@ type arg struct {
 	lay    layout // of such rows
 	perRow int    // floats that belong to one row of the batch, whatever a row is to the op; 0: shared by all
 	out    bool   // written
+	whole  bool   // memory holds 32-bit integers, below 2^24
 }
 
 // A call is one drawn use of an op.
@@ -264,6 +265,11 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 	}
 	for i, a := range c.args {
 		got := tensors[i].values(t) // checks what lies between rows, too
+		if a.whole {
+			for j, bits := range bitsOf(got) {
+				got[j] = float32(bits)
+			}
+		}
 		if a.out {
 			c.bound.Terms = terms[i]
 			kerneltest.Check(t, kerneltest.Case{Op: op.name, Tier: c.tier, Name: a.name, Shape: a.shape}, got, wide[i], c.bound)

@@ -9,7 +9,6 @@ import (
 
 	"jitvk/autograd"
 	"jitvk/engine"
-	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 )
 
@@ -129,7 +128,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 				tape := autograd.New(p)
 				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau), nil)
 				p.Copy(pred.Range, out.Value.Range)
-				tape.VLoss(loss, out, x, tau, kernels.VLossOptions{TauClamp: TauClamp})
+				tape.FlowLoss(loss, out, &x, nil, tau, c.lossOptions())
 				tape.Backward()
 			})
 

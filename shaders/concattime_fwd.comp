@@ -7,7 +7,7 @@
 // Dispatch: rows blocks workgroups; one owns LOCAL ITEMS neighbours of one row
 // Precision: exact
 // CPU:      kernels/ref/concattime.go ConcatTime
-// Backward: concattime_bwd.comp (dx), concattime_bwd_e.comp (de)
+// Backward: concattime_bwd.comp (dx), sumtokens.comp (de)
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"

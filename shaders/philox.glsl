@@ -29,6 +29,11 @@ uvec4 random4(uint quad, uint image, uint stream) {
     return philox(uvec4(quad, now.image0 + image, now.step_index, stream), uvec2(now.seed_lo, now.seed_hi));
 }
 
+// Four numbers in [0, 1) from the upper 24 bits of four words: exact, whatever the driver's rounding.
+vec4 uniform4(uvec4 w) {
+    return vec4(w >> 8) * 5.96046448e-8; // 2^-24
+}
+
 // Two normals from two words: radius sqrt(-2 ln u), u in (0, 1]; angle 2 pi v, v in [0, 1). 24 bits of each word, so
 // that the conversion to float is exact whatever the driver's rounding.
 vec2 box_muller(uvec2 w) {

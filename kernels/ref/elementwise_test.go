@@ -43,22 +43,79 @@ func TestConcatTimeGradients(t *testing.T) {
 	checkGradients(t, dy, func() []float64 { ref.ConcatTime(y, x, e, b, tokens, c, extra); return y }, param{"x", x, dx}, param{"e", e, de})
 }
 
-func TestVLossGradients(t *testing.T) {
+func TestFlowLossGradients(t *testing.T) {
 	const b, n = 3, 4
-	pred, x, tau, dpred := normals(1, b*n), normals(2, b*n), []float64{0.1, 0.7, 0.99}, make([]float64, b*n)
-	ref.VLossBackward(dpred, pred, x, tau, n, 0.05, 3)
-	checkGradients(t, []float64{3}, func() []float64 { return []float64{ref.VLoss(pred, x, tau, n, 0.05)} }, param{"pred", pred, dpred})
-	// The loss is the squared error of the velocity, with the same clamp on both sides.
-	eps, z, want := normals(3, b*n), make([]float64, b*n), 0.0
-	ref.NoiseMix(z, x, eps, tau, n, 1.5)
-	for i := range z {
-		s := max(1-tau[i/n], 0.05)
-		v, vPred := (x[i]-z[i])/s, (pred[i]-z[i])/s
-		want += (v - vPred) * (v - vPred) / (b * n)
+	pred, x, noise, tau, dpred := normals(1, b*n), normals(2, b*n), normals(3, b*n), []float64{0.01, 0.7, 0.99}, make([]float64, b*n)
+	for _, predict := range []string{"x", "eps", "v"} {
+		for _, loss := range []string{"x", "eps", "v"} {
+			path := ref.Path[float64]{Predict: predict, Loss: loss, Clamp: 0.05, NoiseScale: 1.5}
+			ref.FlowLossBackward(dpred, pred, x, noise, tau, n, 3, path)
+			checkGradients(t, []float64{3}, func() []float64 { return []float64{ref.FlowLoss(pred, x, noise, tau, n, path)} }, param{"pred", pred, dpred})
+		}
 	}
-	if got := ref.VLoss(pred, x, tau, n, 0.05); math.Abs(got-want) > 1e-12*want {
-		t.Errorf("loss %v, velocity error %v", got, want)
+}
+
+// Where nothing is clamped, turning the truth of one kind into another gives the truth of that kind: the loss of a network that
+// predicts x and is off by d is that of one that predicts v and is off by what d makes of the velocity.
+func TestFlowLossKinds(t *testing.T) {
+	const n, tau, scale = 8, 0.3, 1.5
+	x, noise, d := normals(1, n), normals(2, n), normals(3, n)
+	pred := map[string][]float64{"x": nil, "eps": nil, "v": nil}
+	for i := range x {
+		e := scale * noise[i]
+		z, xp := tau*x[i]+(1-tau)*e, x[i]+d[i] // the image that the network means
+		ep := (z - tau*xp) / (1 - tau)
+		pred["x"], pred["eps"], pred["v"] = append(pred["x"], xp), append(pred["eps"], ep), append(pred["v"], xp-ep)
 	}
+	for _, loss := range []string{"x", "eps", "v"} {
+		want := 0.0
+		for i, a := range pred[loss] {
+			truth := map[string]float64{"x": x[i], "eps": scale * noise[i], "v": x[i] - scale*noise[i]}[loss]
+			want += (a - truth) * (a - truth) / n
+		}
+		for predict, u := range pred {
+			got := ref.FlowLoss(u, x, noise, []float64{tau}, n, ref.Path[float64]{Predict: predict, Loss: loss, Clamp: 0.05, NoiseScale: scale})
+			if math.Abs(got-want) > 1e-12*want {
+				t.Errorf("predict %s, loss in %s: %v, want %v", predict, loss, got, want)
+			}
+		}
+	}
+}
+
+func TestGateGradients(t *testing.T) {
+	const b, tokens, c = 2, 3, 4
+	r, x, g, dy := normals(1, b*tokens*c), normals(2, b*tokens*c), normals(3, b*c), normals(4, b*tokens*c)
+	y, dx, dg := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(g))
+	ref.GateBackward(dx, dg, dy, x, g, tokens, c)
+	checkGradients(t, dy, func() []float64 { ref.Gate(y, r, x, g, tokens, c); return y }, param{"x", x, dx}, param{"g", g, dg}, param{"r", r, dy})
+}
+
+func TestEmbedGradients(t *testing.T) {
+	const k, c = 4, 3
+	labels := []uint32{2, 0, 2, 9} // the last counts as 3; nobody has 1
+	table, dy, y, dtable := normals(1, k*c), normals(2, len(labels)*c), make([]float64, len(labels)*c), make([]float64, k*c)
+	ref.EmbedBackward(dtable, dy, labels, c)
+	checkGradients(t, dy, func() []float64 { ref.Embed(y, table, labels, c); return y }, param{"table", table, dtable})
+}
+
+func TestTokenGradients(t *testing.T) {
+	const b, k, tokens, c = 2, 3, 4, 5
+	x, e, pos, dy := normals(1, b*tokens*c), normals(2, b*c), normals(3, k*c), normals(4, b*(k+tokens)*c)
+	y, dx, de, dpos := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(e)), make([]float64, len(pos))
+	ref.PrependTokensBackward(dx, de, dpos, dy, b, k, tokens, c)
+	checkGradients(t, dy, func() []float64 { ref.PrependTokens(y, x, e, pos, b, k, tokens, c); return y },
+		param{"x", x, dx}, param{"e", e, de}, param{"pos", pos, dpos})
+	long, dlong, short := normals(5, b*(k+tokens)*c), make([]float64, b*(k+tokens)*c), make([]float64, b*tokens*c)
+	ref.DropTokensBackward(dlong, x, b, k, tokens, c)
+	checkGradients(t, x, func() []float64 { ref.DropTokens(short, long, b, k, tokens, c); return short }, param{"x", long, dlong})
+}
+
+func TestDropoutGradients(t *testing.T) {
+	const b, n = 3, 7
+	r := ref.Random{Seed: 5, Stream: 6}
+	x, dy, y, dx := normals(1, b*n), normals(2, b*n), make([]float64, b*n), make([]float64, b*n)
+	ref.Dropout(dx, dy, n, 0.4, r)
+	checkGradients(t, dy, func() []float64 { ref.Dropout(y, x, n, 0.4, r); return y }, param{"x", x, dx})
 }
 
 // Fold and Unfold are each other's adjoint, <Fold t, y> = <t, Unfold y>, and so each other's gradient.

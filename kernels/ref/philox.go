@@ -27,6 +27,9 @@ func (r Random) Words(quad, i int) [4]uint32 {
 	return Philox([4]uint32{uint32(quad), r.Image0 + uint32(i), r.Step, r.Stream}, [2]uint32{uint32(r.Seed), uint32(r.Seed >> 32)})
 }
 
+// Uniform makes a number in [0,1) of the upper 24 bits of a word.
+func Uniform(w uint32) float64 { return float64(w>>8) / (1 << 24) }
+
 // BoxMuller makes four normal numbers of four words: from each pair, u in (0,1] and v in [0,1) of 24 bits each, and then
 // sqrt(-2 ln u) (cos 2πv, sin 2πv).
 func BoxMuller[F float32 | float64](w [4]uint32) (n [4]F) {
