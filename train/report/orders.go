@@ -28,7 +28,7 @@ type OrderPanel struct {
 	Title  string
 	X      []float64   // above 0, rising
 	Curves [][]float64 // of each name, a value for each X
-	Orders []int       // slopes -order that are drawn from the first point of the curve, for the eye; 0: none
+	Orders []int       // slope -order, drawn through the curve's last point for the eye; 0: none
 }
 
 // SaveOrders draws the panels into a PNG of 1260 x 520. The file is whole or not there. Values that a logarithmic axis cannot
@@ -68,7 +68,7 @@ func drawOrders(o OrderPlot) *vgimg.Canvas {
 		for j, values := range panel.Curves {
 			at := visible(panel.X, values)
 			if order := panel.Orders[j]; order > 0 && len(at) > 0 {
-				slope(p, at[0], order)
+				slope(p, at[len(at)-1], order)
 			}
 			line(p, at, styles[j])
 			p.Add(&plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: styles[j].Color, Radius: 3, Shape: draw.CircleGlyph{}}})
@@ -90,12 +90,12 @@ func visible(x, y []float64) plotter.XYs {
 	return at
 }
 
-// slope draws a thin line that falls with the given power of x from a point on, to where it leaves the plot.
-func slope(p *plot.Plot, from plotter.XY, order int) {
-	at := func(x float64) plotter.XY { return plotter.XY{X: x, Y: from.Y * math.Pow(from.X/x, float64(order))} }
-	end := at(min(p.X.Max, from.X*math.Pow(from.Y/p.Y.Min, 1/float64(order))))
-	line(p, plotter.XYs{from, end}, draw.LineStyle{Color: inkSoft, Width: 0.75, Dashes: []vg.Length{4, 3}})
-	label(p, end, fmt.Sprintf("order %d", order), inkSoft)
+// slope draws a thin line that falls with the given power of x to a point, from where it enters the plot.
+func slope(p *plot.Plot, to plotter.XY, order int) {
+	at := func(x float64) plotter.XY { return plotter.XY{X: x, Y: to.Y * math.Pow(to.X/x, float64(order))} }
+	begin := at(max(p.X.Min, to.X*math.Pow(to.Y/p.Y.Max, 1/float64(order))))
+	line(p, plotter.XYs{begin, to}, draw.LineStyle{Color: inkSoft, Width: 0.75, Dashes: []vg.Length{4, 3}})
+	label(p, at(math.Sqrt(begin.X*to.X)), fmt.Sprintf("order %d", order), inkSoft)
 }
 
 // powersOfTwo marks an axis of counts.
