@@ -20,6 +20,7 @@ var opCases = []opCase{
 	{"AddRows", drawAddRows},
 	{"Attention", drawAttention},
 	{"AttentionBackward", drawAttentionBackward},
+	{"CleanImage", drawCleanImage},
 	{"ColSum", drawColSum},
 	{"ConcatTime", drawConcatTime},
 	{"ConcatTimeBackward", drawConcatTimeBackward},
@@ -40,6 +41,8 @@ var opCases = []opCase{
 	{"Gate", drawGate},
 	{"GateBackward", drawGateBackward},
 	{"GradNorm", drawGradNorm},
+	{"Guide", drawGuide},
+	{"HeunStep", drawHeunStep},
 	{"Images", drawImages},
 	{"LogitNormal", drawLogitNormal},
 	{"MatMul", drawMatMul},
@@ -473,6 +476,12 @@ func drawEMA(d draw) call {
 		}}
 }
 
+// drawSolver draws where a solver's step is and what the network predicts.
+func drawSolver(d draw) (n int, s kernels.Step, o kernels.SolverOptions) {
+	s = kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
+	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", predictions...), TauClamp: tauClamp}
+}
+
 func drawEmbed(d draw) call {
 	b, k, c := d.size("B", 33), d.size("K", 33), d.size("C", 300)
 	labels := labelsArg(d, b, k)
@@ -495,18 +504,50 @@ func drawEmbedBackward(d draw) call {
 }
 
 func drawEulerStep(d draw) call {
-	n := d.size("n", 2100)
-	s := kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
-	const clamp = float32(0.05)
-	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("pred", d.normal("pred", n, n), 1, n), stepArg(s)},
-		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.EulerStep(p, t[0], t[1], t[2], kernels.EulerStepOptions{TauClamp: clamp})
-		},
+	n, s, o := drawSolver(d)
+	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("u", d.normal("u", n, n), 1, n), stepArg(s)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EulerStep(p, t[0], t[1], t[2], o) },
 		ref: func(a, terms [][]float64) {
-			for i := range terms[0] {
-				terms[0][i] = math.Abs(a[0][i]) + float64(s.DT)*(math.Abs(a[0][i])+math.Abs(a[1][i]))/max(1-float64(s.Tau), float64(clamp))
+			for i, z := range a[0] {
+				terms[0][i] = math.Abs(z) + float64(s.DT)*velocityTerms(o.Predict, z, a[1][i], float64(s.Tau))
 			}
-			ref.EulerStep(a[0], a[1], float64(s.Tau), float64(s.DT), float64(clamp))
+			ref.EulerStep(a[0], a[1], o.Predict.String(), float64(s.Tau), float64(s.DT), float64(tauClamp))
+		}}
+}
+
+func drawHeunStep(d draw) call {
+	n, s, o := drawSolver(d)
+	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("start", d.normal("start", n, n), 1, n), in("u", d.normal("u", n, n), 1, n), stepArg(s)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.HeunStep(p, t[0], t[1], t[2], t[3], o) },
+		ref: func(a, terms [][]float64) {
+			for i, z := range a[0] {
+				terms[0][i] = (math.Abs(a[1][i]) + math.Abs(z) + float64(s.DT)*velocityTerms(o.Predict, z, a[2][i], float64(s.Tau))) / 2
+			}
+			ref.HeunStep(a[0], a[1], a[2], o.Predict.String(), float64(s.Tau), float64(s.DT), float64(tauClamp))
+		}}
+}
+
+func drawCleanImage(d draw) call {
+	n, s, o := drawSolver(d)
+	return call{args: []arg{out("x", 1, n), in("z", d.normal("z", n, n), 1, n), in("u", d.normal("u", n, n), 1, n), stepArg(s)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.CleanImage(p, t[0], t[1], t[2], t[3], o) },
+		ref: func(a, terms [][]float64) {
+			ref.CleanImage(a[0], a[1], a[2], o.Predict.String(), float64(s.Tau), float64(tauClamp))
+			for i, z := range a[1] {
+				terms[0][i] = imageTerms(o.Predict, z, a[2][i], float64(s.Tau))
+			}
+		}}
+}
+
+func drawGuide(d draw) call {
+	n, w := d.size("n", 2100), pickFrom(d, "w", float32(0), 1, 2.9, -1)
+	return call{args: []arg{both(in("u", d.normal("u", n, n), 1, n)), in("none", d.normal("none", n, n), 1, n), stepArg(kernels.Step{Guidance: w})},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Guide(p, t[0], t[1], t[2]) },
+		ref: func(a, terms [][]float64) {
+			for i, u := range a[0] {
+				terms[0][i] = math.Abs(float64(w)*u) + math.Abs((1-float64(w))*a[1][i])
+			}
+			ref.Guide(a[0], a[1], float64(w))
 		}}
 }
 
@@ -675,12 +716,17 @@ func drawImages(d draw) call {
 }
 
 func drawNormal(d draw) call {
-	b, n := d.size("B", 33), d.size("n", 300)
+	b, n, sigma := d.size("B", 33), d.size("n", 300), pickFrom(d, "sigma", float32(1), 0.125, 0)
 	step, random := drawStep(d)
 	return call{args: []arg{out("x", n, b, n), stepArg(step)},
 		bound: kerneltest.Bound{Abs: 1e-6, Rel: 1e-6},
-		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.Normal(p, t[0], t[1], random.Stream) },
-		ref:   func(a, _ [][]float64) { ref.Normal(a[0], b, n, random) }}
+		run:   func(p *engine.Program, t []kernels.Tensor) { kernels.Normal(p, t[0], t[1], sigma, random.Stream) },
+		ref: func(a, _ [][]float64) {
+			ref.Normal(a[0], b, n, random)
+			for i := range a[0] {
+				a[0][i] *= float64(sigma)
+			}
+		}}
 }
 
 func drawLogitNormal(d draw) call {

@@ -4,7 +4,7 @@ package kernels
 
 import "jitvk/engine"
 
-// The path of flow matching from noise (tau 0) to image (tau 1), its loss, and a step along it. JiT, arXiv 2511.13720.
+// The path of flow matching from noise (tau 0) to image (tau 1), and its loss. JiT, arXiv 2511.13720.
 
 // NoiseMix is z = tau x + (1 - tau) noiseScale eps, one tau an image. z, x, eps (B,…), tau (B).
 func NoiseMix(p *engine.Program, z, x, eps, tau Tensor, noiseScale float32) {
@@ -83,23 +83,6 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil)),
 			piece(*dpred, s, width).Write(), predPart.Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read(), step.Read())
 	}
-}
-
-// EulerStepOptions are EulerStep's constants.
-type EulerStepOptions struct {
-	TauClamp float32 // 1 - tau is at least this; JiT takes 0.05
-}
-
-// EulerStep is z += dt (pred - z)/max(1 - tau, TauClamp), tau and dt from the step buffer. z, pred (B,…).
-func EulerStep(p *engine.Program, z, pred, step Tensor, o EulerStepOptions) {
-	check(o.TauClamp > 0, "EulerStep", "tau clamp %g, above 0 wanted", o.TauClamp)
-	flat(p, "EulerStep", func(n int, t []Tensor) {
-		push := struct {
-			Count    uint32
-			TauClamp float32
-		}{uint32(n), o.TauClamp}
-		elementwise(p, "eulerstep", n, push, nil, t[0].ReadWrite(), t[1].Read(), step.Read())
-	}, z, pred)
 }
 
 // imageShape checks tensors of one size with one value of tau for each of their first dimension.

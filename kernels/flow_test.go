@@ -132,20 +132,3 @@ func TestFlowLossLarge(t *testing.T) {
 	want := ref.FlowLoss(zeros, kerneltest.Widen(x), zeros, kerneltest.Widen(tau), n, flowPath(o))
 	kerneltest.Equal(t, "loss", h.Floats(loss), []float64{want}, 2e-6)
 }
-
-func TestEulerStep(t *testing.T) {
-	for i, n := range flatSizes {
-		rnd := kerneltest.NewRand(uint64(n))
-		z, pred := rnd.Normal(n), rnd.Normal(n)
-		s := kernels.Step{Tau: float32(i) / 6, DT: 0.02}
-		got := stable(t, limit(n), func(h *kerneltest.Run) (func(*engine.Program), []kernels.Tensor) {
-			zt, predt, step := h.Input(z, n), h.Input(pred, n), h.Step(s)
-			return func(p *engine.Program) {
-				kernels.EulerStep(p, zt, predt, step, kernels.EulerStepOptions{TauClamp: 0.05})
-			}, []kernels.Tensor{zt}
-		})
-		want := kerneltest.Widen(z)
-		ref.EulerStep(want, kerneltest.Widen(pred), float64(s.Tau), float64(s.DT), float64(float32(0.05)))
-		kerneltest.Equal(t, "z", got[0], want, 1e-5)
-	}
-}

@@ -14,13 +14,17 @@ const (
 	StreamDropout        // the first of as many streams as a model has dropouts: keep it last
 )
 
-// Normal fills x with standard normal numbers from Philox4x32-10 by Box-Muller. Value j of image i depends only on the
-// step buffer's seed and step, on Image0 + i, on j and on the stream. x (B,…).
-func Normal(p *engine.Program, x, step Tensor, stream uint32) {
+// Normal fills x with normal numbers of mean 0 and standard deviation sigma from Philox4x32-10 by Box-Muller. Value j of
+// image i depends only on the step buffer's seed and step, on Image0 + i, on j and on the stream. x (B,…).
+func Normal(p *engine.Program, x, step Tensor, sigma float32, stream uint32) {
+	finite("Normal", sigma)
 	b, width := x.Shape[0], same("Normal", x)/x.Shape[0]
 	quads := ceilDiv(width, 4)
 	for _, s := range spans(p, "Normal", b, 1, width) {
-		push := struct{ Images, Count, Blocks, First, Stream uint32 }{uint32(s.n), uint32(width), uint32(ceilDiv(quads, blockSize(p))), uint32(s.first), stream}
+		push := struct {
+			Images, Count, Blocks, First, Stream uint32
+			Sigma                                float32
+		}{uint32(s.n), uint32(width), uint32(ceilDiv(quads, blockSize(p))), uint32(s.first), stream, sigma}
 		blocked(p, "normal", s.n, quads, push, nil, piece(x, s, width).Write(), step.Read())
 	}
 }

@@ -18,7 +18,7 @@ func normal(t *testing.T, b, n int, s kernels.Step, stream uint32, limit int64) 
 	t.Helper()
 	return stable(t, limit, func(h *kerneltest.Run) (func(*engine.Program), []kernels.Tensor) {
 		x, step := h.Output(b, n), h.Step(s)
-		return func(p *engine.Program) { kernels.Normal(p, x, step, stream) }, []kernels.Tensor{x}
+		return func(p *engine.Program) { kernels.Normal(p, x, step, 1, stream) }, []kernels.Tensor{x}
 	})[0]
 }
 

@@ -15,7 +15,7 @@ import (
 func (m *Model) Flow(t *autograd.Tape, x, step kernels.Tensor) (z, tau *autograd.Var, noise kernels.Tensor) {
 	p := t.P
 	noise = kernels.Temp(p, "noise", x.Shape...)
-	kernels.Normal(p, noise, step, kernels.StreamNoise)
+	kernels.Normal(p, noise, step, 1, kernels.StreamNoise)
 	times := kernels.Temp(p, "tau", x.Shape[0])
 	kernels.LogitNormal(p, times, step, float32(m.LogitMean()), float32(m.Sigma), kernels.StreamTau)
 	mix := kernels.Temp(p, "z", x.Shape...)

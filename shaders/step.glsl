@@ -16,9 +16,8 @@ layout(set = 0, binding = STEP_BINDING, std430) readonly buffer StepBuffer {
     float ema_decay, ema_decay2; // of two averages
     float loss_scale;       // gradients are this many times too large; never 0
     float tau, dt;          // sampling: flow time now, and how far this step goes
-    float noise_scale;      // sampling: standard deviation of the first noise
-    float guidance;         // sampling: classifier-free guidance, 1 is none
-    uint reserved0, reserved1;
+    float guidance;         // sampling: weight of classifier-free guidance, 1 is none
+    uint reserved0, reserved1, reserved2;
 } now;
 
 #endif

@@ -61,10 +61,3 @@ func FlowLossBackward[F float32 | float64](dpred, pred, x, noise, tau []F, n int
 		dpred[i] = scale * 2 * a * a * (pred[i] - p.target(x[i], noise[i])) / F(len(pred))
 	}
 }
-
-// EulerStep is z += dt (pred - z)/max(1 - tau, clamp).
-func EulerStep[F float32 | float64](z, pred []F, tau, dt, clamp F) {
-	for i := range z {
-		z[i] += dt * (pred[i] - z[i]) / max(1-tau, clamp)
-	}
-}

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
 
 // Package command is the program `go run ./sample`: it loads a checkpoint, draws pictures from it and writes them as one
-// grid, and their whole way from noise to image as a trajectory if asked to.
+// grid, classes down and guidance across where there are any, and their whole way from noise to image as a trajectory if
+// asked to. Or it plots how the solvers' errors fall with their steps (convergence.go).
 package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"jitvk/engine"
@@ -30,46 +35,174 @@ import (
 
 // Config is everything that `go run ./sample` can be told.
 type Config struct {
-	Checkpoint string // "" is the newest run's
-	N          int    // pictures
-	Steps      int    // solver steps
-	Seed       uint64
-	Batch      int    // pictures at once
-	Out        string // the grid; "" is samples-SEED.png beside the checkpoint
-	Trajectory string // safetensors file for tau and z, or ""
-	Device     string
-	DryRun     bool
+	Checkpoint  string // "" is the newest run's
+	Weights     string // "ema": their average, "raw": as the last step left them, "": the average where there is one
+	N           int    // pictures, of each class with each guidance where there are classes; 0 lets pictures choose
+	Steps       int    // solver steps
+	Solver      sampler.Solver
+	End         string // "x": show the image predicted last, "z": where the walk ends
+	Seed        uint64
+	Classes     []string  // names or numbers, "all" or "none"; a row of the grid each
+	Guidance    []float64 // a column of the grid each
+	Low, High   float64   // flow times between which there is guidance
+	Batch       int       // pictures at once
+	Out         string    // the grid; "" is samples-SEED.png beside the checkpoint
+	Trajectory  string    // safetensors file for tau and z, or ""
+	Convergence string    // PNG file for a plot of the solvers' errors instead of pictures, or ""
+	Device      string
+	DryRun      bool
 }
 
 // Parse reads the command line.
 func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
-	var c Config
+	c := Config{Solver: sampler.Heun, Guidance: []float64{1}, Low: 0.1, High: 1}
 	fs.StringVar(&c.Checkpoint, "checkpoint", "", "checkpoint to load (default that of the newest run)")
-	fs.IntVar(&c.N, "n", 64, "pictures")
-	fs.IntVar(&c.Steps, "steps", 50, "solver steps from noise to image")
-	fs.Uint64Var(&c.Seed, "seed", 1, "of the noise; picture i depends on the seed and on i alone")
-	fs.IntVar(&c.Batch, "batch", 0, "pictures at once (default -n, at most 64)")
+	fs.StringVar(&c.Weights, "weights", "", "ema (their running average) or raw (as the last step left them) (default ema where the run kept one)")
+	fs.IntVar(&c.N, "n", 0, "pictures; with -class, of each class with each guidance (default 64; with -class as many as make rows of 8)")
+	fs.IntVar(&c.Steps, "steps", 25, "solver steps from noise to image")
+	fs.Func("solver", "euler, or heun, which evaluates the network twice a step and errs far less for it (default heun)", func(s string) error {
+		i := slices.Index([]string{"euler", "heun"}, strings.ToLower(s))
+		if i < 0 {
+			return errors.New("it is euler or heun")
+		}
+		c.Solver = sampler.Solver(i)
+		return nil
+	})
+	fs.StringVar(&c.End, "end", "x", "show x, the image that the last step predicts, or z, where the walk ends: that keeps a little noise")
+	fs.Uint64Var(&c.Seed, "seed", 1, "of the noise; picture i depends on the seed, i and its class alone")
+	fs.Func("class", "class to draw, by name or number, or all, or none; repeat it for more, a row each", func(s string) error {
+		c.Classes = append(c.Classes, s)
+		return nil
+	})
+	fs.Func("guidance", "weights of classifier-free guidance towards -class, with commas between, a column each; 1 is none, 2 to 4 are usual (default 1)", func(s string) error {
+		var err error
+		c.Guidance, err = numbers(s)
+		return err
+	})
+	fs.Func("interval", "low,high: flow times between which guidance holds (default 0.1,1)", func(s string) error {
+		v, err := numbers(s)
+		if err != nil || len(v) != 2 || !(v[0] >= 0 && v[0] < v[1] && v[1] <= 1) {
+			return errors.New("two numbers are wanted, 0 <= low < high <= 1, such as 0.1,1")
+		}
+		c.Low, c.High = v[0], v[1]
+		return nil
+	})
+	fs.IntVar(&c.Batch, "batch", 0, "pictures at once (default all of a class, at most 64)")
 	fs.StringVar(&c.Out, "out", "", "PNG file for the grid (default beside the checkpoint)")
 	fs.StringVar(&c.Trajectory, "trajectory", "", "safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first")
+	fs.StringVar(&c.Convergence, "convergence", "", "draw no pictures but a plot into this PNG file: the error of both solvers by the number of their steps")
 	fs.StringVar(&c.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.BoolVar(&c.DryRun, "dry-run", false, "print what would be done and planned memory, then stop")
 	if err := cli.Parse(fs, args); err != nil {
 		return c, err
 	}
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	guided := slices.ContainsFunc(c.Guidance, func(w float64) bool { return w != 1 })
 	switch {
-	case c.N < 1 || c.N > 65536:
+	case set["n"] && c.N < 1 || c.N > 65536:
 		return c, fmt.Errorf("sample: -n %d: between 1 and 65536 pictures", c.N)
 	case c.Steps < 1 || c.Steps > 100000:
-		return c, fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 50 is usual", c.Steps)
+		return c, fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 25 or 50 are usual", c.Steps)
 	case c.Batch < 0 || c.Batch > 65535:
 		return c, fmt.Errorf("sample: -batch %d: between 1 and 65535 pictures at once", c.Batch)
+	case c.Weights != "" && c.Weights != "ema" && c.Weights != "raw":
+		return c, fmt.Errorf("sample: -weights %q: it is ema or raw", c.Weights)
+	case c.End != "x" && c.End != "z":
+		return c, fmt.Errorf("sample: -end %q: it is x or z", c.End)
+	case slices.ContainsFunc(c.Guidance, func(w float64) bool { return !(math.Abs(w) <= maxGuidance) }):
+		return c, fmt.Errorf("sample: -guidance %v: weights between -%d and %d; 2 to 4 are usual", c.Guidance, maxGuidance, maxGuidance)
+	case c.Classes == nil && (guided || set["interval"]):
+		return c, fmt.Errorf("sample: guidance is towards a class: say which with -class, or -class all")
+	case c.Convergence != "" && (c.Out != "" || c.Trajectory != "" || set["steps"] || set["solver"] || set["end"]):
+		return c, fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, -solver, -end, -out and -trajectory")
+	case c.Convergence != "" && (len(c.Guidance) > 1 || len(c.Classes) > 1):
+		return c, fmt.Errorf("sample: -convergence takes one -class and one -guidance")
+	}
+	return c, nil
+}
+
+// maxGuidance bounds the weights of guidance: what lies far beyond 10 shows nothing but saturated colours.
+const maxGuidance = 100
+
+// numbers reads numbers with commas between them.
+func numbers(s string) ([]float64, error) {
+	var out []float64
+	for _, part := range strings.Split(s, ",") {
+		v, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a number", part)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// A class is one that is drawn. Label is -1 where the model knows none.
+type class struct {
+	label int
+	name  string
+}
+
+// classes finds what -class names.
+func (c Config) classes(m model.Config, names []string) ([]class, error) {
+	if c.Classes == nil {
+		return []class{{-1, ""}}, nil
+	}
+	if m.Classes == 0 {
+		return nil, fmt.Errorf("-class %q: the model knows no classes; it would have to be trained with -labels", c.Classes[0])
+	}
+	name := func(i int) class {
+		if i < len(names) {
+			return class{i, names[i]}
+		}
+		return class{i, fmt.Sprintf("class %d", i)}
+	}
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
+	var out []class
+	for _, want := range c.Classes {
+		i := slices.IndexFunc(names, func(s string) bool { return plain(s) == plain(want) })
+		if n, err := strconv.Atoi(want); i < 0 && err == nil {
+			i = n
+		}
+		switch {
+		case i >= 0 && i < m.Classes:
+			out = append(out, name(i))
+		case want == "all":
+			for i := range m.Classes {
+				out = append(out, name(i))
+			}
+		case want == "none":
+			out = append(out, class{m.Classes, "none"})
+		default:
+			const most = 20 // names in one line
+			known := fmt.Sprintf("0 to %d", m.Classes-1)
+			if len(names) > 0 {
+				known += ": " + strings.Join(names[:min(len(names), most)], "; ")
+			}
+			return nil, fmt.Errorf("-class %q is none of the model's %d: %s", want, m.Classes, known)
+		}
+	}
+	return out, nil
+}
+
+// pictures completes the numbers that depend on each other: N and Batch.
+func (c *Config) pictures() {
+	if c.N == 0 {
+		switch {
+		case c.Convergence != "":
+			c.N = 8
+		case c.Classes != nil:
+			c.N = max(1, 8/len(c.Guidance))
+		default:
+			c.N = 64
+		}
 	}
 	if c.Batch == 0 {
-		c.Batch = min(c.N, 64)
+		c.Batch = 64
 	}
 	c.Batch = min(c.Batch, c.N)
-	return c, nil
 }
 
 // Run samples as c says.
@@ -93,6 +226,10 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
+	classes, err := c.classes(config, classNames(f))
+	if err != nil {
+		return fmt.Errorf("sample: %s: %w", path, err)
+	}
 	dev, err := engine.Open(engine.Options{Select: c.Device, DryRun: c.DryRun})
 	if err != nil {
 		return err
@@ -101,7 +238,11 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if c.Out == "" {
 		c.Out = filepath.Join(filepath.Dir(path), fmt.Sprintf("samples-%d.png", c.Seed))
 	}
-	if err := c.check(path, config.Size); err != nil {
+	if c.Convergence != "" {
+		c.Out = c.Convergence
+	}
+	c.pictures()
+	if err := c.check(path, config.Size, len(classes)); err != nil {
 		return err
 	}
 	m, err := model.New(dev, config)
@@ -109,7 +250,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer m.Close()
-	weights, kind, err := load(dev, m, path, f)
+	weights, kind, err := load(dev, m, path, f, c.Weights)
 	if err != nil {
 		return fmt.Errorf("sample: %w", err)
 	}
@@ -123,7 +264,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	h.Add("device", "%s (%s, %s)", dev.Info().Name, dev.Info().Type, dev.Info().Driver)
 	h.Add("checkpoint", "%s, step %s, %s", path, f.Meta["step"], kind)
 	h.Add("model", "%s: %d px, %s parameters", config.Preset, config.Size, report.Count(int64(config.ParamCount())))
-	h.Add("sampling", "%d pictures, %d Euler steps, seed %d", c.N, c.Steps, c.Seed)
+	if c.Convergence == "" {
+		h.Add("sampling", "%d pictures, %d %v steps (%d evaluations of the network), seed %d", c.total(len(classes)), c.Steps, c.Solver, c.Solver.Evaluations(c.Steps), c.Seed)
+	}
+	if c.Classes != nil {
+		h.Add("classes", "%d with guidance %s for tau from %g to %g", len(classes), strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Low, c.High)
+	}
 	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))
 	if c.DryRun {
 		h.Add("dry run", "nothing was allocated")
@@ -132,30 +278,73 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err := h.Print(out); err != nil {
 		return err
 	}
-	o := sampler.Options{N: c.N, Steps: c.Steps, Seed: c.Seed}
-	var z []byte // float32, (Steps+1,N,3,Size,Size)
-	picture := 4 * 3 * config.Size * config.Size
-	if c.Trajectory != "" {
-		z = make([]byte, (c.Steps+1)*c.N*picture)
-		o.Trajectory = func(i, point int, _ float64, state []float32) {
-			copy(z[(point*c.N+i)*picture:], checkpoint.EncodeFloat32(state))
-		}
+	if c.Convergence != "" {
+		title := fmt.Sprintf("%s, step %s, on %s", config.Preset, f.Meta["step"], dev.Info().Name)
+		return c.converge(ctx, s, c.options(classes[0], c.Guidance[0]), title, out)
 	}
-	batches := (c.N + c.Batch - 1) / c.Batch
-	progress := report.NewProgress(out, 0, batches*c.Steps, 0)
-	o.Progress = func(done, _ int) { progress.Advance(done) }
-	pictures, err := s.Sample(ctx, o)
-	if err != nil {
-		return err
+	return c.draw(ctx, s, classes, config.Size, f.Meta["config"], out)
+}
+
+// total returns the number of pictures in the grid.
+func (c Config) total(classes int) int { return classes * len(c.Guidance) * c.N }
+
+// options are what the pictures of one class with one guidance are drawn with.
+func (c Config) options(k class, weight float64) sampler.Options {
+	o := sampler.Options{N: c.N, Seed: c.Seed, Steps: c.Steps, Solver: c.Solver, EndOnZ: c.End == "z"}
+	if k.label >= 0 {
+		o.Labels = slices.Repeat([]int{k.label}, c.N)
+		o.Guidance = &sampler.Guidance{Weight: weight, Low: c.Low, High: c.High}
+	}
+	return o
+}
+
+// draw writes the grid, a row for each class and in it, for each guidance, the same N pictures' noise; and the trajectory.
+func (c Config) draw(ctx context.Context, s *sampler.Sampler, classes []class, size int, config string, out io.Writer) error {
+	var pictures []float32
+	var z []byte // float32, (Steps+1,pictures,3,Size,Size)
+	bytes, total := 4*3*size*size, c.total(len(classes))
+	if c.Trajectory != "" {
+		z = make([]byte, (c.Steps+1)*total*bytes)
+	}
+	perCell := (c.N + c.Batch - 1) / c.Batch * c.Steps
+	progress := report.NewProgress(out, 0, total/c.N*perCell, 0)
+	cells := 0
+	for _, k := range classes {
+		for _, weight := range c.Guidance {
+			o := c.options(k, weight)
+			if c.Trajectory != "" {
+				o.Trajectory = func(i, point int, _ float64, state []float32) {
+					copy(z[(point*total+cells*c.N+i)*bytes:], checkpoint.EncodeFloat32(state))
+				}
+			}
+			o.Progress = func(done, _ int) { progress.Advance(cells*perCell + done) }
+			cell, err := s.Sample(ctx, o)
+			if err != nil {
+				return err
+			}
+			pictures = append(pictures, cell...)
+			cells++
+		}
 	}
 	if err := progress.Finish(); err != nil {
 		return err
 	}
-	if err = grid.Save(c.Out, grid.Draw(pictures, c.N, config.Size, config.Size, 0, grid.Options{})); err == nil {
+	cols, g := 0, grid.Options{}
+	if c.Classes != nil {
+		cols = c.N * len(c.Guidance)
+		for _, k := range classes {
+			g.Rows = append(g.Rows, k.name)
+		}
+		for _, w := range c.Guidance {
+			g.Cols = append(g.Cols, fmt.Sprintf("guidance %g", w))
+		}
+	}
+	err := grid.Save(c.Out, grid.Draw(pictures, total, size, size, cols, g))
+	if err == nil {
 		fmt.Fprintln(out, "grid       ", c.Out)
 	}
 	if c.Trajectory != "" {
-		if failed := saveTrajectory(c, config.Size, z, f.Meta["config"]); failed != nil {
+		if failed := saveTrajectory(c, total, size, z, config); failed != nil {
 			return errors.Join(err, failed)
 		}
 		fmt.Fprintln(out, "trajectory ", c.Trajectory)
@@ -164,14 +353,16 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 }
 
 // check refuses, before anything is computed, what would fail or do harm at the end.
-func (c Config) check(loaded string, size int) error {
+func (c Config) check(loaded string, size, classes int) error {
 	cell := int64(size) + 98 // side of a picture in the grid, at most
 	picture := 12*int64(size)*int64(size) + 4*cell*cell
-	if most := maxMemory / picture; int64(c.N) > most {
-		return fmt.Errorf("sample: -n %d: at %d pixels at most %d pictures fit into %s of memory; draw more with another -seed", c.N, size, most, report.Bytes(maxMemory))
+	total := c.total(classes)
+	if most := maxMemory / picture; int64(total) > most {
+		return fmt.Errorf("sample: -n %d, %d pictures in all: at %d pixels at most %d fit into %s of memory; draw more with another -seed", c.N, total, size, most,
+			report.Bytes(maxMemory))
 	}
-	if bytes := float64(c.Steps+1) * float64(c.N) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
-		return fmt.Errorf("sample: -trajectory of -n %d pictures and -steps %d takes %s, at most %s will do; lower one of them", c.N, c.Steps,
+	if bytes := float64(c.Steps+1) * float64(total) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
+		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total, c.Steps,
 			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
 	}
 	files := []string{loaded}
@@ -226,11 +417,27 @@ func newest(base string) (string, error) {
 	return "", fmt.Errorf("sample: no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
 }
 
-// load uploads a checkpoint's weights: their average where there is one.
-func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File) (b *engine.Buffer, kind string, err error) {
+// classNames reads the names of the model's classes, if the run had any.
+func classNames(f *checkpoint.File) []string {
+	var c struct {
+		ClassNames []string `json:"class_names"`
+	}
+	if json.Unmarshal([]byte(f.Meta["config"]), &c) != nil {
+		return nil // trainer.LoadConfig has read it and found it sound
+	}
+	return c.ClassNames
+}
+
+// load uploads a checkpoint's weights: their average, where there is one and want is not "raw".
+func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File, want string) (b *engine.Buffer, kind string, err error) {
 	prefix := "ema/"
 	kind = "averaged weights"
-	if _, err := f.Float32(prefix + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
+	if want == "" {
+		if _, err := f.Float32(prefix + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
+			want = "raw"
+		}
+	}
+	if want == "raw" {
 		prefix, kind = "", "weights"
 	}
 	values := map[string][]float32{}
@@ -265,7 +472,7 @@ func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File) (
 	return b, kind, nil
 }
 
-func saveTrajectory(c Config, size int, z []byte, config string) error {
+func saveTrajectory(c Config, n, size int, z []byte, config string) error {
 	taus := ode.Grid(0, 1, c.Steps)
 	tau := make([]float32, len(taus))
 	for i, v := range taus {
@@ -273,6 +480,6 @@ func saveTrajectory(c Config, size int, z []byte, config string) error {
 	}
 	return checkpoint.Save(c.Trajectory, map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}, []checkpoint.Tensor{
 		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: checkpoint.EncodeFloat32(tau)},
-		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, c.N, 3, size, size}, Data: z},
+		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, n, 3, size, size}, Data: z},
 	})
 }

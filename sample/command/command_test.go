@@ -216,11 +216,11 @@ func TestBadArguments(t *testing.T) {
 
 // TestMemoryIsBounded refuses more pictures than the host could hold, at a size where few are many.
 func TestMemoryIsBounded(t *testing.T) {
-	c := Config{N: 65536, Steps: 50, Out: "x.png", DryRun: true}
-	if err := c.check("c.safetensors", 256); err == nil || !strings.Contains(err.Error(), "-n 65536") {
+	c := Config{N: 65536, Steps: 50, Guidance: []float64{1}, Out: "x.png", DryRun: true}
+	if err := c.check("c.safetensors", 256, 1); err == nil || !strings.Contains(err.Error(), "-n 65536") {
 		t.Errorf("%d pictures of 256 pixels: %v", c.N, err)
 	}
-	if c.N = 64; c.check("c.safetensors", 256) != nil {
+	if c.N = 64; c.check("c.safetensors", 256, 1) != nil {
 		t.Errorf("%d pictures of 256 pixels are refused", c.N)
 	}
 }

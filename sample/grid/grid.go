@@ -18,6 +18,9 @@ type Options struct {
 	Scale      int         // side of the square that one pixel becomes; 0: the smallest at which a picture is 96 pixels or more
 	Gap        int         // pixels between pictures and around them; 0: 2; negative: none
 	Background color.Color // of gaps and empty places; nil: a dark grey
+	// Names beside the rows, one for each, a new line after every comma; and above the columns, each at the first of as many
+	// columns as there are for a name.
+	Rows, Cols []string
 }
 
 const (
@@ -53,11 +56,22 @@ func Draw(images []float32, n, h, w, cols int, o Options) *image.RGBA {
 	}
 
 	rows := (n + cols - 1) / cols
+	if o.Rows != nil && len(o.Rows) != rows || o.Cols != nil && cols%len(o.Cols) != 0 {
+		panic(fmt.Sprintf("grid: Draw: %d names for %d rows, %d for %d columns", len(o.Rows), rows, len(o.Cols), cols))
+	}
 	cellW, cellH := w*o.Scale+o.Gap, h*o.Scale+o.Gap
-	dst := image.NewRGBA(image.Rect(0, 0, cols*cellW+o.Gap, rows*cellH+o.Gap))
+	left, top := margins(o)
+	dst := image.NewRGBA(image.Rect(0, 0, left+cols*cellW+o.Gap, top+rows*cellH+o.Gap))
 	fill(dst, dst.Rect, color.RGBAModel.Convert(o.Background).(color.RGBA))
+	for i, name := range o.Rows {
+		write(dst, image.Rect(0, top+o.Gap+i*cellH, left, top+(i+1)*cellH), name)
+	}
+	for i, name := range o.Cols {
+		block := cols / len(o.Cols) * cellW
+		write(dst, image.Rect(left+i*block, 0, left+(i+1)*block, top), name)
+	}
 	for i := range n {
-		x0, y0 := o.Gap+i%cols*cellW, o.Gap+i/cols*cellH
+		x0, y0 := left+o.Gap+i%cols*cellW, top+o.Gap+i/cols*cellH
 		img := images[i*3*h*w : (i+1)*3*h*w] // (3,h,w)
 		for y := range h {
 			for x := range w {

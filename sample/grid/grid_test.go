@@ -4,6 +4,7 @@ package grid
 
 import (
 	"bytes"
+	"image"
 	"image/color"
 	"image/png"
 	"math"
@@ -68,6 +69,50 @@ func TestLayout(t *testing.T) {
 				t.Errorf("(%d,%d): %v, want %v", x, y, got, c)
 			}
 		}
+	}
+}
+
+// Names make margins: the pictures move, and are otherwise as without.
+func TestNames(t *testing.T) {
+	const n, size, cols = 8, 4, 4
+	images := make([]float32, n*3*size*size)
+	for i := range images {
+		images[i] = float32(i%200)/100 - 1
+	}
+	plain := Draw(images, n, size, size, cols, Options{})
+	named := Draw(images, n, size, size, cols, Options{Rows: []string{"not Smiling, Male", "α"}, Cols: []string{"guidance 1", "guidance 2"}})
+	left, top := named.Rect.Dx()-plain.Rect.Dx(), named.Rect.Dy()-plain.Rect.Dy()
+	if left < 50 || left > 120 || top < textSize || top > 3*textSize {
+		t.Fatalf("margins %d and %d", left, top)
+	}
+	inked := func(r image.Rectangle) (n int) {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				if named.RGBAAt(x, y) != background {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for y := range plain.Rect.Dy() {
+		for x := range plain.Rect.Dx() {
+			if named.RGBAAt(left+x, top+y) != plain.RGBAAt(x, y) {
+				t.Fatalf("(%d,%d) is not where it belongs", x, y)
+			}
+		}
+	}
+	half, block := plain.Rect.Dy()/2, plain.Rect.Dx()/2
+	for name, r := range map[string]image.Rectangle{
+		"first row": image.Rect(0, top, left, top+half), "second row": image.Rect(0, top+half, left, top+2*half),
+		"first column": image.Rect(left, 0, left+block, top), "second column": image.Rect(left+block, 0, left+2*block, top),
+	} {
+		if n := inked(r); n < 20 {
+			t.Errorf("%s: %d pixels of a name", name, n)
+		}
+	}
+	if inked(image.Rect(0, 0, left, top)) > 0 {
+		t.Error("a name runs into the corner")
 	}
 }
 
@@ -155,6 +200,8 @@ func TestMisusePanics(t *testing.T) {
 		"cols":   func() { Draw(make([]float32, 12), 1, 2, 2, -1, Options{}) },
 		"scale":  func() { Draw(make([]float32, 12), 1, 2, 2, 1, Options{Scale: -1}) },
 		"Cols":   func() { Cols(0) },
+		"rows":   func() { Draw(make([]float32, 12), 1, 2, 2, 1, Options{Rows: []string{"a", "b"}}) },
+		"names":  func() { Draw(make([]float32, 36), 3, 2, 2, 3, Options{Cols: []string{"a", "b"}}) },
 	} {
 		func() {
 			defer func() {

@@ -22,7 +22,7 @@ func Grid(from, to float64, n int) []float64 {
 }
 
 // Solve calls step for every interval of the grid, in order: step i starts at x = grid[i] and is to take y to x+dx = grid[i+1].
-// A method is what a step does with them; Euler's evaluates dy/dx once, at x. The first error ends the walk.
+// A method is what a step does with them: Euler's evaluates dy/dx once, at x, Heun's a second time at x+dx. The first error ends the walk.
 //
 // The grid has at least two points, all finite, strictly rising or strictly falling.
 func Solve(grid []float64, step func(i int, x, dx float64) error) error {
@@ -40,15 +40,37 @@ func Solve(grid []float64, step func(i int, x, dx float64) error) error {
 //
 // One step errs by dx²/2 times the second derivative of y, so the error at the end falls in proportion to dx: order 1.
 func Euler(f func(x float64, y, dy []float64), y []float64, grid []float64) (path [][]float64) {
-	path = make([][]float64, 1, len(grid)+1)
-	path[0] = append([]float64(nil), y...)
-	dy := make([]float64, len(y))
-	err := Solve(grid, func(i int, x, dx float64) error {
-		f(x, path[i], dy)
-		next := make([]float64, len(y))
-		for j := range next {
-			next[j] = path[i][j] + dx*dy[j]
+	return walk(y, grid, func(x, dx float64, y, next []float64) {
+		f(x, y, next)
+		for j, slope := range next {
+			next[j] = y[j] + dx*slope
 		}
+	})
+}
+
+// Heun solves the same with Heun's method: an Euler step to y', and then the mean of the slopes at both of its ends,
+// y(x+dx) = y(x) + dx (f(x, y(x)) + f(x+dx, y'))/2. f is called twice a step, and the error at the end falls with dx²: order 2.
+func Heun(f func(x float64, y, dy []float64), y []float64, grid []float64) (path [][]float64) {
+	slope, end := make([]float64, len(y)), make([]float64, len(y))
+	return walk(y, grid, func(x, dx float64, y, next []float64) {
+		f(x, y, slope)
+		for j := range next {
+			next[j] = y[j] + dx*slope[j]
+		}
+		f(x+dx, next, end)
+		for j := range next {
+			next[j] = y[j] + dx*(slope[j]+end[j])/2
+		}
+	})
+}
+
+// walk returns y at every point of the grid; step puts what follows y into next, which holds nothing yet.
+func walk(y []float64, grid []float64, step func(x, dx float64, y, next []float64)) [][]float64 {
+	path := make([][]float64, 1, len(grid)+1)
+	path[0] = append([]float64(nil), y...)
+	err := Solve(grid, func(i int, x, dx float64) error {
+		next := make([]float64, len(y))
+		step(x, dx, path[i], next)
 		path = append(path, next)
 		return nil
 	})

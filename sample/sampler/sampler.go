@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package sampler draws pictures from a trained model: it walks the flow's ordinary differential equation from noise
-// (tau 0) to image (tau 1) with Euler's method. The state stays on the device; one solver step is one replay of a
-// recorded program.
+// Package sampler draws pictures from a trained model: it walks the flow's ordinary differential equation dz/dtau = v(z, tau)
+// from noise (tau 0) to image (tau 1) with Euler's or Heun's method, with classifier-free guidance where the model knows
+// classes. The state stays on the device; what a step does is to replay a few programs that were recorded once.
 package sampler
 
 import (
@@ -19,22 +19,64 @@ import (
 	"jitvk/train/checkpoint"
 )
 
-// Sampler is a model's forward pass recorded for a fixed batch.
+// Solver is how a step goes from one flow time to the next.
+type Solver int
+
+const (
+	Euler Solver = iota // order 1: the velocity where the step begins
+	Heun                // order 2: the mean of those at both ends. The step that ends at tau = 1 is Euler's, as in the paper's code
+)
+
+// String is the solver's name.
+func (s Solver) String() string { return [...]string{"Euler", "Heun"}[s] }
+
+// Evaluations returns how often n steps to tau = 1 ask for the velocity.
+func (s Solver) Evaluations(n int) int { return n + int(s)*(n-1) }
+
+// Sampler is a model's forward pass, and what solvers do with it, recorded for a fixed batch.
 type Sampler struct {
-	dev         *engine.Device
-	m           *model.Model
-	batch       int
-	buffers     []*engine.Buffer
-	z, tau      kernels.Tensor // (batch,3,ImgH,ImgW), (batch)
-	pred, step  kernels.Tensor
-	start, walk *engine.Program
+	dev      *engine.Device
+	m        model.Config
+	batch    int
+	buffers  []*engine.Buffer
+	programs []*engine.Program
+
+	z, begin       kernels.Tensor // (batch,3,ImgH,ImgW): the state, and where it was when the step began
+	u, none, image kernels.Tensor // like z: the network's prediction, that without a class, and the image predicted
+	tau, labels    kernels.Tensor // (batch)
+	step           kernels.Tensor
+
+	start   *engine.Program // z = noise
+	predict *engine.Program // u = network(z, tau, labels)
+	hold    *engine.Program // none = u
+	guide   *engine.Program // u = none + w (u - none)
+	euler   *engine.Program // begin = z, image = x(z, u), z += dt v(z, u)
+	heun    *engine.Program // z = (begin + z + dt v(z, u))/2
+}
+
+// Guidance is classifier-free guidance (Ho and Salimans, arXiv 2207.12598): the velocity is v = none + Weight (v - none),
+// none being that without a class, where Low < tau < High, and v elsewhere (Kynkäänniemi et al., arXiv 2404.07724). Low 0
+// includes tau = 0.
+type Guidance struct {
+	Weight    float64 // 1 changes nothing, 0 is as without a class
+	Low, High float64 // flow times; the paper takes 0.1 and 1
+}
+
+// at tells whether there is anything to do at tau. Where there is not, the network is asked once and not twice.
+func (g *Guidance) at(tau float64) bool {
+	return g != nil && g.Weight != 1 && tau < g.High && (g.Low == 0 || tau > g.Low)
 }
 
 // Options say what to draw.
 type Options struct {
-	N     int    // pictures
-	Steps int    // solver steps
-	Seed  uint64 // of the initial noise; picture i depends on (Seed, i) and on nothing else
+	N        int    // pictures
+	Seed     uint64 // of the initial noise; picture i depends on (Seed, i), its label and nothing else
+	Steps    int    // solver steps
+	Solver   Solver
+	Labels   []int     // class of each picture (N), Config.Classes for none; nil: none
+	Guidance *Guidance // towards the labels; nil: as the network has learned
+	EndOnZ   bool      // return z where the walk ends, not the image predicted in its last step
+	Until    float64   // flow time at which the walk ends; 0: 1
 	// Trajectory, if not nil, is given the state (3,ImgH,ImgW) of every picture at every point of the time grid.
 	Trajectory func(picture, point int, tau float64, z []float32)
 	Progress   func(done, total int) // solver steps, over all batches; may be nil
@@ -42,120 +84,251 @@ type Options struct {
 
 // New records the programs. params is the flat buffer of weights to sample with.
 func New(d *engine.Device, m *model.Model, params *engine.Buffer, batch int) (*Sampler, error) {
-	s := &Sampler{dev: d, m: m, batch: batch}
-	shape := []int{batch, 3, m.Size, m.Size}
-	size := 4 * int64(batch) * 3 * int64(m.Size) * int64(m.Size)
-	for _, b := range []struct {
-		label string
-		size  int64
-	}{{"sample z", size}, {"sample prediction", size}, {"sample tau", 4 * int64(batch)}, {"sample step", kernels.StepBytes}} {
-		buf, err := d.NewBuffer(b.label, b.size)
+	return forNetwork(d, m.Config, batch, func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var {
+		return m.Forward(t, m.Bind(t, params, nil), z, tau, labels)
+	})
+}
+
+// forNetwork is New for any network, as tests have.
+func forNetwork(d *engine.Device, m model.Config, batch int, network func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var) (s *Sampler, err error) {
+	s = &Sampler{dev: d, m: m, batch: batch}
+	defer func() {
 		if err != nil {
 			s.Close()
-			return nil, err
+			s = nil
 		}
-		s.buffers = append(s.buffers, buf)
+	}()
+	kind, err := kernels.ParseKind(m.Predict)
+	if err != nil {
+		return s, fmt.Errorf("sampler: prediction %w", err)
 	}
-	s.z, s.pred = kernels.View(s.buffers[0].All(), shape...), kernels.View(s.buffers[1].All(), shape...)
-	s.tau, s.step = kernels.View(s.buffers[2].All(), batch), kernels.View(s.buffers[3].All(), kernels.StepBytes/4)
-
-	s.start = engine.NewProgram(d, "sample start")
-	kernels.Normal(s.start, s.z, s.step, kernels.StreamSample)
-	s.walk = engine.NewProgram(d, "sample step")
-	tape := autograd.New(s.walk)
-	pred := m.Forward(tape, m.Bind(tape, params, nil), tape.Const(s.z), tape.Const(s.tau), nil)
-	kernels.EulerStep(s.walk, s.z, pred.Value, s.step, kernels.EulerStepOptions{TauClamp: model.TauClamp})
-	s.walk.Copy(s.pred.Range, pred.Value.Range)
-	for _, p := range []*engine.Program{s.start, s.walk} {
-		if err := p.Build(); err != nil {
-			s.Close()
-			return nil, err
+	tensor := func(label string, shape ...int) (t kernels.Tensor) {
+		var b *engine.Buffer
+		if err == nil {
+			if b, err = d.NewBuffer("sample "+label, 4*int64(kernels.Tensor{Shape: shape}.Len())); err == nil {
+				s.buffers = append(s.buffers, b)
+				t = kernels.View(b.All(), shape...)
+			}
 		}
+		return t
 	}
-	return s, nil
+	pictures := []int{batch, 3, m.Size, m.Size}
+	s.z, s.begin = tensor("z", pictures...), tensor("z before the step", pictures...)
+	s.u, s.image = tensor("prediction", pictures...), tensor("image", pictures...)
+	s.tau, s.step = tensor("tau", batch), tensor("step", kernels.StepBytes/4)
+	var labels *kernels.Tensor // none where the model has none
+	if m.Classes > 0 {
+		s.none, s.labels = tensor("prediction without a class", pictures...), tensor("labels", batch)
+		labels = &s.labels
+	}
+	if err != nil {
+		return s, err
+	}
+	program := func(label string, record func(p *engine.Program)) *engine.Program {
+		p := engine.NewProgram(d, label)
+		if s.programs = append(s.programs, p); err == nil {
+			record(p)
+			err = p.Build()
+		}
+		return p
+	}
+	o := kernels.SolverOptions{Predict: kind, TauClamp: model.TauClamp}
+	s.start = program("sample start", func(p *engine.Program) {
+		kernels.Normal(p, s.z, s.step, float32(m.NoiseScale), kernels.StreamSample)
+	})
+	s.predict = program("sample prediction", func(p *engine.Program) {
+		tape := autograd.New(p)
+		u := network(tape, tape.Const(s.z), tape.Const(s.tau), labels)
+		p.Copy(s.u.Range, u.Value.Range)
+	})
+	s.euler = program("sample Euler step", func(p *engine.Program) {
+		p.Copy(s.begin.Range, s.z.Range)
+		kernels.CleanImage(p, s.image, s.z, s.u, s.step, o)
+		kernels.EulerStep(p, s.z, s.u, s.step, o)
+	})
+	s.heun = program("sample Heun step", func(p *engine.Program) { kernels.HeunStep(p, s.z, s.begin, s.u, s.step, o) })
+	if labels != nil {
+		s.hold = program("sample hold", func(p *engine.Program) { p.Copy(s.none.Range, s.u.Range) })
+		s.guide = program("sample guidance", func(p *engine.Program) { kernels.Guide(p, s.u, s.none, s.step) })
+	}
+	return s, err
 }
 
 // Close frees the sampler's memory.
 func (s *Sampler) Close() {
-	for _, p := range []*engine.Program{s.start, s.walk} {
-		if p != nil {
-			p.Close()
-		}
+	for _, p := range s.programs {
+		p.Close()
 	}
 	for _, b := range s.buffers {
 		b.Close()
 	}
 }
 
+// check says what cannot be drawn.
+func (s *Sampler) check(o Options) error {
+	g := o.Guidance
+	switch {
+	case o.N < 1 || o.Steps < 1:
+		return fmt.Errorf("sampler: %d pictures in %d steps: both must be at least 1", o.N, o.Steps)
+	case o.Labels != nil && s.m.Classes == 0:
+		return fmt.Errorf("sampler: labels, but the model knows no classes")
+	case o.Labels != nil && len(o.Labels) != o.N:
+		return fmt.Errorf("sampler: %d labels for %d pictures", len(o.Labels), o.N)
+	case !(o.Until >= 0 && o.Until <= 1):
+		return fmt.Errorf("sampler: flow time %g to end at: it must be above 0 and at most 1", o.Until)
+	case g != nil && o.Labels == nil:
+		return fmt.Errorf("sampler: guidance needs labels to guide to")
+	case g != nil && (math.IsNaN(g.Weight) || math.IsInf(g.Weight, 0) || !(g.Low >= 0 && g.Low < g.High && g.High <= 1)):
+		return fmt.Errorf("sampler: guidance %g for tau from %g to %g: a finite weight and 0 <= low < high <= 1 wanted", g.Weight, g.Low, g.High)
+	}
+	for i, l := range o.Labels {
+		if l < 0 || l > s.m.Classes {
+			return fmt.Errorf("sampler: label %d of picture %d: the model knows 0 to %d, and %d for none", l, i, s.m.Classes-1, s.m.Classes)
+		}
+	}
+	return nil
+}
+
 // Sample draws o.N pictures (N,3,ImgH,ImgW). What it returns is the image predicted in the last step, as the blog post
 // shows it: with 1 - tau clamped, z itself keeps a little noise at tau = 1. The states go to o.Trajectory.
 func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
-	if o.N < 1 || o.Steps < 1 {
-		return nil, fmt.Errorf("sampler: %d pictures in %d steps: both must be at least 1", o.N, o.Steps)
+	if err := s.check(o); err != nil {
+		return nil, err
 	}
-	taus := ode.Grid(0, 1, o.Steps)
+	if o.Until == 0 {
+		o.Until = 1
+	}
+	taus := ode.Grid(0, o.Until, o.Steps)
 	pixels := 3 * s.m.Size * s.m.Size
 	out := make([]float32, 0, o.N*pixels)
 	for first := 0; first < o.N; first += s.batch {
 		n := min(s.batch, o.N-first)
-		step := kernels.Step{Seed: o.Seed, Image0: uint32(first)}
-		reads := []engine.Range{}
-		if o.Trajectory != nil {
-			reads = append(reads, s.z.Range)
-		}
-		emit := func(point int, data [][]byte) {
+		w := s.newWalk(o, first, n)
+		show := func(point int) error {
 			if o.Trajectory == nil {
-				return
+				return nil
 			}
-			z := checkpoint.DecodeFloat32(data[0])
-			for i := range n {
+			z, err := s.download(s.z)
+			for i := 0; err == nil && i < n; i++ {
 				o.Trajectory(first+i, point, taus[point], z[i*pixels:(i+1)*pixels])
 			}
+			return err
 		}
-		data, err := s.replay(s.start, []engine.Update{{To: s.step.Range, Data: step.Data()}}, reads)
+		err := s.replay(w.solver(s.start, 0, 0))
+		if err == nil {
+			err = show(0)
+		}
 		if err != nil {
 			return nil, err
 		}
-		emit(0, data)
 		err = ode.Solve(taus, func(i int, tau, dt float64) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			step.Tau, step.DT = float32(tau), float32(dt)
-			times := make([]byte, 0, 4*s.batch)
-			for range s.batch {
-				times = binary.LittleEndian.AppendUint32(times, math.Float32bits(step.Tau))
+			stages := append(w.evaluate(tau), w.solver(s.euler, tau, dt))
+			if end := taus[i+1]; o.Solver == Heun && end < 1 {
+				stages = append(append(stages, w.evaluate(end)...), w.solver(s.heun, end, dt))
 			}
-			last := i == o.Steps-1
-			want := reads
-			if last {
-				want = append(want, s.pred.Range)
-			}
-			data, err := s.replay(s.walk, []engine.Update{{To: s.step.Range, Data: step.Data()}, {To: s.tau.Range, Data: times}}, want)
-			if err != nil {
+			if err := s.replay(stages...); err != nil {
 				return err
-			}
-			emit(i+1, data)
-			if last {
-				out = append(out, checkpoint.DecodeFloat32(data[len(data)-1])[:n*pixels]...)
 			}
 			if o.Progress != nil {
 				batches := (o.N + s.batch - 1) / s.batch
 				o.Progress(first/s.batch*o.Steps+i+1, batches*o.Steps)
 			}
-			return nil
+			return show(i + 1)
 		})
 		if err != nil {
 			return nil, err
 		}
+		end := s.image
+		if o.EndOnZ {
+			end = s.z
+		}
+		pictures, err := s.download(end)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, pictures[:n*pixels]...)
 	}
 	return out, nil
 }
 
-func (s *Sampler) replay(p *engine.Program, w []engine.Update, r []engine.Range) ([][]byte, error) {
-	sub, err := p.Submit(w, r)
+// walk is one batch of pictures on its way.
+type walk struct {
+	*Sampler
+	guidance *Guidance
+	noise    kernels.Step // where their noise comes from
+	of, no   []byte       // labels: theirs, and none for all
+}
+
+func (s *Sampler) newWalk(o Options, first, n int) walk {
+	w := walk{Sampler: s, guidance: o.Guidance, noise: kernels.Step{Seed: o.Seed, Image0: uint32(first)}}
+	for i := range s.batch {
+		none := uint32(s.m.Classes)
+		label := none
+		if o.Labels != nil && i < n {
+			label = uint32(o.Labels[first+i])
+		}
+		w.of, w.no = binary.LittleEndian.AppendUint32(w.of, label), binary.LittleEndian.AppendUint32(w.no, none)
+	}
+	return w
+}
+
+// A stage is one replay of a program, with what is put into device memory before it.
+type stage struct {
+	program *engine.Program
+	updates []engine.Update
+}
+
+// evaluate leaves in u what the network predicts for z at tau. Guiding that prediction is guiding the velocity, which is affine
+// in it with coefficients that do not depend on the label.
+func (w walk) evaluate(tau float64) []stage {
+	if w.guidance.at(tau) {
+		return []stage{w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of), w.solver(w.guide, tau, 0)}
+	}
+	return []stage{w.network(tau, w.of)}
+}
+
+func (w walk) network(tau float64, labels []byte) stage {
+	var times []byte
+	for range w.batch {
+		times = binary.LittleEndian.AppendUint32(times, math.Float32bits(float32(tau)))
+	}
+	at := []engine.Update{{To: w.tau.Range, Data: times}}
+	if w.m.Classes > 0 {
+		at = append(at, engine.Update{To: w.labels.Range, Data: labels})
+	}
+	return stage{w.predict, at}
+}
+
+// solver is a stage that reads the step buffer.
+func (w walk) solver(p *engine.Program, tau, dt float64) stage {
+	step := w.noise
+	step.Tau, step.DT = float32(tau), float32(dt)
+	if w.guidance != nil {
+		step.Guidance = float32(w.guidance.Weight)
+	}
+	return stage{p, []engine.Update{{To: w.step.Range, Data: step.Data()}}}
+}
+
+// replay runs stages in their order, which is the queue's, and waits for the last.
+func (s *Sampler) replay(stages ...stage) error {
+	var last *engine.Submission
+	for _, g := range stages {
+		var err error
+		if last, err = g.program.Submit(g.updates, nil); err != nil {
+			return err
+		}
+	}
+	_, err := last.Wait()
+	return err
+}
+
+func (s *Sampler) download(t kernels.Tensor) ([]float32, error) {
+	data, err := s.dev.Download(t.Range)
 	if err != nil {
 		return nil, err
 	}
-	return sub.Wait()
+	return checkpoint.DecodeFloat32(data), nil
 }

@@ -50,7 +50,10 @@ var (
 // SaveLoss draws the loss by step, the smoothed one over that of each batch, with a logarithmic axis, into a PNG of 960 x 600.
 // Values that are not finite or not above zero are left out; the picture says how many. The file is whole or not there.
 func SaveLoss(path string, rows []Row, o LossPlot) error {
-	m := drawLoss(rows, o)
+	return savePNG(path, drawLoss(rows, o))
+}
+
+func savePNG(path string, m *vgimg.Canvas) error {
 	return atomicfile.AtomicWrite(path, func(w io.Writer) error {
 		_, err := vgimg.PngCanvas{Canvas: m}.WriteTo(w)
 		return err
@@ -61,19 +64,7 @@ func drawLoss(rows []Row, o LossPlot) *vgimg.Canvas {
 	raw, smooth := points(rows, func(r Row) float32 { return r.Loss }), points(rows, func(r Row) float32 { return r.Smoothed })
 	hasBaseline := plottable(float32(o.Baseline))
 
-	p := plot.New()
-	p.BackgroundColor = color.White
-	p.X.Label.Text, p.Y.Label.Text = "step", "loss"
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		restyle(&a.Label.TextStyle, 11, inkSoft, stdfont.WeightNormal)
-		restyle(&a.Tick.Label, 10.5, inkSoft, stdfont.WeightNormal)
-		a.Label.Padding, a.Padding = 6, 0
-		a.LineStyle.Color, a.Tick.LineStyle.Color = inkSoft, inkSoft
-		a.LineStyle.Width, a.Tick.LineStyle.Width = 0.75, 0.75
-		a.Tick.Length = 4
-	}
-	p.Y.Tick.Length, p.Y.LineStyle.Width = 0, 0 // the grid does it
-
+	p := newPlot("step", "loss")
 	x, y := span{}, span{}
 	for _, q := range append(raw, smooth...) {
 		x.add(q.X)
@@ -86,11 +77,6 @@ func drawLoss(rows []Row, o LossPlot) *vgimg.Canvas {
 	p.Y.Min, p.Y.Max = y.log()
 	p.X.Tick.Marker = plot.TickerFunc(stepTicks)
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.TickerFunc(lossTicks)
-
-	grid := plotter.NewGrid()
-	grid.Vertical.Width = 0
-	grid.Horizontal.Color, grid.Horizontal.Width = rule, 0.75
-	p.Add(grid)
 
 	thin := draw.LineStyle{Color: curveRaw, Width: 0.75}
 	bold := draw.LineStyle{Color: curve, Width: 2.25}
@@ -113,6 +99,27 @@ func drawLoss(rows []Row, o LossPlot) *vgimg.Canvas {
 	top = write(c, vg.Point{X: side, Y: top}, c.Max.X-2*side, note, 11, inkSoft, stdfont.WeightNormal)
 	p.Draw(draw.Crop(c, side-6, -side, side-8, top-14-c.Max.Y))
 	return m
+}
+
+// newPlot returns a plot in the style of this package: horizontal rules, and axes that stay in the background.
+func newPlot(x, y string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = color.White
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		restyle(&a.Label.TextStyle, 11, inkSoft, stdfont.WeightNormal)
+		restyle(&a.Tick.Label, 10.5, inkSoft, stdfont.WeightNormal)
+		a.Label.Padding, a.Padding = 6, 0
+		a.LineStyle.Color, a.Tick.LineStyle.Color = inkSoft, inkSoft
+		a.LineStyle.Width, a.Tick.LineStyle.Width = 0.75, 0.75
+		a.Tick.Length = 4
+	}
+	p.Y.Tick.Length, p.Y.LineStyle.Width = 0, 0 // the grid does it
+	grid := plotter.NewGrid()
+	grid.Vertical.Width = 0
+	grid.Horizontal.Color, grid.Horizontal.Width = rule, 0.75
+	p.Add(grid)
+	return p
 }
 
 // plottable says whether a logarithmic axis can show v; NaN it cannot.

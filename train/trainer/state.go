@@ -182,7 +182,7 @@ type Pending struct {
 // class at all. Two steps may be under way at once.
 func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale, NoiseScale: 1, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
 	packed := pictures
 	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
