@@ -90,7 +90,7 @@ func Preset(name string) (Config, error) {
 		c.Norm, c.Window, c.ValueFirst, c.ZeroOutput, c.Shift = "derf", "hann", true, false, true
 	case "jit-quick": // the paper's network at the size of quick, for class labels on a CPU driver
 		c = paper(32, 128, 4, 2, 64, 1)
-		c.Patch, c.Stride, c.Classes, c.Context, c.NoiseScale = 8, 6, 0, 4, 1
+		c.Patch, c.Stride, c.Hidden, c.Classes, c.Context, c.NoiseScale = 8, 6, 344, 0, 4, 1
 	case "jit-b16":
 		c = paper(256, 768, 12, 12, 128, 4)
 	case "jit-b32":

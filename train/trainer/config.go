@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Model    model.Config `json:"model"`
 	Data     string       `json:"data,omitempty"`      // folder or zip; "" is the built-in portraits
+	Labels   string       `json:"labels,omitempty"`    // attributes of the pictures, with commas, or "folders"; "" trains without classes
 	Batch    int          `json:"batch"`               // images a step
 	Steps    int          `json:"steps"`               // optimizer steps
 	LR       float64      `json:"lr"`                  // learning rate after warm-up
@@ -28,6 +29,8 @@ type Config struct {
 	Clip     float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
 	Seed     uint64       `json:"seed"`
 	Flip     bool         `json:"flip"` // mirror half of the pictures
+
+	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device string `json:"-"` // index or part of a name
 	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
@@ -80,6 +83,7 @@ func Parse(args []string) (Config, error) {
 	m := &f.Model
 	fs.StringVar(&m.Preset, "preset", "", "model and recipe: "+strings.Join(model.Presets(), ", ")+" (default quick on a CPU driver, faces64 on a GPU)")
 	fs.StringVar(&f.Data, "data", "", "folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)")
+	fs.StringVar(&f.Labels, "labels", "", "classes to train with: attributes such as Smiling,Male (CelebA's list_attr_celeba.txt, or the built-in portraits'), or folders")
 	fs.IntVar(&m.Size, "size", 0, "side of the pictures, pixels")
 	fs.IntVar(&m.Patch, "patch", 0, "side of a patch, pixels")
 	fs.IntVar(&m.Stride, "stride", 0, "pixels from patch to patch; less than -patch makes them overlap")
@@ -88,6 +92,9 @@ func Parse(args []string) (Config, error) {
 	fs.IntVar(&m.Heads, "heads", 0, "attention heads")
 	fs.StringVar(&m.Norm, "norm", "", "rms or derf")
 	fs.Float64Var(&m.Mu, "mu", 0, "mean of logit(tau) in training")
+	fs.StringVar(&m.Predict, "predict", "", "what the network predicts: x (the image), eps (the noise) or v (the velocity)")
+	fs.StringVar(&m.Loss, "loss", "", "in which of them the error is taken: x, eps or v")
+	fs.Float64Var(&m.NoiseScale, "noise-scale", 0, "standard deviation of the noise")
 	fs.BoolVar(&m.Shift, "shift", false, "shift that mean by -ln(size/256)")
 	fs.IntVar(&f.Batch, "batch", 0, "pictures a step")
 	fs.IntVar(&f.Steps, "steps", 0, "optimizer steps")
@@ -117,7 +124,7 @@ func Parse(args []string) (Config, error) {
 		return Config{}, err
 	}
 	c := recipe(name)
-	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
@@ -135,9 +142,16 @@ func Parse(args []string) (Config, error) {
 	override(set, "norm", &c.Model.Norm, m.Norm)
 	override(set, "mu", &c.Model.Mu, m.Mu)
 	override(set, "shift", &c.Model.Shift, m.Shift)
+	override(set, "predict", &c.Model.Predict, m.Predict)
+	override(set, "loss", &c.Model.Loss, m.Loss)
+	official := c.Model.Arch == "jit" && name != "jit-quick"
+	if official {
+		c.Model.NoiseScale = float64(c.Model.Size) / 256
+	}
+	override(set, "noise-scale", &c.Model.NoiseScale, m.NoiseScale)
 	override(set, "batch", &c.Batch, f.Batch)
 	override(set, "steps", &c.Steps, f.Steps)
-	if strings.HasPrefix(name, "jit-") && name != "jit-quick" {
+	if official {
 		c.LR = officialLR(c.Batch)
 	}
 	override(set, "lr", &c.LR, f.LR)
@@ -177,6 +191,8 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.Labels != "" && c.Model.Arch == "post":
+		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
@@ -191,6 +207,27 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
 	return nil
+}
+
+// labels are the attributes that the user named.
+func (c Config) labels() []string {
+	if c.Labels == "" {
+		return nil
+	}
+	names := strings.Split(c.Labels, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
+}
+
+// withClasses is c for data with these classes. Data without any leaves a preset's number of classes as it is: every picture
+// then trains the class "none".
+func (c Config) withClasses(names []string) Config {
+	if names != nil {
+		c.ClassNames, c.Model.Classes = names, len(names)
+	}
+	return c
 }
 
 // lr returns the learning rate of a step, counted from 0.

@@ -80,6 +80,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return "", err
 	}
 	defer data.Close()
+	c = c.withClasses(data.Classes())
 	if s, samples, err = build(dev, c); err != nil {
 		return "", err
 	}
@@ -166,7 +167,7 @@ func dryRun(s *State, out io.Writer) error {
 }
 
 func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, error) {
-	o := dataset.Options{Size: c.Model.Size, Log: func(line string) { fmt.Fprintln(out, line) }}
+	o := dataset.Options{Size: c.Model.Size, Labels: c.labels(), Log: func(line string) { fmt.Fprintln(out, line) }}
 	shown := time.Now()
 	o.Progress = func(done, total int) {
 		if t := time.Now(); t.Sub(shown) >= packingGap {
@@ -177,8 +178,13 @@ func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, e
 	if c.Data != "" {
 		return dataset.Open(ctx, c.Data, o)
 	}
-	return dataset.OpenDrawn(ctx, dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
-		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}, o)
+	portraits := dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
+		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}
+	for _, name := range faces.AttributeNames() {
+		portraits.Attributes = append(portraits.Attributes, dataset.Attribute{Name: name, Values: faces.AttributeLabels(name),
+			Value: func(i int) int { v, _ := faces.Describe(builtinSeed, i).Value(name); return v }})
+	}
+	return dataset.OpenDrawn(ctx, portraits, o)
 }
 
 // freeFolder refuses a folder that the user named for a run and that already holds one, or that is none; "" names none.
