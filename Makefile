@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid ladder clean
+.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -61,6 +61,10 @@ test-sid: test-coopmat
 
 ladder: setup ## time every rung of every ladder; put the tables and bars into docs/kernels (wants a quiet machine)
 	$(GO) run ./tools/ladder -write -json docs/kernels/ladder.json $(ARGS)
+	$(GO) run ./tools/figures
+
+ladder-sid: setup sid-root ## the same on sid's Mesa, for the rungs that need its matrix unit
+	$(GO) run -exec '$(CURDIR)/tools/sid.sh exec' ./tools/ladder -write -json docs/kernels/ladder.json $(ARGS)
 	$(GO) run ./tools/figures
 
 clean: ## remove what tools leave in the checkout; runs/ stays

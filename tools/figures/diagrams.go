@@ -352,7 +352,9 @@ func drawRandom(string) (*canvas, error) {
 	for i, w := range words {
 		box(566, 48+40*float64(i), 92, pale, soft, fmt.Sprintf("word %d", i), fmt.Sprintf("%08x", w))
 		box(678, 48+40*float64(i), 76, mint, green, fmt.Sprintf("value %d", 4*quad+i), fmt.Sprintf("%+.4f", normals[i]))
-		c.path(soft, 0.75, 658, 66+40*float64(i), 678, 66+40*float64(i))
+		for _, v := range []int{i, i ^ 1} { // a pair of values from a pair of words
+			c.path(soft, 0.75, 658, 66+40*float64(i), 678, 66+40*float64(v))
+		}
 	}
 	c.write(716, 224, 10.5, 0.5, soft, "Box-Muller, in pairs")
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+	"jitvk/model"
+)
+
+func TestMain(m *testing.M) { kerneltest.Main(m) }
+
+// TestLadders races every part of the lowest rung of each ladder at a small shape: all of them get a time.
+func TestLadders(t *testing.T) {
+	d := kerneltest.Device(t)
+	c, err := model.Preset("quick")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Preset, c.Dim, c.Heads, c.Hidden = "small", 32, 2, 40
+	batch[c.Preset] = 1
+	defer delete(batch, c.Preset)
+	for op, ladder := range ladders {
+		m := &memory{device: d, rnd: rand.New(rand.NewPCG(1, 2))}
+		defer m.close()
+		l := ladder(m, c)
+		if m.err != nil {
+			t.Fatal(m.err)
+		}
+		var all []*contender
+		for _, precision := range []kernels.Precision{kernels.FP32, kernels.FP16} {
+			tiers := l.tiers(d.Info(), precision)
+			if len(tiers) == 0 {
+				t.Errorf("%s: no rung for %v", op, precision)
+			}
+			for _, tier := range tiers[:1] { // each costs seconds of a CPU driver's compiler
+				for part := range l.parts {
+					all = append(all, &contender{label: tier, record: func(p *engine.Program) { l.record(p, part, precision, tier) }})
+				}
+			}
+		}
+		if err := race(d, all, 1); err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range all {
+			if s := x.best.Seconds(); !(s > 0) || math.IsInf(l.flops[i%len(l.parts)]/s, 0) {
+				t.Errorf("%s: %s, part %d: best %v", op, x.label, i%len(l.parts), x.best)
+			}
+		}
+	}
+}
