@@ -102,8 +102,13 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	x = t.Gate(dropout(m.linear(t, w, b+"attn.proj", o, nil), 0), mod[2], x)
 
-	ab := m.linear(t, w, b+"mlp.w12", t.NormModulate(x, w[b+"norm2.weight"], mod[4], mod[3], normEps), nil) // (B,T,2F)
-	y := m.linear(t, w, b+"mlp.w3", dropout(t.SwiGLU(ab, false), 1), nil)
+	y := t.NormModulate(x, w[b+"norm2.weight"], mod[4], mod[3], normEps)
+	if m.Dropout == 0 {
+		y = t.SwiGLUMLP(y, w[b+"mlp.w12.weight"], w[b+"mlp.w12.bias"], w[b+"mlp.w3.weight"], w[b+"mlp.w3.bias"], nil, false)
+	} else { // the hidden units are dropped before w3
+		ab := m.linear(t, w, b+"mlp.w12", y, nil) // (B,T,2F)
+		y = m.linear(t, w, b+"mlp.w3", dropout(t.SwiGLU(ab, false), 1), nil)
+	}
 	return t.Gate(y, mod[5], x)
 }
 

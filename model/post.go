@@ -72,8 +72,7 @@ func (m *Model) postBlock(t *autograd.Tape, w Weights, b string, x *autograd.Var
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)
 
-	y := t.Linear(m.norm(t, w, b+"norm2", x), w[b+"w12.weight"], nil, nil) // (B,T,2F)
-	return t.Linear(t.SwiGLU(y, m.ValueFirst), w[b+"w3.weight"], nil, x)
+	return t.SwiGLUMLP(m.norm(t, w, b+"norm2", x), w[b+"w12.weight"], nil, w[b+"w3.weight"], nil, x, m.ValueFirst)
 }
 
 func (m *Model) norm(t *autograd.Tape, w Weights, name string, x *autograd.Var) *autograd.Var {
