@@ -253,24 +253,33 @@ func (c attentionCase) test(t *testing.T, rung string, precision kernels.Precisi
 	}{
 		{"o", gotO, o, oTerms, attentionTol},
 		{"lse", gotLse, lse, lseTerms, attentionTol},
-		{"dq", values(dqkv[0]), dq, dqTerms, c.gradientTol()},
-		{"dk", values(dqkv[1]), dk, dkTerms, c.gradientTol()},
-		{"dv", values(dqkv[2]), dv, dvTerms, c.gradientTol()},
+		{"dq", values(dqkv[0]), dq, dqTerms, c.gradientTol(rung)},
+		{"dk", values(dqkv[1]), dk, dkTerms, c.gradientTol(rung)},
+		{"dv", values(dqkv[2]), dv, dvTerms, c.gradientTol(rung)},
 	} {
-		// In fp32 the bound is the others', which is the closer one. Of one token dq and dk are 0: there the terms say what
-		// rounding leaves.
-		if precision == kernels.FP32 && c.t > 1 {
-			kerneltest.Equal(t, y.name, y.got, y.want, y.tol)
-		} else {
-			kerneltest.Check(t, kerneltest.Case{Name: y.name}, y.got, y.want, kerneltest.Bound{Rel: attentionTol, Terms: y.terms})
-		}
+		x.check(t, y.name, y.got, y.want, y.terms, y.tol)
+	}
+}
+
+// check holds an output to the bound above; in fp32 to that of all ops, which is the closer one, but where of one token dq and
+// dk are 0 and the terms say what rounding leaves.
+func (x attention) check(t *testing.T, name string, got []float32, want, terms []float64, tol float64) {
+	t.Helper()
+	if x.precision == kernels.FP32 && x.t > 1 {
+		kerneltest.Equal(t, name, got, want, tol)
+	} else {
+		kerneltest.Check(t, kerneltest.Case{Name: name}, got, want, kerneltest.Bound{Rel: attentionTol, Terms: terms})
 	}
 }
 
 // gradientTol: half an ulp of a score of 60 is 2e-6 by itself. The gradients of a softmax that is nearly one-hot are small
-// differences times that, so where q and k are large the bound for them is wider.
-func (c attentionCase) gradientTol() float64 {
-	if c.size > 1 {
+// differences times that, so where q and k are large the bound for them is wider; twice as wide on the naive rung, which adds
+// up a score in one chain where the others have four or more.
+func (c attentionCase) gradientTol(rung string) float64 {
+	switch {
+	case c.size > 1 && rung == "attention/00_naive":
+		return 4e-5
+	case c.size > 1:
 		return 2e-5
 	}
 	return attentionTol
@@ -436,9 +445,11 @@ func TestAttentionExtremes(t *testing.T) {
 					kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt, opt)
 				})
 				o, lse := make([]float64, T*d), make([]float64, T)
-				x.forward(o, lse, kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal))
-				kerneltest.Equal(t, "o", h.Floats(ot), o, attentionTol) // P is 0, 1 or equal: halves hold it
-				kerneltest.Equal(t, "lse", h.Floats(lset), lse, attentionTol)
+				q, k, v, oTerms, lseTerms := kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal), make([]float64, T*d), make([]float64, T)
+				x.forward(o, lse, q, k, v)
+				x.forwardTerms(oTerms, lseTerms, q, k, v)
+				x.check(t, "o", h.Floats(ot), o, oTerms, attentionTol)
+				x.check(t, "lse", h.Floats(lset), lse, lseTerms, attentionTol)
 				for i, g := range slices.Concat(h.Floats(dq), h.Floats(dk), h.Floats(dv)) {
 					if !(g > -1e6 && g < 1e6) {
 						t.Fatalf("gradient %d is %g", i, g)
