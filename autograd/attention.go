@@ -12,7 +12,7 @@ func (t *Tape) Attention(q, k, v *Var) *Var {
 	o := t.out("attention", in, s...)
 	o.own = false // backward reads it
 	lse := kernels.Temp(t.P, "lse", s[0], s[2], s[1])
-	kernels.Attention(t.P, o.Value, lse, q.Value, k.Value, v.Value)
+	kernels.Attention(t.P, o.Value, lse, q.Value, k.Value, v.Value, kernels.AttentionOptions{})
 
 	t.push(o, in, func() {
 		dq, accQ := t.into(q)
@@ -21,7 +21,7 @@ func (t *Tape) Attention(q, k, v *Var) *Var {
 		if accQ || accK || accV {
 			panic("autograd: Attention: q, k and v may have no other use")
 		}
-		kernels.AttentionBackward(t.P, dq, dk, dv, o.Grad, o.Value, lse, q.Value, k.Value, v.Value)
+		kernels.AttentionBackward(t.P, dq, dk, dv, o.Grad, o.Value, lse, q.Value, k.Value, v.Value, kernels.AttentionOptions{})
 	})
 	return o
 }

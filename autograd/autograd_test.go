@@ -50,6 +50,12 @@ func refNorm(x, w []float64) []float64 {
 	return y
 }
 
+func refNormModulate(x, w, scale, shift []float64) []float64 {
+	y := make([]float64, len(x))
+	ref.NormModulate(y, make([]float64, B*T), x, w, scale, shift, B, T, C, eps)
+	return y
+}
+
 func refDerf(x, alpha, shift []float64) []float64 {
 	y := make([]float64, len(x))
 	ref.Derf(y, x, alpha, shift, len(x)/len(alpha), len(alpha))
@@ -157,6 +163,16 @@ func cases() map[string]gradientCase {
 				return t.Linear(t.RMSNorm(x[0], p[0], eps), p[1], nil, t.RMSNorm(x[0], p[0], eps))
 			},
 			ref: func(p, x [][]float64) []float64 { n := refNorm(x[0], p[0]); return refLinear(n, p[1], nil, n, C) },
+		},
+		"normmodulate: all twice": {
+			params: [][]int{{C}, square}, leaves: [][]int{rowShape, {B, C}, {B, C}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				return t.Linear(t.NormModulate(x[0], p[0], x[1], x[2], eps), p[1], nil, t.NormModulate(x[0], p[0], x[1], x[2], eps))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				n := refNormModulate(x[0], p[0], x[1], x[2])
+				return refLinear(n, p[1], nil, n, C)
+			},
 		},
 		"derf: input and weights twice": {
 			params: [][]int{{C}, {C}, square}, leaves: [][]int{rowShape},
@@ -293,7 +309,7 @@ func cases() map[string]gradientCase {
 				q := refRoPE(refNorm(refPart(qkv, 0, 3, C), p[1]), cw, sw, interleaved)
 				k := refRoPE(refNorm(refPart(qkv, 1, 3, C), p[1]), cw, sw, interleaved)
 				o := make([]float64, B*T*C)
-				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D)
+				ref.Attention(o, make([]float64, B*H*T), q, k, refPart(qkv, 2, 3, C), B, T, H, D, nil)
 				return refLinear(refSiLU(qkv), p[2], nil, o, 3*C)
 			},
 		}

@@ -49,6 +49,7 @@ type Info struct {
 
 	version            uint32 // of Vulkan
 	subgroupOperations uint32 // VkSubgroupFeatureFlags in compute shaders
+	pinsSubgroups      bool   // a pipeline can demand subgroups of SubgroupSize, all of them full
 }
 
 // CoopMat is a shape of cooperative matrices: R (MxN) = A (MxK) B (KxN) + C (MxN), with the types "f16", "bf16", "f32", ….
@@ -286,6 +287,7 @@ func describe(h vk.PhysicalDevice) Info {
 	C.jitvk_features(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &features)
 	info.Float16, info.BFloat16 = features&C.JITVK_FLOAT16 != 0, features&C.JITVK_BFLOAT16 != 0
 	info.Int64 = features&C.JITVK_INT64 != 0
+	info.pinsSubgroups = features&C.JITVK_SUBGROUPS != 0 && x.subgroup_pin != 0
 	part := func(i int) bool { return features&(C.JITVK_COOPMAT2<<i) != 0 }
 	info.CoopMat2 = CoopMat2{part(0), part(1), part(2), part(3), part(4), part(5), part(6)}
 	if features&C.JITVK_COOPMAT != 0 {
@@ -480,7 +482,8 @@ func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeli
 	if !ok {
 		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", shader))
 	}
-	if lacking := subgroupOperations(code) &^ d.info.subgroupOperations; lacking != 0 {
+	operations, matrix := capabilities(code)
+	if lacking := operations &^ d.info.subgroupOperations; lacking != 0 {
 		return nil, fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
 			shader, d.info.Name, lacking, ErrUnsupported)
 	}
@@ -493,7 +496,13 @@ func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeli
 	if len(spec) > 0 {
 		data = (*C.uint32_t)(unsafe.Pointer(&spec[0]))
 	}
-	result := C.jitvk_pipeline(d.fns, unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), &module, &handle)
+	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info
+	// says. Without this SPIR-V 1.6, which they are compiled to, lets the driver choose another.
+	subgroup := C.uint32_t(0)
+	if matrix && d.info.pinsSubgroups {
+		subgroup = C.uint32_t(d.info.SubgroupSize)
+	}
+	result := C.jitvk_pipeline(d.fns, unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), subgroup, &module, &handle)
 	if err := resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", shader, spec), int32(result)); err != nil {
 		return nil, err
 	}
@@ -502,16 +511,20 @@ func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeli
 	return p, nil
 }
 
-// subgroupOperations returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags. Capabilities
-// (OpCapability, opcode 17) stand first in a module; those from GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in
-// the order of the flags (SPIR-V specification, 2.3 and 3.31).
-func subgroupOperations(code []byte) (flags uint32) {
+// capabilities returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags, and whether it
+// multiplies cooperative matrices. Capabilities (OpCapability, opcode 17) stand first in a module; those from
+// GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in the order of the flags; CooperativeMatrixKHR is 6022 (SPIR-V
+// specification, 2.3 and 3.31).
+func capabilities(code []byte) (operations uint32, matrix bool) {
 	for at := 20; at+8 <= len(code) && binary.LittleEndian.Uint32(code[at:]) == 2<<16|17; at += 8 {
-		if c := binary.LittleEndian.Uint32(code[at+4:]); c >= 61 && c <= 68 {
-			flags |= 1 << (c - 61)
+		switch c := binary.LittleEndian.Uint32(code[at+4:]); {
+		case c >= 61 && c <= 68:
+			operations |= 1 << (c - 61)
+		case c == 6022:
+			matrix = true
 		}
 	}
-	return flags
+	return operations, matrix
 }
 
 // handleOf widens a non-dispatchable Vulkan handle to the integer that the shim takes.

@@ -425,11 +425,15 @@ func TestMemoryTypes(t *testing.T) {
 	}
 }
 
-func TestSubgroupOperations(t *testing.T) {
-	for name, want := range map[string]uint32{"add": 0, "rmsnorm_fwd": 1 | 4, "attention/01_narrow_fwd": 1 | 8} { // basic, arithmetic, ballot
+func TestCapabilities(t *testing.T) {
+	type want struct {
+		operations uint32
+		matrix     bool
+	}
+	for name, want := range map[string]want{"add": {}, "rmsnorm_fwd": {1 | 4, false}, "attention/01_narrow_fwd": {1 | 8, false}, "matmul/05_coopmat": {1, true}} { // 1 basic, 4 arithmetic, 8 ballot
 		code, ok := shaders.SPIRV(name)
-		if got := subgroupOperations(code); !ok || got != want {
-			t.Errorf("%s: %#x, want %#x", name, got, want)
+		if operations, matrix := capabilities(code); !ok || operations != want.operations || matrix != want.matrix {
+			t.Errorf("%s: %#x, %v, want %v", name, operations, matrix, want)
 		}
 	}
 	d := testDevice(t)

@@ -161,6 +161,11 @@ struct maintenance4_props { // VkPhysicalDeviceMaintenance4Properties
   void *pNext;
   uint64_t max_buffer;
 };
+struct subgroup_control_props { // VkPhysicalDeviceSubgroupSizeControlProperties
+  uint32_t sType;
+  void *pNext;
+  uint32_t min, max, max_per_workgroup, stages;
+};
 struct driver_props { // VkPhysicalDeviceDriverProperties
   uint32_t sType;
   void *pNext;
@@ -175,7 +180,8 @@ void jitvk_properties(void *physical, uint32_t version, jitvk_props *out) {
   memset(out, 0, sizeof *out);
   if (!get_props2 || version < VERSION(1, 1))
     return;
-  struct maintenance4_props m4 = {.sType = 1000413001};
+  struct subgroup_control_props control = {.sType = 1000225000};
+  struct maintenance4_props m4 = {.sType = 1000413001, .pNext = &control};
   struct driver_props driver = {.sType = 1000196000, .pNext = version < VERSION(1, 3) ? NULL : &m4};
   struct maintenance3_props m3 = {.sType = 1000168000, .pNext = version < VERSION(1, 2) ? NULL : &driver};
   struct subgroup_props sub = {.sType = 1000094000, .pNext = &m3};
@@ -189,6 +195,7 @@ void jitvk_properties(void *physical, uint32_t version, jitvk_props *out) {
   out->subgroup_size = sub.size;
   out->subgroup_stages = sub.stages;
   out->subgroup_operations = sub.operations;
+  out->subgroup_pin = control.stages & 0x20 && control.min <= sub.size && sub.size <= control.max; // 0x20: compute
   out->max_allocation = m4.max_buffer && m4.max_buffer < m3.max_allocation ? m4.max_buffer : m3.max_allocation;
   memcpy(out->driver_name, driver.name, 256);
   memcpy(out->driver_info, driver.info, 256);
@@ -247,7 +254,8 @@ void *jitvk_features(void *physical, uint32_t version, uint32_t *bits) {
     coop2.on[i] = parts2 >> i & 1;
   bf16.on[0] = bfloat, bf16.on[2] = bfloat_matrix;
   *bits = (half ? JITVK_FLOAT16 : 0) | (bfloat_matrix ? JITVK_BFLOAT16 : 0) | (model ? JITVK_MEMORY_MODEL : 0) |
-          (matrix ? JITVK_COOPMAT : 0) | (int64 ? JITVK_INT64 : 0) | parts2 * JITVK_COOPMAT2;
+          (matrix ? JITVK_COOPMAT : 0) | (int64 ? JITVK_INT64 : 0) |
+          (sizes && full ? JITVK_SUBGROUPS : 0) | parts2 * JITVK_COOPMAT2;
   return &core;
 }
 
@@ -292,6 +300,11 @@ struct stage_info { // VkPipelineShaderStageCreateInfo
   uint64_t module;
   const char *name;
   const struct spec_info *spec;
+};
+struct subgroup_info { // VkPipelineShaderStageRequiredSubgroupSizeCreateInfo
+  uint32_t sType;
+  const void *pNext;
+  uint32_t size;
 };
 struct compute_info { // VkComputePipelineCreateInfo
   uint32_t sType;
@@ -391,7 +404,7 @@ jitvk_fns *jitvk_device(void *device) {
 }
 
 int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
-                       uint32_t nspec, uint64_t *module, uint64_t *pipeline) {
+                       uint32_t nspec, uint32_t subgroup, uint64_t *module, uint64_t *pipeline) {
   struct module_info mi = {16, NULL, 0, bytes, code};
   int32_t r = f->create_module(f->device, &mi, NULL, module);
   if (r < 0)
@@ -400,7 +413,9 @@ int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t la
   for (uint32_t i = 0; i < nspec; i++)
     entries[i] = (struct spec_entry){i, 4 * i, 4};
   struct spec_info si = {nspec, entries, 4 * (size_t)nspec, spec};
-  struct compute_info ci = {29, NULL, 0, {18, NULL, 0, 0x20, *module, "main", &si}, layout, 0, -1};
+  struct subgroup_info ri = {1000225001, NULL, subgroup};
+  struct stage_info stage = {18, subgroup ? &ri : NULL, subgroup ? 2 : 0, 0x20, *module, "main", &si}; // 2: full subgroups
+  struct compute_info ci = {29, NULL, 0, stage, layout, 0, -1};
   r = f->create_pipelines(f->device, 0, 1, &ci, NULL, pipeline);
   f->destroy_module(f->device, *module, NULL); // a pipeline does not need its module once it exists
   return r;

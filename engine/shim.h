@@ -23,6 +23,7 @@ const char *jitvk_message(int i);
 
 typedef struct {
   uint32_t subgroup_size, subgroup_stages, subgroup_operations;
+  uint32_t subgroup_pin; // 1 if a compute pipeline can ask for subgroups of subgroup_size
   uint64_t max_allocation; // bytes; 0 where nothing is known
   char driver_name[256], driver_info[256];
 } jitvk_props;
@@ -32,7 +33,7 @@ void jitvk_properties(void *physical, uint32_t version, jitvk_props *out);
 // Optional features. jitvk_features asks which of them the device has and returns them as bits, with the pNext chain that
 // enables exactly those (static memory, overwritten by the next call; NULL where there are none).
 enum { JITVK_FLOAT16 = 1, JITVK_BFLOAT16 = 2, JITVK_MEMORY_MODEL = 4, JITVK_COOPMAT = 8, JITVK_INT64 = 16,
-       JITVK_COOPMAT2 = 32, JITVK_COOPMAT2_PARTS = 7 }; // VK_NV_cooperative_matrix2 takes 7 bits, in its structure's order
+       JITVK_SUBGROUPS = 32, JITVK_COOPMAT2 = 64, JITVK_COOPMAT2_PARTS = 7 }; // VK_NV_cooperative_matrix2 takes 7 bits, in its structure's order
 void *jitvk_features(void *physical, uint32_t version, uint32_t *bits);
 
 typedef struct {
@@ -46,8 +47,9 @@ typedef struct jitvk_fns jitvk_fns;
 jitvk_fns *jitvk_device(void *device);
 
 enum { JITVK_MAX_SPEC = 32 }; // specialization constants of a shader
+// subgroup, if not 0, is the size that subgroups must have, all of them full.
 int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
-                       uint32_t nspec, uint64_t *module, uint64_t *pipeline);
+                       uint32_t nspec, uint32_t subgroup, uint64_t *module, uint64_t *pipeline);
 
 typedef struct {
   uint64_t set, buffer, offset, range;

@@ -51,6 +51,25 @@ func TestAdamW(t *testing.T) {
 	}
 }
 
+// A gradient that overflowed changes nothing, whatever else it holds.
+func TestAdamWSkips(t *testing.T) {
+	const n = 1000
+	for _, bad := range []float32{float32(math.Inf(1)), float32(math.NaN())} {
+		rnd := kerneltest.NewRand(2)
+		values, gradient := [][]float32{rnd.Normal(n), rnd.Normal(n), rnd.Uniform(n, 0, 1)}, rnd.Normal(n)
+		gradient[3] = bad
+		h := kerneltest.New(t)
+		w, m, v, g, norm := h.Input(values[0], n), h.Input(values[1], n), h.Input(values[2], n), h.Input(gradient, n), h.Input([]float32{bad}, 1)
+		step := h.Step(kernels.Step{LR: 1, Bias1: 0.1, Bias2: 0.05, LossScale: 1})
+		h.Run(func(p *engine.Program) {
+			kernels.AdamW(p, w, g, m, v, norm, step, kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1})
+		})
+		for i, x := range []kernels.Tensor{w, m, v} {
+			kerneltest.Equal(t, "state", h.Floats(x), kerneltest.Widen(values[i]), 0)
+		}
+	}
+}
+
 // On a zero gradient with no decay the weights stay, and nothing becomes NaN.
 func TestAdamWZero(t *testing.T) {
 	h := kerneltest.New(t)

@@ -3,34 +3,131 @@
 package kernels
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"jitvk/engine"
 )
 
-// The rungs of shaders/attention. A CPU driver with subgroups of 8 takes the narrow one, every other device the shared one.
-const (
-	attentionNaive  = "attention/00_naive" // forward only: to read, and to measure by
-	attentionNarrow = "attention/01_narrow"
-	attentionShared = "attention/02_shared"
-)
-
-// attentionForce names the rung that tests want; "" leaves the choice to the device.
-var attentionForce string
-
-// attentionRung chooses. The naive rung has no backward shaders: that direction then goes as if nothing were forced.
-func attentionRung(info engine.Info, forward bool) string {
-	switch {
-	case attentionForce != "" && (forward || attentionForce != attentionNaive):
-		return attentionForce
-	case info.CPU() && info.SubgroupSize == 8:
-		return attentionNarrow
-	}
-	return attentionShared
+// AttentionOptions say in what precision the matrix products of attention are made, and by which rung.
+type AttentionOptions struct {
+	Precision Precision
+	Tier      string // a rung by its whole name, "attention/02_shared"; "" leaves the choice to JITVK_TIER and the device
 }
 
-// attention is one call: the dimensions of its tensors.
-type attention struct{ B, T, H, D int }
+// An attentionRung is a rung of shaders/attention and its three shaders.
+type attentionRung struct {
+	tier         string
+	fwd, dq, dkv string
+	runs         func(info engine.Info, precision Precision, D int) bool // whether a device has what the rung needs for heads of D floats
+	launch       func(info engine.Info, a attention, pass attentionPass) attentionLaunch
+}
+
+// An attentionPass is one of a rung's shaders.
+type attentionPass int
+
+const (
+	passForward attentionPass = iota
+	passQ                     // backward, dq
+	passKV                    // backward, dk and dv
+)
+
+// An attentionLaunch is how a pass is launched: the invocations of a workgroup, how many tokens of one head it owns, and the
+// shader's specialization constants from 3 on (0 is LOCAL, 1 D, 2 PRECISION).
+type attentionLaunch struct {
+	local, rows int
+	spec        []uint32
+}
+
+// attentionRungs are the rungs, from the foot of the ladder up.
+var attentionRungs = []attentionRung{
+	{"attention/00_naive", "attention/00_naive_fwd", "attention/00_naive_bwd_dq", "attention/00_naive_bwd_dkv",
+		anyHeads, launchNaive},
+	{"attention/01_narrow", "attention/01_narrow_fwd", "attention/01_narrow_bwd_dq", "attention/01_narrow_bwd_dkv",
+		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize == narrowLanes }, launchNarrow},
+	{"attention/02_shared", "attention/02_shared_fwd", "attention/02_shared_bwd_dq", "attention/02_shared_bwd_dkv",
+		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize%sharedSlices == 0 }, launchShared},
+}
+
+func anyHeads(engine.Info, Precision, int) bool { return true }
+
+// launchNaive gives each invocation a row.
+func launchNaive(info engine.Info, _ attention, _ attentionPass) attentionLaunch {
+	return attentionLaunch{info.SubgroupSize, info.SubgroupSize, nil}
+}
+
+const narrowLanes = 8
+
+// launchNarrow gives each of 8 lanes one or two rows.
+func launchNarrow(_ engine.Info, a attention, _ attentionPass) attentionLaunch {
+	rows := min(2, ceilDiv(a.T, narrowLanes))
+	return attentionLaunch{narrowLanes, narrowLanes * rows, []uint32{uint32(rows)}}
+}
+
+const sharedSlices = 4 // lanes to a row
+
+// launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
+// time as fit.
+func launchShared(info engine.Info, a attention, _ attentionPass) attentionLaunch {
+	const local = 128
+	rows, tile, sub := 2, 32, 8
+	if a.D > 80 {
+		rows = 1 // or the rows and their gradients would not fit into registers
+	}
+	if info.CPU() {
+		sub = 2 // unrolled less: the driver's compiler takes seconds otherwise
+	}
+	for width := ceilDiv(a.D, 16) * 16; tile > sub && 4*tile*2*(width+1) > info.SharedMemory; {
+		tile /= 2
+	}
+	return attentionLaunch{local, local / sharedSlices * rows, []uint32{uint32(rows), uint32(tile), uint32(sub)}}
+}
+
+// AttentionTiers returns the rungs that a device can run with operands of a precision and heads of some size, from the foot
+// of the ladder up.
+func AttentionTiers(info engine.Info, precision Precision) (names []string) {
+	for _, r := range attentionRungs {
+		for D := 8; D <= maxHeadSize; D += 8 {
+			if r.runs(info, precision, D) {
+				names = append(names, r.tier)
+				break
+			}
+		}
+	}
+	return names
+}
+
+// attentionForce is the Tier that tests give to all calls that have none.
+var attentionForce string
+
+// chooseAttention returns the rung for a device, a precision and a head size.
+func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
+	find := func(name string) attentionRung {
+		i := slices.IndexFunc(attentionRungs, func(r attentionRung) bool { return r.tier == name })
+		check(i >= 0, "Attention", "no tier %s", name)
+		return attentionRungs[i]
+	}
+	runs := func(name string, precision Precision) bool { return find(name).runs(info, precision, a.D) }
+	if tier = chosenTier("Attention", info, "attention/", cmp.Or(tier, attentionForce), a.Precision, runs); tier != "" {
+		return find(tier)
+	}
+	switch {
+	case info.CPU() && runs("attention/01_narrow", a.Precision):
+		return find("attention/01_narrow")
+	case runs("attention/02_shared", a.Precision):
+		return find("attention/02_shared")
+	}
+	return find("attention/00_naive")
+}
+
+const maxHeadSize = 128
+
+// attention is one call: the dimensions of its tensors and the precision of its operands.
+type attention struct {
+	B, T, H, D int
+	Precision
+}
 
 type attentionPush struct {
 	T, LdO, OffO, LdQ, OffQ, LdK, OffK, LdV, OffV uint32
@@ -47,36 +144,39 @@ type attentionDKVPush struct {
 	Scale                                                                     float32
 }
 
-type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
+type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO, Rounding uint32 }
 
 // Attention is o = softmax(q kᵀ/√D) v in each head, every token seeing every token, in one pass over the keys (Dao et al.,
 // arXiv 2205.14135); lse = log Σ exp(q kᵀ/√D) is what AttentionBackward needs to find the softmax again. o, q, k, v
 // (B,T,H,D), D a multiple of 8 up to 128, tokens may lie apart by multiples of 4 floats; lse (B,H,T). No memory of size T².
-func Attention(p *engine.Program, o, lse, q, k, v Tensor) {
-	a, views := attentionViews("Attention", lse, q, o, k, v)
+//
+// With a Precision below FP32, q, k and v are rounded to it as they are loaded, and so are the probabilities that multiply v:
+// what a matrix unit does with half operands. Sums, softmax and lse are fp32.
+//
+// The kernels are the rungs of shaders/attention. A CPU driver with subgroups of 8 gets 01_narrow, every other device
+// 02_shared; JITVK_TIER names another.
+func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
+	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
+	rung := chooseAttention(p.Info(), a, opt.Tier)
 	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].ld, a.T*views[1].ld, a.T*views[2].ld, a.T*views[3].ld, a.H*a.T) {
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
-		a := attention{s.n, a.T, a.H, a.D}
+		a := a.batch(s.n)
 		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
-		bind := []engine.Binding{o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read()}
-		switch attentionRung(p.Info(), true) {
-		case attentionNaive:
-			a.naive(p, "attention/00_naive_fwd", push, append([]engine.Binding{o.ReadWrite()}, bind[1:]...))
-		case attentionNarrow:
-			a.narrow(p, "attention/01_narrow_fwd", 2, push, bind)
-		default:
-			a.shared(p, "attention/02_shared_fwd", 2, push, bind)
-		}
+		a.record(p, rung.fwd, rung.launch(p.Info(), a, passForward), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
 	}
 }
 
-// AttentionBackward is, with P = exp(q kᵀ/√D - lse), delta = Σ over D of do o and dS = P (do vᵀ - delta)/√D:
-// dv = Pᵀ do, dk = dSᵀ q, dq = dS k. One dispatch for delta, one for dk and dv, one for dq; each sum is one invocation's, in
-// the order of the tokens. Shapes as for Attention, gradients like what they are gradients of.
-func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor) {
+// AttentionBackward is, with P = exp(q kᵀ/√D - lse), delta = Σ over D of do o and dS = P (do vᵀ - delta):
+// dv = Pᵀ do, dk = dSᵀ q/√D, dq = dS k/√D. One dispatch for delta, one for dk and dv, one for dq; each sum is one
+// invocation's, in the order of the tokens. Shapes as for Attention, gradients like what they are gradients of.
+//
+// With a Precision below FP32, q, k, v and do are rounded as they are loaded, P before it multiplies do and dS before it
+// multiplies q and k. Sums, softmax, delta and the gradients are fp32. opt must be what Attention was given.
+func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	const op = "AttentionBackward"
-	a, views := attentionViews(op, lse, q, dq, dk, dv, do, o, k, v)
+	a, views := attentionViews(op, opt, lse, q, dq, dk, dv, do, o, k, v)
+	rung := chooseAttention(p.Info(), a, opt.Tier)
 	width := []int{a.H * a.T}
 	for _, v := range views {
 		width = append(width, a.T*v.ld)
@@ -84,34 +184,27 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 	for _, s := range spans(p, op, a.B, 1, width...) {
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, dq, dk, dv, do, o, k, v := part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)
-		a, T, lse := attention{s.n, a.T, a.H, a.D}, uint32(a.T), piece(lse, s, a.H*a.T)
+		a, T, lse := a.batch(s.n), uint32(a.T), piece(lse, s, a.H*a.T)
 
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
-		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset()}
+		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset(), uint32(a.Precision)}
 		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, delta.Write(), do.Read(), o.Read())
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}
-		bindKV := []engine.Binding{dk.Write(), dv.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read()}
+		a.record(p, rung.dkv, rung.launch(p.Info(), a, passKV), 4, pushKV, dk.Write(), dv.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
 		pushQ := attentionDQPush{T, dq.stride(), dq.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}
-		bindQ := append([]engine.Binding{dq.Write()}, bindKV[2:]...)
-		if attentionRung(p.Info(), false) == attentionNarrow {
-			a.narrow(p, "attention/01_narrow_bwd_dkv", 4, pushKV, bindKV)
-			a.narrow(p, "attention/01_narrow_bwd_dq", 3, pushQ, bindQ)
-		} else {
-			a.shared(p, "attention/02_shared_bwd_dkv", 4, pushKV, bindKV)
-			a.shared(p, "attention/02_shared_bwd_dq", 3, pushQ, bindQ)
-		}
+		a.record(p, rung.dq, rung.launch(p.Info(), a, passQ), 3, pushQ, dq.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
 	}
 }
 
 // attentionViews checks that all tensors are like q and returns them as rows of a token each.
-func attentionViews(op string, lse, q Tensor, others ...Tensor) (attention, []rowView) {
+func attentionViews(op string, opt AttentionOptions, lse, q Tensor, others ...Tensor) (attention, []rowView) {
 	check(len(q.Shape) == 4, op, "q %v: (B,T,H,D) wanted", q)
-	a := attention{q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3]}
-	check(a.D%8 == 0 && a.D <= 128, op, "q %v: head size %d, a multiple of 8 up to 128 wanted", q, a.D)
+	a := attention{q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3], opt.Precision}
+	check(a.D%8 == 0 && a.D <= maxHeadSize, op, "q %v: head size %d, a multiple of 8 up to %d wanted", q, a.D, maxHeadSize)
 	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T, op, "q %v, lse %v: lse (%d,%d,%d) wanted", q, lse, a.B, a.H, a.T)
 	var views []rowView
 	for _, t := range append([]Tensor{q}, others...) {
@@ -123,41 +216,15 @@ func attentionViews(op string, lse, q Tensor, others ...Tensor) (attention, []ro
 	return a, views
 }
 
+// batch is the same call for n images.
+func (a attention) batch(n int) attention { a.B = n; return a }
+
 func (a attention) scale() float32 { return float32(1 / math.Sqrt(float64(a.D))) }
 
-// naive records a shader that gives each invocation a query row.
-func (a attention) naive(p *engine.Program, shader string, push any, bind []engine.Binding) {
-	a.dispatch(p, shader, p.Info().SubgroupSize, 2, push, []uint32{uint32(p.Info().SubgroupSize), uint32(a.D)}, bind)
-}
-
-// narrow records a shader that gives each of 8 lanes one or two rows. products is how many T x T x D products it computes.
-func (a attention) narrow(p *engine.Program, shader string, products float64, push any, bind []engine.Binding) {
-	const lanes = 8
-	rows := min(2, ceilDiv(a.T, lanes))
-	a.dispatch(p, shader, lanes*rows, products, push, []uint32{lanes, uint32(a.D), uint32(rows)}, bind)
-}
-
-// shared records a shader that gives each four lanes one or two rows and stages the other side in shared memory, as many
-// rows of it at a time as fit.
-func (a attention) shared(p *engine.Program, shader string, products float64, push any, bind []engine.Binding) {
-	const local, slices = 128, 4
-	info := p.Info()
-	check(info.SubgroupSize%slices == 0, shader, "subgroups of %d invocations; a multiple of %d wanted", info.SubgroupSize, slices)
-	rows, tile, sub := 2, 32, 8
-	if a.D > 80 {
-		rows = 1 // or the rows and their gradients would not fit into registers
-	}
-	if info.CPU() {
-		sub = 2 // unrolled less: the driver's compiler takes seconds otherwise
-	}
-	for width := ceilDiv(a.D, 16) * 16; tile > sub && 4*tile*2*(width+1) > info.SharedMemory; {
-		tile /= 2
-	}
-	a.dispatch(p, shader, local/slices*rows, products, push, []uint32{local, uint32(a.D), uint32(rows), uint32(tile), uint32(sub)}, bind)
-}
-
-// dispatch records one workgroup for each rows tokens of each head.
-func (a attention) dispatch(p *engine.Program, shader string, rows int, products float64, push any, spec []uint32, bind []engine.Binding) {
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: spec, Groups: [3]int{ceilDiv(a.T, rows), a.H, a.B}, Push: push, Bind: bind,
-		FLOPs: 2 * products * float64(a.B*a.H) * float64(a.T) * float64(a.T) * float64(a.D)})
+// record records one pass: a workgroup for each few tokens of each head. products is how many T x T x D products it computes.
+func (a attention) record(p *engine.Program, shader string, l attentionLaunch, products float64, push any, bind ...engine.Binding) {
+	p.Dispatch(engine.Dispatch{Shader: shader, Push: push, Bind: bind,
+		Spec:   append([]uint32{uint32(l.local), uint32(a.D), uint32(a.Precision)}, l.spec...),
+		Groups: [3]int{ceilDiv(a.T, l.rows), a.H, a.B},
+		FLOPs:  2 * products * float64(a.B*a.H) * float64(a.T) * float64(a.T) * float64(a.D)})
 }

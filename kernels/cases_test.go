@@ -5,6 +5,7 @@ package kernels_test
 import (
 	"math"
 	"path"
+	"slices"
 
 	"jitvk/engine"
 	"jitvk/kernels"
@@ -44,6 +45,8 @@ var opCases = []opCase{
 	{"LogitNormal", drawLogitNormal},
 	{"MatMul", drawMatMul},
 	{"NoiseMix", drawNoiseMix},
+	{"NormModulate", drawNormModulate},
+	{"NormModulateBackward", drawNormModulateBackward},
 	{"Normal", drawNormal},
 	{"PrependTokens", drawPrependTokens},
 	{"PrependTokensBackward", drawPrependTokensBackward},
@@ -178,93 +181,55 @@ func drawAddRows(d draw) call {
 		ref: func(a, _ [][]float64) { ref.AddRows(a[0], a[1], a[2]) }}
 }
 
-// heads is a drawn attention problem.
+// heads is the shape (B,T,H,D).
 type heads struct{ b, t, h, d int }
 
 func (x heads) shape() []int { return []int{x.b, x.t, x.h, x.d} }
 
-func drawHeads(d draw) heads {
-	return heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)}
+// drawAttentionOf draws an attention problem, the precision of its operands, and a rung that the device runs for both.
+func drawAttentionOf(d draw) (x attention, rung string) {
+	x = attention{heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)},
+		pickFrom(d, "precision", kernels.FP32, kernels.FP16, kernels.BF16)}
+	rungs := slices.DeleteFunc(kernels.AttentionRungs(), func(rung string) bool {
+		return !kernels.AttentionRuns(rung, kerneltest.Device(d.tb).Info(), x.precision, x.d)
+	})
+	return x, pickFrom(d, "rung", rungs...)
 }
 
-// drawRung picks a rung that the device runs.
-func drawAttentionRung(d draw, forward bool) string {
-	rungs := []string{"attention/01_narrow", "attention/02_shared"}
-	if forward {
-		rungs = attentionRungs
+// bigValues are values and gradients as large as a draw may have them: fp16 ends at 65504, and it must hold dS, too.
+func (x attention) bigValues(big float64) float64 {
+	if x.precision == kernels.FP16 {
+		return 3
 	}
-	rung := pickFrom(d, "rung", rungs...)
-	if rung == "attention/01_narrow" && kerneltest.Device(d.tb).Info().SubgroupSize != 8 {
-		rung = "attention/02_shared"
-	}
-	return rung
-}
-
-// softmax returns the probabilities of query i of a head over all keys, and how far a score may be off, in units of the
-// bound's Rel = 1e-5: D/4 terms in each of four chains, so less than 1e-6 of the sum of their magnitudes at D = 64.
-func (x heads) softmax(q, k []float64, b, h, i int) (p []float64, off float64) {
-	at := func(t int) int { return ((b*x.t+t)*x.h + h) * x.d }
-	scale, top := 1/math.Sqrt(float64(x.d)), math.Inf(-1)
-	p = make([]float64, x.t)
-	for j := range p {
-		size := 0.0
-		for e := range x.d {
-			p[j] += scale * q[at(i)+e] * k[at(j)+e]
-			size += scale * math.Abs(q[at(i)+e]*k[at(j)+e])
-		}
-		top, off = max(top, p[j]), max(off, size/10)
-	}
-	sum := 0.0
-	for j := range p {
-		p[j] = math.Exp(p[j] - top)
-		sum += p[j]
-	}
-	for j := range p {
-		p[j] /= sum
-	}
-	return p, 1 + off
+	return big
 }
 
 func drawAttention(d draw) call {
-	x := drawHeads(d)
+	x, rung := drawAttentionOf(d)
 	width := x.h * x.d
 	n := x.b * x.t * width
-	rung := drawAttentionRung(d, true)
 	rows := func(name string, small, big float64) arg {
 		return in(name, d.values(name, n, width, small, big), x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
 	return call{tier: path.Base(rung),
-		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, 1e5)},
+		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, x.bigValues(1e5))},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() { kernels.Attention(p, t[0], t[1], t[2], t[3], t[4]) })
+			kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
 		},
 		ref: func(a, terms [][]float64) {
-			ref.Attention(a[0], a[1], a[2], a[3], a[4], x.b, x.t, x.h, x.d)
-			for b := range x.b {
-				for h := range x.h {
-					for i := range x.t {
-						p, off := x.softmax(a[2], a[3], b, h, i)
-						terms[1][(b*x.h+h)*x.t+i] = off
-						for j := range p {
-							for e := range x.d {
-								terms[0][((b*x.t+i)*x.h+h)*x.d+e] += off * p[j] * math.Abs(a[4][((b*x.t+j)*x.h+h)*x.d+e])
-							}
-						}
-					}
-				}
-			}
+			x.forward(a[0], a[1], a[2], a[3], a[4])
+			x.forwardTerms(terms[0], terms[1], a[2], a[3], a[4])
 		}}
 }
 
 func drawAttentionBackward(d draw) call {
-	x := drawHeads(d)
+	x, rung := drawAttentionOf(d)
 	width := x.h * x.d
 	n := x.b * x.t * width
-	rung := drawAttentionRung(d, false)
 	data := func(name string, small, big float64) []float32 { return d.values(name, n, width, small, big) }
-	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, 1e3), data("do", 1e-3, 1e3)
+	q, k, v, do := data("q", 1e-5, 3), data("k", 1e-5, 3), data("v", 1e-3, x.bigValues(1e3)), data("do", 1e-3, x.bigValues(1e3))
 	o, lse := make([]float64, n), make([]float64, x.b*x.h*x.t)
-	ref.Attention(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v), x.b, x.t, x.h, x.d)
+	x.forward(o, lse, kerneltest.Widen(q), kerneltest.Widen(k), kerneltest.Widen(v))
 	rows := func(name string, data []float32) arg {
 		return in(name, data, x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
@@ -272,34 +237,11 @@ func drawAttentionBackward(d draw) call {
 		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
 			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.WithAttention(rung, func() { kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8]) })
+			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
 		},
 		ref: func(a, terms [][]float64) {
-			ref.AttentionBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], x.b, x.t, x.h, x.d)
-			at := func(b, t, h, e int) int { return ((b*x.t+t)*x.h+h)*x.d + e }
-			scale := 1 / math.Sqrt(float64(x.d))
-			for b := range x.b {
-				for h := range x.h {
-					for i := range x.t {
-						p, off := x.softmax(a[6], a[7], b, h, i)
-						delta := 0.0
-						for e := range x.d {
-							delta += math.Abs(a[3][at(b, i, h, e)] * a[4][at(b, i, h, e)])
-						}
-						for j := range p {
-							dp := delta
-							for e := range x.d {
-								dp += math.Abs(a[3][at(b, i, h, e)] * a[8][at(b, j, h, e)])
-							}
-							for e := range x.d {
-								terms[0][at(b, i, h, e)] += off * p[j] * dp * scale * math.Abs(a[7][at(b, j, h, e)])
-								terms[1][at(b, j, h, e)] += off * p[j] * dp * scale * math.Abs(a[6][at(b, i, h, e)])
-								terms[2][at(b, j, h, e)] += off * p[j] * math.Abs(a[3][at(b, i, h, e)])
-							}
-						}
-					}
-				}
-			}
+			x.backward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
+			x.backwardTerms(terms[0], terms[1], terms[2], a[3], a[4], a[6], a[7], a[8])
 		}}
 }
 
@@ -471,9 +413,11 @@ func drawDropout(d draw) call {
 }
 
 func drawEMA(d draw) call {
-	n, decay := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1)
-	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(kernels.Step{EMADecay: decay})},
-		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2]) },
+	n, decay, which := d.size("n", 2100), pickFrom(d, "decay", float32(0), 0.5, 0.9999, 1), pickFrom(d, "which", 0, 1)
+	step := kernels.Step{EMADecay: [2]float32{0.25, 0.25}}
+	step.EMADecay[which] = decay
+	return call{args: []arg{both(in("ema", d.normal("ema", n, n), 1, n)), in("w", d.normal("w", n, n), 1, n), stepArg(step)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.EMA(p, t[0], t[1], t[2], which) },
 		ref: func(a, terms [][]float64) {
 			for i := range terms[0] {
 				terms[0][i] = math.Abs(a[0][i]) + math.Abs(a[1][i])
@@ -485,7 +429,7 @@ func drawEMA(d draw) call {
 // drawSolver draws where a solver's step is and what the network predicts.
 func drawSolver(d draw) (n int, s kernels.Step, o kernels.SolverOptions) {
 	s = kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
-	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", predictions...), TauClamp: tauClamp}
+	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", kinds...), TauClamp: tauClamp}
 }
 
 func drawEmbed(d draw) call {
@@ -832,6 +776,53 @@ func tauArg(d draw, b int) arg {
 	tau := kerneltest.NewRand(uint64(rapidInt(d, "tau seed", 0, 1<<30))).Uniform(b, 0, 1)
 	tau[rapidInt(d, "tau place", 0, b-1)] = pickFrom(d, "tau", float32(0), 0.5, 0.99, 1)
 	return in("tau", tau, 1, b)
+}
+
+func drawNormModulate(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
+	return call{args: []arg{out("y", t*c, b, t, c), out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		in("scale", d.normal("scale", b*c, c), c, b, c).rowsOf(d, c, 1), in("shift", d.normal("shift", b*c, c), c, b, c).rowsOf(d, c, 1)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
+		},
+		ref: func(a, terms [][]float64) {
+			ref.NormModulate(a[0], a[1], a[2], a[3], a[4], a[5], b, t, c, float64(eps))
+			size := absOf(a[4]) // 1 + |scale| bounds the terms of 1 + scale
+			ref.NormModulate(terms[0], make([]float64, b*t), absOf(a[2]), absOf(a[3]), size, absOf(a[5]), b, t, c, float64(eps))
+		}}
+}
+
+func drawNormModulateBackward(d draw) call {
+	b, t, c := d.size("B", 5), d.size("T", 40), d.size("C", 140)
+	eps, n := pickFrom(d, "eps", 1e-6, 0.1), b*t*c
+	accX, accW, accM := d.on("accX"), d.on("accW"), d.on("accM")
+	x, rstd := d.normal("x", n, c), make([]float64, b*t)
+	ref.RMSNorm(make([]float64, n), rstd, kerneltest.Widen(x), make([]float64, c), b*t, c, eps)
+	row := func(a arg) arg { return a.rowsOf(d, c, 1) }
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)), row(gradient(d, "dshift", accM, c, b, c)),
+		in("dy", d.normal("dy", n, c), t*c, b, t, c), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		row(in("scale", d.normal("scale", b*c, c), c, b, c)), in("rstd", narrowed(rstd), t, b, t)},
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			kernels.NormModulateBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], accX, accW, accM)
+		},
+		ref: func(a, terms [][]float64) {
+			accumulate(a, terms, 4, func(a, terms [][]float64) {
+				ref.NormModulateBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], b, t, c)
+				// The sums of magnitudes are the same function of magnitudes, but for the sign within dx.
+				size := func(i int) []float64 { return absOf(a[i]) }
+				ref.NormModulateBackward(terms[0], terms[1], terms[2], terms[3], size(4), size(5), size(6), size(7), a[8], b, t, c)
+				for r := range b * t {
+					dot, s := 0.0, a[8][r]
+					for i := range c {
+						dot += math.Abs(a[4][r*c+i]*a[6][i]*a[5][r*c+i]) * (1 + math.Abs(a[7][r/t*c+i]))
+					}
+					for i := range c {
+						terms[0][r*c+i] = s * (math.Abs(a[6][i]*a[4][r*c+i])*(1+math.Abs(a[7][r/t*c+i])) + math.Abs(a[5][r*c+i])*dot*s*s/float64(c))
+					}
+				}
+			})
+		}}
 }
 
 func drawPrependTokens(d draw) call {

@@ -93,7 +93,7 @@ func TestBeyondBindingLimit(t *testing.T) {
 	}
 	h := kerneltest.New(t)
 	a, b, m, v, g, norm := buffer(n), buffer(n), buffer(n), buffer(n), buffer(grads), h.Output(1)
-	step := h.Step(kernels.Step{LR: 0.5, Bias1: 0.1, Bias2: 0.01, EMADecay: 0.75, LossScale: 1})
+	step := h.Step(kernels.Step{LR: 0.5, Bias1: 0.1, Bias2: 0.01, EMADecay: [2]float32{0.75}, LossScale: 1})
 	h.Run(func(p *engine.Program) {
 		p.Fill(a.Range, math.Float32bits(1))
 		p.Fill(b.Range, math.Float32bits(2))
@@ -102,7 +102,7 @@ func TestBeyondBindingLimit(t *testing.T) {
 		p.Fill(g.Range, math.Float32bits(0.125))
 		kernels.GradNorm(p, norm, g)
 		kernels.Add(p, a, a, b)                                                                            // a = 3
-		kernels.EMA(p, a, b, step)                                                                         // a = 2.75
+		kernels.EMA(p, a, b, step, 0)                                                                      // a = 2.75
 		kernels.AdamW(p, a, b, m, v, norm, step, kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.99, Eps: 1e-8}) // first step: a - lr
 	})
 	kerneltest.Equal(t, "norm", h.Floats(norm), []float64{0.125 * math.Sqrt(grads)}, 1e-5)

@@ -17,10 +17,10 @@ func TestEMA(t *testing.T) {
 		ema, w := rnd.Normal(n), rnd.Normal(n)
 		const d = float32(0.9996)
 		got := stable(t, limit(n), func(h *kerneltest.Run) (func(*engine.Program), []kernels.Tensor) {
-			e, wt, same, step := h.Input(ema, n), h.Input(w, n), h.Input(w, n), h.Step(kernels.Step{EMADecay: d})
+			e, wt, same, step := h.Input(ema, n), h.Input(w, n), h.Input(w, n), h.Step(kernels.Step{EMADecay: [2]float32{d, 0.5}})
 			return func(p *engine.Program) {
-				kernels.EMA(p, e, wt, step)
-				kernels.EMA(p, same, wt, step)
+				kernels.EMA(p, e, wt, step, 0)
+				kernels.EMA(p, same, wt, step, 1)
 			}, []kernels.Tensor{e, same}
 		})
 		want := kerneltest.Widen(ema)

@@ -4,13 +4,16 @@ package kernels
 
 import "jitvk/engine"
 
+type gatePush struct{ Images, Tokens, Width, LdG, OffG, Chunk, Chunks, Blocks uint32 }
+
 // Gate is y[b,t] = r[b,t] + g[b] x[b,t]: a branch x joins the residual stream r, each of its channels weighed by the image's
 // own gate (adaLN-Zero: Peebles and Xie, arXiv 2212.09748). y, r, x (B,T,C); g (B,C), whose rows may lie apart. y may be r or x.
 func Gate(p *engine.Program, y, r, x, g Tensor) {
 	gv, b, t, c := gateShape("Gate", g, y, r, x)
 	for _, s := range spans(p, "Gate", b, 1, t*c, gv.ld) {
-		g, w := gv.piece(s), newTokenColumns(p, s.n, t, c)
-		w.record(p, "gate_fwd", g, nil, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
+		g := gv.piece(s)
+		push, n := gateColumns(p, g, t)
+		single(p, "gate_fwd", n, push, nil, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
 	}
 }
 
@@ -21,11 +24,13 @@ func GateBackward(p *engine.Program, dx, dg, dy, x, g Tensor, accX, accG bool) {
 	gv, b, t, c := gateShape(op, g, dx, dy, x)
 	dgv, _, _, _ := gateShape(op, dg, dx)
 	for _, s := range spans(p, op, b, 1, t*c, gv.ld, dgv.ld) {
-		g, w := gv.piece(s), newTokenColumns(p, s.n, t, c)
-		part := Temp(p, "gate dg", s.n, w.chunks, c)
-		w.record(p, "gate_bwd", g, []uint32{flag(accX)},
+		g := gv.piece(s)
+		push, n := gateColumns(p, g, t)
+		chunks := int(push.Chunks)
+		part := Temp(p, "gate dg", s.n, chunks, c)
+		single(p, "gate_bwd", n, push, []uint32{flag(accX)},
 			piece(dx, s, t*c).Update(accX), part.Write(), piece(dy, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
-		sumTokens(p, dgv.piece(s), part, w.chunks, w.chunks*c, c, 0, accG)
+		sumTokens(p, dgv.piece(s), part, chunks, chunks*c, c, 0, accG)
 	}
 }
 
@@ -40,19 +45,11 @@ func gateShape(op string, g Tensor, ts ...Tensor) (v rowView, b, t, c int) {
 	return v, v.rows, ts[0].Shape[1], v.width
 }
 
-// tokenColumns is how the channels of images' tokens are dealt out: an invocation owns one of width channels of one of
-// images for chunk tokens.
-type tokenColumns struct{ images, tokens, width, chunk, chunks, local, blocks int }
-
-func newTokenColumns(p *engine.Program, images, tokens, width int) tokenColumns {
-	w := tokenColumns{images: images, tokens: tokens, width: width, chunk: chunkRows(p, tokens), local: localSize(p)}
-	w.chunks, w.blocks = ceilDiv(tokens, w.chunk), ceilDiv(width, w.local)
-	return w
-}
-
-// record records one of Gate's shaders.
-func (w tokenColumns) record(p *engine.Program, shader string, g rowView, spec []uint32, bind ...engine.Binding) {
-	push := struct{ Images, Tokens, Width, LdG, OffG, Chunk, Chunks, Blocks uint32 }{uint32(w.images), uint32(w.tokens), uint32(w.width),
-		g.stride(), g.offset(), uint32(w.chunk), uint32(w.chunks), uint32(w.blocks)}
-	single(p, shader, w.images*w.chunks*w.blocks*w.local, push, spec, bind...)
+// gateColumns deals the channels of a gate's images out to n invocations, each of which owns one of an image for a chunk of its
+// tokens.
+func gateColumns(p *engine.Program, g rowView, tokens int) (push gatePush, n int) {
+	local, chunk := localSize(p), chunkRows(p, tokens)
+	chunks, blocks := ceilDiv(tokens, chunk), ceilDiv(g.width, local)
+	return gatePush{uint32(g.rows), uint32(tokens), uint32(g.width), g.stride(), g.offset(), uint32(chunk), uint32(chunks), uint32(blocks)},
+		g.rows * chunks * blocks * local
 }

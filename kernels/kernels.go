@@ -155,17 +155,17 @@ const StepBytes = 64
 // Step is the step buffer's contents. Random numbers depend on Seed, Step and Image0 and on nothing else.
 type Step struct {
 	Seed      uint64
-	Step      uint32  // counts optimizer steps from 0, or solver steps when sampling
-	Image0    uint32  // index of the batch's first image within the step
-	LR        float32 // learning rate
-	Bias1     float32 // 1 - beta1^t, t counted from 1
-	Bias2     float32 // 1 - beta2^t
-	EMADecay  float32
+	Step      uint32     // counts optimizer steps from 0, or solver steps when sampling
+	Image0    uint32     // index of the batch's first image within the step
+	LR        float32    // learning rate
+	Bias1     float32    // 1 - beta1^t, t counted from 1
+	Bias2     float32    // 1 - beta2^t
+	EMADecay  [2]float32 // of two averages
 	LossScale float32
 	Tau       float32 // flow time of a solver step
 	DT        float32 // its length
 	Guidance  float32 // sampling: weight of classifier-free guidance, 1 is none
-	Spare     [4]uint32
+	Spare     [3]uint32
 }
 
 // Data returns the step buffer's bytes.

@@ -137,7 +137,9 @@ func TestLargeAttention(t *testing.T) {
 	part := func(i int) kernels.Tensor {
 		return kernels.Tensor{Shape: []int{largeB, largeT, largeH, largeD}, Range: qkv.Range, Ld: 3 * largeC, Off: i * largeC}
 	}
-	h.Run(func(p *engine.Program) { kernels.Attention(p, o, lse, part(0), part(1), part(2)) })
+	h.Run(func(p *engine.Program) {
+		kernels.Attention(p, o, lse, part(0), part(1), part(2), kernels.AttentionOptions{})
+	})
 	for _, c := range [][3]int{{0, 0, 0}, {29, 3, 7}, {30, 11, 440}, {31, 11, 440}} { // image, head, token
 		head := func(i, token int) []float64 { // that head's floats of q, k or v
 			return wideRow(h, qkv, c[0]*largeT+token, 3*largeC)[i*largeC+c[1]*largeD:][:largeD]
@@ -149,7 +151,7 @@ func TestLargeAttention(t *testing.T) {
 		q := make([]float64, largeT*largeD)
 		copy(q, head(0, c[2])) // the reference computes all rows; the first is the one
 		want, wantLse := make([]float64, largeT*largeD), make([]float64, largeT)
-		ref.Attention(want, wantLse, q, k, v, 1, largeT, 1, largeD)
+		ref.Attention(want, wantLse, q, k, v, 1, largeT, 1, largeD, nil)
 		kerneltest.Equal(t, "attention o", row(h, o, c[0]*largeT+c[2], largeC)[c[1]*largeD:][:largeD], want[:largeD], 1e-5)
 	}
 	written(t, h, "o", o, largeN, largeC)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"jitvk/engine"
 )
@@ -220,29 +219,13 @@ var matMulForce string
 // chooseMatMul returns the rung for a device and a precision of the operands.
 func chooseMatMul(info engine.Info, precision Precision, tier string) matMulRung {
 	find := func(shader string) matMulRung {
-		for _, t := range matMulRungs {
-			if t.shader == shader {
-				return t
-			}
-		}
-		panic("kernels: MatMul: no tier " + shader)
+		i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == shader })
+		check(i >= 0, "MatMul", "no tier %s", shader)
+		return matMulRungs[i]
 	}
-	if tier = cmp.Or(tier, matMulForce); tier != "" {
-		check(find(tier).runs(info, precision), "MatMul", "%v has not what %s needs for %v operands", info, tier, precision)
+	runs := func(shader string, precision Precision) bool { return find(shader).runs(info, precision) }
+	if tier = chosenTier("MatMul", info, "matmul/", cmp.Or(tier, matMulForce), precision, runs); tier != "" {
 		return find(tier)
-	}
-	for _, t := range matMulRungs {
-		if !forcedTier(t.shader) {
-			continue
-		}
-		if t.runs(info, precision) {
-			return t
-		}
-		// A rung for halves alone leaves fp32 to the device's choice; one that cannot run here at all is a mistake.
-		all := slices.Concat(MatMulTiers(info, FP32), MatMulTiers(info, FP16), MatMulTiers(info, BF16))
-		slices.Sort(all)
-		check(slices.Contains(all, t.shader), "MatMul", "JITVK_TIER asks for %s, which %v cannot run; it can: %s", t.shader, info,
-			strings.Join(slices.Compact(all), ", "))
 	}
 	switch {
 	case info.CPU() && info.SubgroupSize >= 8: // its matrix units are loops

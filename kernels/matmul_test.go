@@ -321,15 +321,7 @@ func TestMatMulCoopMatTiles(t *testing.T) {
 // subnormal numbers, and random bits.
 func TestMatMulRounding(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
-		values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504, 65519.996,
-			0x1p-14, 0x1p-14 - 0x1p-26, 0x1p-24, 0x1p-25, 0x1.8p-24, 0x1.000002p-25, 0x1.4p-23, 1e-30, 1.0 / 3}
-		rnd := kerneltest.NewRand(4)
-		for range 4096 {
-			values = append(values, math.Float32frombits(uint32(rnd.IntN(1<<31)))) // beyond the range: below
-		}
-		for _, v := range slices.Clone(values) {
-			values = append(values, -v)
-		}
+		values := roundingValues(4096)
 		round := rounding(precision)
 		if round == nil {
 			round = func(v float64) float64 { return v }
@@ -356,6 +348,20 @@ func TestMatMulRounding(t *testing.T) {
 			}
 		}
 	})
+}
+
+// roundingValues are numbers to round: ties, the edges of the formats, subnormal numbers, and some of random bits; of both signs.
+func roundingValues(random int) []float32 {
+	values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504, 65519.996,
+		0x1p-14, 0x1p-14 - 0x1p-26, 0x1p-24, 0x1p-25, 0x1.8p-24, 0x1.000002p-25, 0x1.4p-23, 1e-30, 1.0 / 3}
+	rnd := kerneltest.NewRand(4)
+	for range random {
+		values = append(values, math.Float32frombits(uint32(rnd.IntN(1<<31))))
+	}
+	for _, v := range slices.Clone(values) {
+		values = append(values, -v)
+	}
+	return values
 }
 
 // TestMatMulMisuse: what does not fit panics with the shapes.

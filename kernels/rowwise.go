@@ -58,23 +58,33 @@ func headRows(op string, x Tensor, width int) (v rowView, heads int) {
 // costs the same however far apart the lanes' words are and sums across lanes do not pay. Constant 0 is the workgroup's
 // size, constant 1 says which.
 func acrossRows(p *engine.Program, shader string, n int, flops float64, push any, bind ...engine.Binding) {
-	rows, local, shared := 4, 4*p.Info().SubgroupSize, true
-	if p.Info().CPU() {
-		rows, local, shared = p.Info().SubgroupSize, p.Info().SubgroupSize, false
-	}
+	rows, local, shared := rowsPerGroup(p)
 	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared)}, Groups: grid(ceilDiv(n, rows)),
 		Push: push, Bind: bind, FLOPs: flops})
+}
+
+// rowsPerGroup returns how many rows a workgroup of acrossRows owns, its size, and whether a subgroup shares a row.
+func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
+	if p.Info().CPU() {
+		return p.Info().SubgroupSize, p.Info().SubgroupSize, false
+	}
+	return 4, 4 * p.Info().SubgroupSize, true
 }
 
 // downColumns records a shader whose invocations each own one of width columns for chunk rows. Constant 0 is the
 // workgroup's size; constants from 1 on are the shader's own.
 func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
-	local := 64
-	if p.Info().CPU() {
-		local = p.Info().SubgroupSize
-	}
+	local := columnsPerGroup(p)
 	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local)}, spec...),
 		Groups: [3]int{ceilDiv(width, local), ceilDiv(rows, chunk), 1}, Push: push, Bind: bind, FLOPs: flops})
+}
+
+// columnsPerGroup returns how many columns a workgroup of downColumns owns.
+func columnsPerGroup(p *engine.Program) int {
+	if p.Info().CPU() {
+		return p.Info().SubgroupSize
+	}
+	return 64
 }
 
 // chunkRows is how many of n rows an invocation of downColumns visits: about the root, so that a sum's two passes are

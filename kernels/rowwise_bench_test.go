@@ -41,14 +41,11 @@ func replay(b *testing.B, record func(p *engine.Program)) {
 func BenchmarkAttention(b *testing.B) {
 	rungs := []string{""}
 	if os.Getenv("JITVK_RUNGS") == "all" {
-		rungs = attentionRungs
+		rungs = kernels.AttentionRungs()
 	}
 	for _, rung := range rungs {
 		for _, c := range []struct{ b, t, h, d int }{{16, 16, 3, 64}, {8, 64, 4, 32}, {1, 441, 12, 64}} {
 			for _, forward := range []bool{true, false} {
-				if !forward && rung == "attention/00_naive" {
-					continue
-				}
 				name, products := "fwd", 2.0
 				if !forward {
 					name, products = "bwd", 5
@@ -64,9 +61,9 @@ func BenchmarkAttention(b *testing.B) {
 					kernels.WithAttention(rung, func() {
 						replay(b, func(p *engine.Program) {
 							if forward {
-								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2))
+								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
 							} else {
-								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2))
+								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), kernels.AttentionOptions{})
 							}
 						})
 					})

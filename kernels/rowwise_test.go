@@ -155,8 +155,8 @@ func TestRowwiseCut(t *testing.T) {
 			kernels.DerfBackward(p, outs[3].Tensor, da.Tensor, ds.Tensor, dyt.Tensor, xt.Tensor, wt, wt, false, false)
 			kernels.RoPE(p, outs[4].Tensor, xt.Tensor, tt, tt, kernels.RoPEOptions{})
 			kernels.ColSum(p, db.Tensor, kernels.Tensor{Shape: []int{n, c}, Range: xt.Range, Ld: xt.Ld, Off: xt.Off}, false)
-			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
-			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor)
+			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
+			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
 		})
 		for i, o := range append(outs, dw, da, ds, db) {
 			got := o.values(t)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"jitvk/engine"
 	"jitvk/shaders"
 )
 
@@ -62,4 +63,29 @@ func forcedTier(shader string) bool {
 		panic(err.Error())
 	}
 	return len(tiers) > 0 && tiers[path.Clean(rungName.FindString(shader))]
+}
+
+// chosenTier returns the tier of a ladder ("matmul/") that an op is to take: the one that is asked for, if any, which must
+// run; else the one that JITVK_TIER names; else "", which leaves the choice to the op. A tier that runs with other precisions
+// alone leaves the choice, too; one that cannot run here at all is a mistake.
+func chosenTier(op string, info engine.Info, ladder, asked string, precision Precision, runs func(tier string, p Precision) bool) string {
+	if asked != "" {
+		check(runs(asked, precision), op, "%v has not what %s needs for %v operands", info, asked, precision)
+		return asked
+	}
+	anyhow := func(tier string) bool { return runs(tier, FP32) || runs(tier, FP16) || runs(tier, BF16) }
+	ours := slices.DeleteFunc(Tiers(), func(tier string) bool { return !strings.HasPrefix(tier, ladder) })
+	for _, tier := range ours {
+		if !forcedTier(tier) {
+			continue
+		}
+		if runs(tier, precision) {
+			return tier
+		}
+		if !anyhow(tier) {
+			can := slices.DeleteFunc(ours, func(tier string) bool { return !anyhow(tier) })
+			check(false, op, "JITVK_TIER asks for %s, which %v cannot run; it can: %s", tier, info, strings.Join(can, ", "))
+		}
+	}
+	return ""
 }

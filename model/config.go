@@ -52,8 +52,22 @@ const TauClamp = 0.05
 // normEps is the eps of every RMSNorm (official JiT code).
 const normEps = 1e-6
 
-// Presets lists the names that Preset knows, smallest model first.
-func Presets() []string { return []string{"quick", "tiny", "faces64", "blog256"} }
+// Presets lists the names that Preset knows: the post's network, smallest first, then the paper's.
+func Presets() []string {
+	return []string{"quick", "tiny", "faces64", "blog256", "jit-quick", "jit-b16", "jit-b32", "jit-l16", "jit-h16"}
+}
+
+// paper returns what the paper's models share (arXiv 2511.13720, table 9, and the official code): 16 x 16 tokens of
+// size/16 pixels, noise as many times stronger as the image is larger than 256 pixels.
+func paper(size, dim, depth, heads, bottleneck, contextStart int) Config {
+	c := Defaults()
+	c.Arch, c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads = "jit", size, size/16, size/16, dim, depth, heads
+	c.Hidden = 4 * dim * 2 / 3
+	c.TimeDim, c.TimeHidden, c.TimeScale, c.RoPEBase = 256, dim, 1, 10000
+	c.Classes, c.LabelDrop, c.Bottleneck, c.Context, c.ContextStart = 1000, 0.1, bottleneck, 32, contextStart
+	c.NoiseScale = float64(size) / 256
+	return c
+}
 
 // Defaults is what the presets of the post's network share, and what fields mean that an older checkpoint does not have.
 func Defaults() Config {
@@ -64,7 +78,6 @@ func Defaults() Config {
 // Preset returns a named configuration.
 func Preset(name string) (Config, error) {
 	c := Defaults()
-	c.Preset = name
 	switch name {
 	case "quick": // few tokens, large patches that overlap by two pixels so that no seams show: faces in minutes on two CPU cores
 		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 6, 128, 4, 2, 344
@@ -75,9 +88,22 @@ func Preset(name string) (Config, error) {
 	case "blog256": // the post's notebook, to the parameter
 		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 256, 16, 12, 768, 12, 12, 3072
 		c.Norm, c.Window, c.ValueFirst, c.ZeroOutput, c.Shift = "derf", "hann", true, false, true
+	case "jit-quick": // the paper's network at the size of quick, for class labels on a CPU driver
+		c = paper(32, 128, 4, 2, 64, 1)
+		c.Patch, c.Stride, c.Hidden, c.Classes, c.Context, c.NoiseScale = 8, 6, 344, 0, 4, 1
+	case "jit-b16":
+		c = paper(256, 768, 12, 12, 128, 4)
+	case "jit-b32":
+		c = paper(512, 768, 12, 12, 128, 4)
+	case "jit-l16":
+		c = paper(256, 1024, 24, 16, 128, 8)
+	case "jit-h16":
+		c = paper(256, 1280, 32, 16, 256, 10)
+		c.Dropout = 0.2
 	default:
 		return Config{}, fmt.Errorf("model: no preset %q; there is %s", name, strings.Join(Presets(), ", "))
 	}
+	c.Preset = name
 	return c, nil
 }
 
@@ -122,8 +148,18 @@ func (c Config) Validate() error {
 			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a multiple of 8, such as %d", c.Dim, (c.Dim+63)/64*64)
 		}
 		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of heads that do: %s", c.Heads, c.Dim, list(ok))
-	case c.Arch != "post":
-		return fmt.Errorf("model: architecture %q: it is post", c.Arch)
+	case c.Arch != "post" && c.Arch != "jit":
+		return fmt.Errorf("model: architecture %q: it is post or jit", c.Arch)
+	case c.Arch == "post" && (c.Classes != 0 || c.Bottleneck != 0 || c.Context != 0 || c.Dropout != 0 || c.LabelDrop != 0):
+		return fmt.Errorf("model: the post's network knows no classes, bottleneck, in-context tokens or dropout; take a preset jit-…")
+	case c.Arch == "jit" && (c.Norm != "rms" || c.ValueFirst || c.Bottleneck < 1 || c.Classes < 0 || c.Classes > 1<<20):
+		return fmt.Errorf("model: the paper's network has RMSNorm, the gate before the value, a bottleneck of at least 1 and up to %d classes", 1<<20)
+	case c.Arch == "jit" && c.Dim%4 != 0:
+		return fmt.Errorf("model: -dim %d: a multiple of 4 for the paper's positions; such as %d", c.Dim, (c.Dim+3)/4*4)
+	case c.Context < 0 || c.Context > 1024 || c.ContextStart < 0 || c.Context > 0 && c.ContextStart >= c.Depth:
+		return fmt.Errorf("model: %d in-context tokens from block %d of %d on: up to 1024, from one of the blocks 0 to %d", c.Context, c.ContextStart, c.Depth, c.Depth-1)
+	case !(c.Dropout >= 0 && c.Dropout < 1) || !(c.LabelDrop >= 0 && c.LabelDrop <= 1):
+		return fmt.Errorf("model: dropout %g and label drop %g: shares from 0 to 1", c.Dropout, c.LabelDrop)
 	case !kinds[c.Predict] || !kinds[c.Loss]:
 		return fmt.Errorf("model: -predict %q, -loss %q: each is x, eps or v", c.Predict, c.Loss)
 	case !(c.NoiseScale > 0) || math.IsInf(c.NoiseScale, 0):
@@ -192,39 +228,10 @@ func (p Param) Len() int {
 
 // Params lists the model's parameters in the order in which they lie in memory. Weights are (out,in), as in PyTorch.
 func (c Config) Params() []Param {
-	weight := xavier
-	if !c.ZeroOutput { // the post starts from PyTorch's defaults
-		weight = fanIn
+	if c.Arch == "jit" {
+		return c.jitParams()
 	}
-	out := weight
-	if c.ZeroOutput {
-		out = constant(0)
-	}
-	list := []Param{
-		{"time.0.weight", []int{c.TimeHidden, c.TimeDim}, weight},
-		{"time.0.bias", []int{c.TimeHidden}, constant(0)},
-		{"time.2.weight", []int{c.TimeDim, c.TimeHidden}, weight},
-		{"time.2.bias", []int{c.TimeDim}, constant(0)},
-		{"in.weight", []int{c.Dim, c.PatchDim() + c.TimeDim}, weight},
-	}
-	norm := func(name string, channels, perHead int) {
-		if c.Norm == "derf" {
-			list = append(list, Param{name + ".alpha", []int{channels}, constant(1)}, Param{name + ".shift", []int{channels}, constant(0)})
-		} else {
-			list = append(list, Param{name + ".weight", []int{perHead}, constant(1)})
-		}
-	}
-	for i := range c.Depth {
-		b := fmt.Sprintf("blocks.%d.", i)
-		norm(b+"norm1", c.Dim, c.Dim)
-		list = append(list, Param{b + "qkv.weight", []int{3 * c.Dim, c.Dim}, weight})
-		norm(b+"q_norm", c.Dim, c.HeadSize())
-		norm(b+"k_norm", c.Dim, c.HeadSize())
-		list = append(list, Param{b + "proj.weight", []int{c.Dim, c.Dim}, weight}, Param{b + "proj.bias", []int{c.Dim}, constant(0)})
-		norm(b+"norm2", c.Dim, c.Dim)
-		list = append(list, Param{b + "w12.weight", []int{2 * c.Hidden, c.Dim}, weight}, Param{b + "w3.weight", []int{c.Dim, c.Hidden}, weight})
-	}
-	return append(list, Param{"out.weight", []int{c.PatchDim(), c.Dim}, out})
+	return c.postParams()
 }
 
 // ParamCount returns the number of trained parameters.
@@ -239,7 +246,8 @@ func (c Config) ParamCount() int {
 // ForwardMACs returns the multiply-adds of one forward pass over one image: those of the matrix products and of
 // attention, which is how the paper counts ("Gflops").
 func (c Config) ForwardMACs() float64 {
-	t, d := float64(c.Tokens()), float64(c.Dim)
-	block := t*d*4*d + t*d*3*float64(c.Hidden) + 2*t*t*d
-	return t*float64(c.PatchDim()+c.TimeDim)*d + float64(c.Depth)*block + t*d*float64(c.PatchDim()) + 2*float64(c.TimeDim*c.TimeHidden)
+	if c.Arch == "jit" {
+		return c.jitMACs()
+	}
+	return c.postMACs()
 }

@@ -24,9 +24,15 @@ func (m *Model) Flow(t *autograd.Tape, x, step kernels.Tensor) (z, tau *autograd
 }
 
 // Train records the forward and backward pass of the loss on a batch x: afterwards the gradients lie where w was bound.
-func (m *Model) Train(t *autograd.Tape, w Weights, loss, x, step kernels.Tensor) {
+// labels (B), nil for none, are dropped at random as Config.LabelDrop says, so that the model learns to do without.
+func (m *Model) Train(t *autograd.Tape, w Weights, loss, x kernels.Tensor, labels *kernels.Tensor, step kernels.Tensor) {
 	z, tau, noise := m.Flow(t, x, step)
-	pred := m.Forward(t, w, z, tau, nil)
+	if labels != nil && m.LabelDrop > 0 {
+		kept := kernels.Temp(t.P, "labels kept", labels.Len())
+		kernels.DropLabels(t.P, kept, *labels, step, uint32(m.Classes), float32(m.LabelDrop), kernels.StreamLabels)
+		labels = &kept
+	}
+	pred := m.forward(t, w, z, tau, labels, &step)
 	o := m.lossOptions()
 	o.Step = &step
 	t.FlowLoss(loss, pred, &x, &noise, tau.Value, o)
@@ -43,18 +49,28 @@ func (c Config) lossOptions() kernels.FlowLossOptions {
 	return kernels.FlowLossOptions{Predict: predict, Loss: loss, TauClamp: TauClamp, NoiseScale: float32(c.NoiseScale)}
 }
 
-// VelocityWeight returns the mean over tau of 1/max(1 - tau, TauClamp)²: what the mean squared error of a prediction that
-// does not depend on tau is multiplied by to give its v-loss. Trapezoids over six standard deviations of logit(tau).
-func (c Config) VelocityWeight() float64 {
+// LossWeight returns the mean over tau of what the squared error of a predicted image is multiplied by in the loss: what the
+// mean squared error of a prediction that does not depend on tau becomes. Trapezoids over six standard deviations of logit(tau).
+func (c Config) LossWeight() float64 {
 	const n = 20000
 	sum, total := 0.0, 0.0
 	for i := range n + 1 {
 		u := -6 + 12*float64(i)/n
 		p := math.Exp(-u * u / 2)
-		tau := 1 / (1 + math.Exp(-(c.LogitMean() + c.Sigma*u)))
-		d := math.Max(1-tau, TauClamp)
-		sum += p / (d * d)
+		sum += p * c.imageWeight(1/(1+math.Exp(-(c.LogitMean()+c.Sigma*u))))
 		total += p
 	}
 	return sum / total
+}
+
+// imageWeight is the weight at one flow time: the first row of the table at kernels.FlowLoss, squared.
+func (c Config) imageWeight(tau float64) float64 {
+	d := math.Max(1-tau, TauClamp)
+	switch c.Loss {
+	case "v":
+		return 1 / (d * d)
+	case "eps":
+		return tau * tau / (d * d)
+	}
+	return 1
 }

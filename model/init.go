@@ -20,6 +20,11 @@ func fanIn(r *normalSource, shape []int) float32 {
 	return float32((2*r.Float64() - 1) / math.Sqrt(float64(shape[1])))
 }
 
+// normal is N(0, sd²).
+func normal(sd float64) func(*normalSource, []int) float32 {
+	return func(r *normalSource, _ []int) float32 { return float32(sd * r.NormFloat64()) }
+}
+
 func constant(v float32) func(*normalSource, []int) float32 {
 	return func(*normalSource, []int) float32 { return v }
 }

@@ -3,8 +3,8 @@
 // Package model is the Just-image-Transformer (JiT, Li and He, "Back to Basics: Let Denoising Generative Models Denoise",
 // arXiv 2511.13720) in the form of the blog post this project follows: pixels in, pixels out, no tokenizer.
 //
-// It knows the architecture (this file), its configurations (config.go) and the flow it is trained on (flow.go). It
-// speaks to the tape only: no shader is named here.
+// It knows two architectures (post.go, jit.go), their configurations (config.go) and the flow they are trained on (flow.go).
+// It speaks to the tape only: no shader is named here.
 //
 // Dimensions: B batch, T tokens, C width, H heads, D head size, F hidden width, P patch; images (B,3,ImgH,ImgW) in
 // [-1,1]; tau is the flow's time, 0 noise and 1 image.
@@ -86,9 +86,15 @@ type Model struct {
 	Layout *Layout
 	tables []*engine.Buffer
 
-	ropeCos, ropeSin kernels.Tensor // (T,D/2)
-	fold             kernels.FoldOptions
+	rope rotation // of the patches' tokens
+	fold kernels.FoldOptions
+
+	positions   kernels.Tensor // jit: (T,C)
+	contextRope rotation       // jit: of in-context tokens, whose angle is 0, and then the patches'
 }
+
+// rotation is RoPE's tables for a row of tokens, each (T,D/2).
+type rotation struct{ cos, sin kernels.Tensor }
 
 // New uploads the tables of a valid configuration.
 func New(d *engine.Device, c Config) (*Model, error) {
@@ -113,9 +119,17 @@ func New(d *engine.Device, c Config) (*Model, error) {
 		}
 		return kernels.View(b.All(), shape...)
 	}
-	cos, sin := kernels.RoPETablePost(c.Grid(), c.Stride, c.Patch, c.Size, c.HeadSize(), c.RoPEBase)
-	m.ropeCos = table("rope cos", cos, c.Tokens(), c.HeadSize()/2)
-	m.ropeSin = table("rope sin", sin, c.Tokens(), c.HeadSize()/2)
+	angles := func(cos, sin []float32) rotation {
+		half := c.HeadSize() / 2
+		return rotation{table("rope cos", cos, len(cos)/half, half), table("rope sin", sin, len(sin)/half, half)}
+	}
+	if c.Arch == "jit" {
+		m.rope = angles(kernels.RoPETablePaper(c.Grid(), c.Grid(), c.HeadSize(), c.RoPEBase, 0))
+		m.contextRope = angles(kernels.RoPETablePaper(c.Grid(), c.Grid(), c.HeadSize(), c.RoPEBase, c.Context))
+		m.positions = table("positions", kernels.SinCosPositions(c.Grid(), c.Dim), c.Tokens(), c.Dim)
+	} else {
+		m.rope = angles(kernels.RoPETablePost(c.Grid(), c.Stride, c.Patch, c.Size, c.HeadSize(), c.RoPEBase))
+	}
 	m.fold = kernels.FoldOptions{Patch: c.Patch, Stride: c.Stride}
 	if c.Stride < c.Patch { // where patches overlap, their mean weighted by a window that fades towards the edges
 		w := kernels.Hann(c.Patch) // zero at both ends: the post's images have a border of one grey pixel
@@ -159,39 +173,16 @@ func (m *Model) Bind(t *autograd.Tape, params, grads *engine.Buffer) Weights {
 	return w
 }
 
-// Forward predicts the clean image (or what Config.Predict says) from the noisy image z (B,3,ImgH,ImgW) at flow times tau
-// (B). labels (B) are the classes as 32-bit integers, nil where the model has none.
+// Forward predicts what Config.Predict says, the clean image for one, from the noisy image z (B,3,ImgH,ImgW) at flow times
+// tau (B). labels (B) are class numbers as 32-bit integers, Classes standing for "none"; nil is "none" for all.
 func (m *Model) Forward(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var {
-	e := t.TimeEmbedding(tau, m.TimeDim, kernels.TimeEmbeddingOptions{Scale: float32(m.TimeScale)}) // (B,E)
-	e = t.Linear(e, w["time.0.weight"], w["time.0.bias"], nil)
-	e = t.Linear(t.SiLU(e), w["time.2.weight"], w["time.2.bias"], nil)
-
-	x := t.Unfold(z, kernels.FoldOptions{Patch: m.Patch, Stride: m.Stride}) // (B,T,3PP)
-	x = t.Linear(t.ConcatTime(x, e), w["in.weight"], nil, nil)              // (B,T,C)
-	for i := range m.Depth {
-		x = m.block(t, w, fmt.Sprintf("blocks.%d.", i), x)
-	}
-	x = t.Linear(x, w["out.weight"], nil, nil) // (B,T,3PP)
-	return t.Fold(x, m.Size, m.Size, m.fold)
+	return m.forward(t, w, z, tau, labels, nil)
 }
 
-// block is a pre-norm transformer block: x += proj(attention(norm(x))), x += w3(swiglu(w12(norm(x)))).
-func (m *Model) block(t *autograd.Tape, w Weights, b string, x *autograd.Var) *autograd.Var {
-	s := x.Value.Shape
-	qkv := t.Linear(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, nil) // (B,T,3C)
-	h := t.Heads(qkv, 3, m.Heads)                                            // each (B,T,H,D)
-	q := t.RoPE(m.norm(t, w, b+"q_norm", h[0]), m.ropeCos, m.ropeSin, false)
-	k := t.RoPE(m.norm(t, w, b+"k_norm", h[1]), m.ropeCos, m.ropeSin, false)
-	o := t.Reshape(t.Attention(q, k, h[2]), s...)
-	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)
-
-	y := t.Linear(m.norm(t, w, b+"norm2", x), w[b+"w12.weight"], nil, nil) // (B,T,2F)
-	return t.Linear(t.SwiGLU(y, m.ValueFirst), w[b+"w3.weight"], nil, x)
-}
-
-func (m *Model) norm(t *autograd.Tape, w Weights, name string, x *autograd.Var) *autograd.Var {
-	if m.Norm == "derf" {
-		return t.Derf(x, w[name+".alpha"], w[name+".shift"])
+// forward is Forward, with dropout where step, the step buffer of training, is not nil.
+func (m *Model) forward(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, step *kernels.Tensor) *autograd.Var {
+	if m.Arch == "jit" {
+		return m.jit(t, w, z, tau, labels, step)
 	}
-	return t.RMSNorm(x, w[name+".weight"], normEps)
+	return m.post(t, w, z, tau)
 }

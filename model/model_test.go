@@ -15,10 +15,16 @@ import (
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
 func TestParameterCounts(t *testing.T) {
-	for name, want := range map[string]int{"blog256": 114591040} {
+	for name, want := range map[string]struct {
+		parameters int
+		gmacs      float64 // the paper's "Gflops"; the post names none
+	}{"blog256": {114591040, 0}, "jit-b16": {131123712, 25.2}, "jit-b32": {133190400, 25.8}, "jit-l16": {458877664, 87.9}, "jit-h16": {952514368, 181.9}} {
 		c, err := Preset(name)
-		if err != nil || c.ParamCount() != want {
-			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want, err)
+		if err != nil || c.ParamCount() != want.parameters {
+			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want.parameters, err)
+		}
+		if g := c.ForwardMACs() / 1e9; want.gmacs > 0 && math.Abs(g/want.gmacs-1) > 0.005 {
+			t.Errorf("%s: %.2f GMAC, want %.1f", name, g, want.gmacs)
 		}
 	}
 	c, _ := Preset("blog256")
@@ -81,7 +87,15 @@ func small() map[string]Config {
 	derf.Norm, derf.ValueFirst, derf.Window = "derf", true, "hann"
 	plain := base
 	plain.Stride, plain.Heads = 8, 4
-	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain}
+	eps, v := plain, plain
+	eps.Predict, v.Predict, v.Loss, v.NoiseScale = "eps", "v", "x", 2
+	jit := Defaults()
+	jit.Preset, jit.Arch, jit.Size, jit.Patch, jit.Stride, jit.Dim, jit.Depth, jit.Heads, jit.Hidden = "test", "jit", 16, 4, 4, 32, 2, 2, 43
+	jit.Classes, jit.Bottleneck, jit.Context, jit.ContextStart, jit.NoiseScale, jit.RoPEBase, jit.TimeDim = 3, 10, 3, 1, 0.5, 10000, 256
+	classless := jit
+	classless.Classes, classless.Context, classless.ContextStart, classless.Stride, classless.Patch = 0, 0, 0, 6, 10
+	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain, "predicts the noise": eps, "predicts the velocity": v,
+		"the paper's": jit, "the paper's, overlap, no classes": classless}
 }
 
 // TestModelAgainstFloat64 compares prediction, loss and the gradient of every parameter with the float64 model: the
@@ -101,7 +115,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 				v := rnd.Normal(p.Len())
 				for i := range v {
 					scale := float32(0.2)
-					if strings.HasSuffix(p.Name, "alpha") || strings.HasSuffix(p.Name, "norm1.weight") || strings.Contains(p.Name, "_norm.weight") {
+					if strings.HasSuffix(p.Name, "norm2.weight") || strings.HasSuffix(p.Name, "norm_final.weight") || strings.HasSuffix(p.Name, "alpha") || strings.HasSuffix(p.Name, "norm1.weight") || strings.Contains(p.Name, "_norm.weight") {
 						v[i] = 1 + scale*v[i]
 					} else {
 						v[i] *= scale
@@ -111,7 +125,16 @@ func TestModelAgainstFloat64(t *testing.T) {
 			}
 			const batch = 3
 			n := batch * 3 * c.Size * c.Size
-			zs, xs, taus := rnd.Normal(n), rnd.Uniform(n, -1, 1), []float32{0.03, 0.5, 0.97} // the last is clamped
+			es, xs, taus := rnd.Normal(n), rnd.Uniform(n, -1, 1), []float32{0.03, 0.5, 0.97} // the first and the last are clamped
+			classes := []int{min(1, c.Classes), c.Classes, 0}
+			zs, words := make([]float32, n), make([]float32, batch)
+			for i := range zs {
+				tau := float64(taus[i/(n/batch)])
+				zs[i] = float32(tau*float64(xs[i]) + (1-tau)*c.NoiseScale*float64(es[i]))
+			}
+			for i, class := range classes {
+				words[i] = math.Float32frombits(uint32(class))
+			}
 
 			flat, err := m.Layout.Pack(values)
 			if err != nil {
@@ -122,23 +145,24 @@ func TestModelAgainstFloat64(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := kerneltest.New(t)
-			z, x, tau := r.Input(zs, batch, 3, c.Size, c.Size), r.Input(xs, batch, 3, c.Size, c.Size), r.Input(taus, batch)
+			shape := []int{batch, 3, c.Size, c.Size}
+			z, x, e, tau, labels := r.Input(zs, shape...), r.Input(xs, shape...), r.Input(es, shape...), r.Input(taus, batch), r.Input(words, batch)
 			loss, pred := r.Output(1), r.Output(batch, 3, c.Size, c.Size)
 			r.Run(func(p *engine.Program) {
 				tape := autograd.New(p)
-				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau), nil)
+				out := m.Forward(tape, m.Bind(tape, weights, grads), tape.Const(z), tape.Const(tau), &labels)
 				p.Copy(pred.Range, out.Value.Range)
-				tape.FlowLoss(loss, out, &x, nil, tau, c.lossOptions())
+				tape.FlowLoss(loss, out, &x, &e, tau, c.lossOptions())
 				tape.Backward()
 			})
 
-			zw, xw, tw := kerneltest.Widen(zs), kerneltest.Widen(xs), kerneltest.Widen(taus)
+			zw, xw, ew, tw := kerneltest.Widen(zs), kerneltest.Widen(xs), kerneltest.Widen(es), kerneltest.Widen(taus)
 			var want []float64
 			for b := range batch {
-				want = append(want, ref.forward(zw[b*n/batch:(b+1)*n/batch], tw[b])...)
+				want = append(want, ref.forward(zw[b*n/batch:(b+1)*n/batch], tw[b], classes[b])...)
 			}
 			kerneltest.Equal(t, "prediction", r.Floats(pred), want, 1e-5)
-			kerneltest.Equal(t, "loss", r.Floats(loss), []float64{ref.loss(zw, xw, tw)}, 1e-5)
+			kerneltest.Equal(t, "loss", r.Floats(loss), []float64{ref.loss(zw, xw, ew, tw, classes)}, 1e-5)
 
 			raw, err := dev.Download(grads.All())
 			if err != nil {
@@ -159,7 +183,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 					}
 					ref.w[p.Name] = moved
 					defer func() { ref.w[p.Name] = w }()
-					return ref.loss(zw, xw, tw)
+					return ref.loss(zw, xw, ew, tw, classes)
 				}
 				const h = 1e-4 // five points: the error is of order h⁴
 				slope := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
@@ -169,6 +193,50 @@ func TestModelAgainstFloat64(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUntrained: the paper's network begins with its last layer, and every block's gates, at zero. It predicts exactly zero,
+// so that its loss is the mean of (x / max(1 - tau, 0.05))².
+func TestUntrained(t *testing.T) {
+	c := small()["the paper's"]
+	dev := kerneltest.Device(t)
+	m, err := New(dev, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	flat, err := m.Layout.Pack(c.Init(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := buffer(t, dev, m.Layout.Bytes())
+	if err := dev.Upload(weights.All(), flat); err != nil {
+		t.Fatal(err)
+	}
+	const batch = 2
+	rnd := kerneltest.NewRand(3)
+	n := batch * 3 * c.Size * c.Size
+	xs, taus := rnd.Uniform(n, -1, 1), []float32{0.25, 0.99}
+	r := kerneltest.New(t)
+	shape := []int{batch, 3, c.Size, c.Size}
+	x, z, tau, pred, loss := r.Input(xs, shape...), r.Input(rnd.Normal(n), shape...), r.Input(taus, batch), r.Output(shape...), r.Output(1)
+	r.Run(func(p *engine.Program) {
+		tape := autograd.New(p)
+		out := m.Forward(tape, m.Bind(tape, weights, nil), tape.Const(z), tape.Const(tau), nil)
+		p.Copy(pred.Range, out.Value.Range)
+		tape.FlowLoss(loss, out, &x, nil, tau, c.lossOptions())
+	})
+	want := 0.0
+	for i, v := range xs {
+		d := float64(v) / math.Max(1-float64(taus[i/(n/batch)]), TauClamp)
+		want += d * d / float64(n)
+	}
+	kerneltest.Equal(t, "loss", r.Floats(loss), []float64{want}, 1e-5)
+	for i, v := range r.Floats(pred) {
+		if v != 0 {
+			t.Fatalf("prediction %d is %g", i, v)
+		}
 	}
 }
 
@@ -188,19 +256,4 @@ func buffer(t *testing.T, d *engine.Device, size int64) *engine.Buffer {
 	}
 	t.Cleanup(b.Close)
 	return b
-}
-
-// TestVelocityWeight checks the integral against a plain average over drawn times.
-func TestVelocityWeight(t *testing.T) {
-	c, _ := Preset("quick")
-	rnd := kerneltest.NewRand(3)
-	sum := 0.0
-	const n = 1000000
-	for range n {
-		d := math.Max(1-1/(1+math.Exp(-(c.LogitMean()+c.Sigma*rnd.NormFloat64()))), TauClamp)
-		sum += 1 / (d * d)
-	}
-	if got := c.VelocityWeight(); math.Abs(got/(sum/n)-1) > 0.01 {
-		t.Errorf("%g, drawn times give %g", got, sum/n)
-	}
 }

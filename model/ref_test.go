@@ -126,8 +126,11 @@ func (m refModel) attention(block string, qkv mat) mat {
 	return out
 }
 
-// forward predicts one image (3,Size,Size) from z at time tau.
-func (m refModel) forward(z []float64, tau float64) []float64 {
+// forward predicts one image (3,Size,Size) from z at time tau; the paper's network for a label.
+func (m refModel) forward(z []float64, tau float64, label int) []float64 {
+	if m.Arch == "jit" {
+		return m.forwardJiT(z, tau, label)
+	}
 	e := newMat(1, m.TimeDim)
 	for i := range m.TimeDim / 2 {
 		a := m.TimeScale * tau * math.Exp(-math.Log(10000)*float64(i)/float64(m.TimeDim/2))
@@ -168,7 +171,17 @@ func (m refModel) forward(z []float64, tau float64) []float64 {
 		x = x.plus(linear(h, m.w[n+"w3.weight"], nil))
 	}
 	y := linear(x, m.w["out.weight"], nil)
-	img, weight := make([]float64, len(z)), make([]float64, len(z))
+	return m.fold(y)
+}
+
+// fold puts the patches y (T,3PP) together: where they overlap, their mean weighted by the window.
+func (m refModel) fold(y mat) []float64 {
+	grid, pd := (m.Size-m.Patch)/m.Stride+1, 3*m.Patch*m.Patch
+	place := func(t, k int) int { // where value k of patch t lies in the image
+		c, i, j := k/(m.Patch*m.Patch), k/m.Patch%m.Patch, k%m.Patch
+		return (c*m.Size+t/grid*m.Stride+i)*m.Size + t%grid*m.Stride + j
+	}
+	img, weight := make([]float64, 3*m.Size*m.Size), make([]float64, 3*m.Size*m.Size)
 	for t := range y.rows {
 		for k := range pd {
 			w := 1.0
@@ -189,16 +202,29 @@ func (m refModel) forward(z []float64, tau float64) []float64 {
 	return img
 }
 
-// loss is the mean over the batch of (v - v_pred)², both divided by max(1 - tau, 0.05).
-func (m refModel) loss(z, x []float64, tau []float64) float64 {
+// loss is the mean over the batch of the squared error, in what Loss says, of a prediction of what Predict says, from the
+// paper's table 1: with z = tau x + (1 - tau) e, each of x, e and v = x - e is computed from the network's output and z, and
+// what is divided by is kept at 0.05 or above.
+func (m refModel) loss(z, x, e, tau []float64, labels []int) float64 {
 	n := len(x) / len(tau)
 	sum := 0.0
 	for b, tb := range tau {
-		pred := m.forward(z[b*n:(b+1)*n], tb)
-		for i, p := range pred {
-			d := math.Max(1-tb, 0.05)
-			v, vp := (x[b*n+i]-z[b*n+i])/d, (p-z[b*n+i])/d
-			sum += (v - vp) * (v - vp)
+		up, down := math.Max(tb, 0.05), math.Max(1-tb, 0.05)
+		all := func(u, z float64, kind string) map[string]float64 {
+			switch kind {
+			case "x":
+				return map[string]float64{"x": u, "eps": (z - tb*u) / down, "v": (u - z) / down}
+			case "eps":
+				return map[string]float64{"x": (z - (1-tb)*u) / up, "eps": u, "v": (z - u) / up}
+			}
+			return map[string]float64{"x": z + (1-tb)*u, "eps": z - tb*u, "v": u}
+		}
+		pred := m.forward(z[b*n:(b+1)*n], tb, labels[b])
+		for i, u := range pred {
+			zi, xi, ei := z[b*n+i], x[b*n+i], m.NoiseScale*e[b*n+i]
+			target := map[string]float64{"x": xi, "eps": ei, "v": xi - ei}[m.Predict]
+			d := all(target, zi, m.Predict)[m.Loss] - all(u, zi, m.Predict)[m.Loss]
+			sum += d * d
 		}
 	}
 	return sum / float64(len(x))

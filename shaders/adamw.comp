@@ -3,6 +3,7 @@
 // Computes: g' = g / loss_scale * min(1, clip / (norm / loss_scale + 1e-6))
 //           m = beta1 m + (1 - beta1) g';  v = beta2 v + (1 - beta2) g'^2
 //           w = w (1 - lr decay) - lr (m / bias1) / (sqrt(v / bias2) + eps)
+//           Nothing changes where the norm is infinite or NaN: some gradient overflowed, and one NaN would stay for good.
 // Shapes:   w, g, m, v flat, count floats; norm (1): L2 norm of the whole gradient, loss_scale included; step buffer
 // Push:     count, beta1, beta2, eps, decay, clip (0: off)
 // Spec:     0 LOCAL invocations; 1 ITEMS an invocation
@@ -25,6 +26,8 @@ layout(push_constant) uniform Push { uint count; float beta1, beta2, eps, decay,
 layout(constant_id = 1) const uint ITEMS = 4;
 
 void main() {
+    // By the exponent's bits: a compiler may take isnan for never true.
+    if ((floatBitsToUint(norm[0]) & 0x7f800000u) == 0x7f800000u) return;
     float scale = 1.0 / now.loss_scale;
     if (clip > 0.0) scale *= min(1.0, clip / (norm[0] * scale + 1e-6));
     float keep = 1.0 - now.lr * decay, rate = now.lr / now.bias1, root2 = inversesqrt(now.bias2);

@@ -13,11 +13,11 @@ layout(set = 0, binding = STEP_BINDING, std430) readonly buffer StepBuffer {
     uint image0;            // number, within the step, of the batch's first image: second word of the counter is image0 + i
     float lr;               // learning rate
     float bias1, bias2;     // 1 - beta1^t, 1 - beta2^t, t = 1 at the first update
-    float ema_decay;
+    float ema_decay, ema_decay2; // of two averages
     float loss_scale;       // gradients are this many times too large; never 0
     float tau, dt;          // sampling: flow time now, and how far this step goes
     float guidance;         // sampling: weight of classifier-free guidance, 1 is none
-    uint reserved0, reserved1, reserved2, reserved3;
+    uint reserved0, reserved1, reserved2;
 } now;
 
 #endif

@@ -12,8 +12,11 @@ type AdamWOptions[F float32 | float64] struct {
 }
 
 // AdamW is one step over flat slices (arXiv 1711.05101, as PyTorch orders it). norm is that of all gradients, loss scale
-// included.
+// included; where it is not finite nothing changes.
 func AdamW[F float32 | float64](w, g, m, v []F, norm F, o AdamWOptions[F]) {
+	if norm-norm != 0 {
+		return
+	}
 	scale := 1 / o.LossScale
 	if o.Clip > 0 {
 		scale *= min(1, o.Clip/(norm/o.LossScale+1e-6))

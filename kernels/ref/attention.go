@@ -6,7 +6,11 @@ import "math"
 
 // Attention is o = softmax(q kᵀ/√D) v in each head, every token seeing every token, and lse = log Σ exp(scores) of each
 // row, from which the backward pass finds the probabilities again. q, k, v, o (B,T,H,D); lse (B,H,T).
-func Attention[F float32 | float64](o, lse, q, k, v []F, b, t, h, d int) {
+//
+// round, nil for none, is what the operands of products are rounded to, FP16 or BF16: q, k, v, and the probabilities that
+// multiply v, which are then exp(score - the row's largest): their sum, which is not rounded, divides at the end.
+func Attention[F float32 | float64](o, lse, q, k, v []F, b, t, h, d int, round func(F) F) {
+	q, k, v = rounded(q, round), rounded(k, round), rounded(v, round)
 	scale := F(1 / math.Sqrt(float64(d)))
 	p := make([]F, t)
 	for n := range b {
@@ -26,17 +30,19 @@ func Attention[F float32 | float64](o, lse, q, k, v []F, b, t, h, d int) {
 				lse[(n*h+head)*t+i] = top + F(math.Log(float64(sum)))
 				out := at(o, i)
 				clear(out)
-				for j := range t {
-					axpy(out, p[j]/sum, at(v, j))
+				for j, w := range rounded(p, round) {
+					axpy(out, w/sum, at(v, j))
 				}
 			}
 		}
 	}
 }
 
-// AttentionBackward is, with P = exp(q kᵀ/√D - lse), delta = Σ over D of do o and dS = P (do vᵀ - delta)/√D:
-// dv = Pᵀ do, dq = dS k, dk = dSᵀ q. All (B,T,H,D) but lse (B,H,T).
-func AttentionBackward[F float32 | float64](dq, dk, dv, do, o, lse, q, k, v []F, b, t, h, d int) {
+// AttentionBackward is, with P = exp(q kᵀ/√D - lse), delta = Σ over D of do o and dS = P (do vᵀ - delta):
+// dv = Pᵀ do, dq = dS k/√D, dk = dSᵀ q/√D. All (B,T,H,D) but lse (B,H,T). round leaves q, k, v and do rounded, P where it
+// multiplies do and dS where it multiplies q and k.
+func AttentionBackward[F float32 | float64](dq, dk, dv, do, o, lse, q, k, v []F, b, t, h, d int, round func(F) F) {
+	q, k, v, do = rounded(q, round), rounded(k, round), rounded(v, round), rounded(do, round)
 	scale := F(1 / math.Sqrt(float64(d)))
 	clear(dq)
 	clear(dk)
@@ -48,10 +54,10 @@ func AttentionBackward[F float32 | float64](dq, dk, dv, do, o, lse, q, k, v []F,
 				delta := dot(at(do, i), at(o, i))
 				for j := range t {
 					p := F(math.Exp(float64(scale*dot(at(q, i), at(k, j)) - lse[(n*h+head)*t+i])))
-					ds := p * (dot(at(do, i), at(v, j)) - delta) * scale
-					axpy(at(dv, j), p, at(do, i))
-					axpy(at(dq, i), ds, at(k, j))
-					axpy(at(dk, j), ds, at(q, i))
+					w := rounded([]F{p, p * (dot(at(do, i), at(v, j)) - delta)}, round) // P and dS
+					axpy(at(dv, j), w[0], at(do, i))
+					axpy(at(dq, i), w[1]*scale, at(k, j))
+					axpy(at(dk, j), w[1]*scale, at(q, i))
 				}
 			}
 		}

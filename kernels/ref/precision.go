@@ -23,3 +23,15 @@ func roundTo[F float32 | float64](x F, bits, least int, largest float64) F {
 	}
 	return F(v)
 }
+
+// rounded returns what round leaves of x: x itself where round is nil.
+func rounded[F float32 | float64](x []F, round func(F) F) []F {
+	if round == nil {
+		return x
+	}
+	out := make([]F, len(x))
+	for i, v := range x {
+		out[i] = round(v)
+	}
+	return out
+}

@@ -60,6 +60,17 @@ func TestRMSNormGradients(t *testing.T) {
 	checkGradients(t, dy, forward, param{"x", x, dx}, param{"w", w, dw})
 }
 
+func TestNormModulateGradients(t *testing.T) {
+	const b, T, c, eps = 2, 3, 7, 0.1
+	x, w, scale, shift, dy := normals(1, b*T*c), normals(2, c), normals(3, b*c), normals(4, b*c), normals(5, b*T*c)
+	y, rstd, dx, dw := make([]float64, b*T*c), make([]float64, b*T), make([]float64, b*T*c), make([]float64, c)
+	dscale, dshift := make([]float64, b*c), make([]float64, b*c)
+	forward := func() []float64 { ref.NormModulate(y, rstd, x, w, scale, shift, b, T, c, eps); return y }
+	forward()
+	ref.NormModulateBackward(dx, dw, dscale, dshift, dy, x, w, scale, rstd, b, T, c)
+	checkGradients(t, dy, forward, param{"x", x, dx}, param{"w", w, dw}, param{"scale", scale, dscale}, param{"shift", shift, dshift})
+}
+
 func TestDerfGradients(t *testing.T) {
 	const n, c = 5, 7
 	x, alpha, shift, dy := normals(1, n*c), normals(2, c), normals(3, c), normals(4, n*c)
@@ -111,8 +122,8 @@ func TestAttentionGradients(t *testing.T) {
 		q, k, v, do := normals(1, n), normals(2, n), normals(3, n), normals(4, n)
 		o, lse := make([]float64, n), make([]float64, b*h*T)
 		dq, dk, dv := make([]float64, n), make([]float64, n), make([]float64, n)
-		forward := func() []float64 { ref.Attention(o, lse, q, k, v, b, T, h, d); return o }
-		ref.AttentionBackward(dq, dk, dv, do, forward(), lse, q, k, v, b, T, h, d)
+		forward := func() []float64 { ref.Attention(o, lse, q, k, v, b, T, h, d, nil); return o }
+		ref.AttentionBackward(dq, dk, dv, do, forward(), lse, q, k, v, b, T, h, d, nil)
 		checkGradients(t, do, forward, param{"q", q, dq}, param{"k", k, dk}, param{"v", v, dv})
 	}
 }
@@ -125,7 +136,7 @@ func TestAttentionOfEqualKeys(t *testing.T) {
 		k[i] = 1000
 	}
 	o, lse := make([]float64, T*d), make([]float64, T)
-	ref.Attention(o, lse, q, k, v, 1, T, 1, d)
+	ref.Attention(o, lse, q, k, v, 1, T, 1, d, nil)
 	for i := range o {
 		mean := (v[i%d] + v[d+i%d] + v[2*d+i%d] + v[3*d+i%d]) / T
 		if !(math.Abs(o[i]-mean) < 1e-12) {

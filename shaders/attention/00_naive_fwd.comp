@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: MIT
-// Attention forward as the formula has it: one invocation per query row, two passes over the keys, everything in memory.
+// Attention forward as the formula has it: one invocation per query row, two passes over the keys, plain loops.
 // Differs from the rung below by nothing: this is the lowest rung.
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart; lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL invocations; 1 D
+// Spec:     0 LOCAL invocations; 1 D, 2 PRECISION see attention.glsl
 // Dispatch: (ceil(T/LOCAL), H, B); one invocation owns one query row
-// Precision: fp32
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
+//           the rest fp32
 // Numerics: the first pass finds the largest score, which the second takes off, so large scores cannot overflow
 // CPU:      kernels/ref/attention.go Attention
-// Backward: attention/01_narrow_bwd_dkv.comp, attention/01_narrow_bwd_dq.comp (no naive rung: they differ in kind only)
+// Backward: attention/delta.comp, attention/00_naive_bwd_dkv.comp, attention/00_naive_bwd_dq.comp
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) buffer O { float o[]; };
+layout(set = 0, binding = 0, std430) writeonly buffer O { float o[]; };
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 2, std430) readonly buffer Q { float q[]; };
 layout(set = 0, binding = 3, std430) readonly buffer K { float k[]; };
 layout(set = 0, binding = 4, std430) readonly buffer V { float v[]; };
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
-layout(constant_id = 1) const uint D = 64;
 
 const float LOWEST = -1e30;
 
@@ -33,7 +33,7 @@ float score(uint i, uint j) {
     uint a = at(i, ldQ, offQ), b = at(j, ldK, offK);
     float sum = 0.0;
     // Left rolled, here and below: D is known to the compiler, and unrolling by it buys nothing but its time.
-    [[dont_unroll]] for (uint d = 0; d < D; d++) sum += q[a + d] * k[b + d];
+    [[dont_unroll]] for (uint d = 0; d < D; d++) sum += rounded(q[a + d]) * rounded(k[b + d]);
     return scale * sum;
 }
 
@@ -46,15 +46,15 @@ void main() {
     for (uint j = 0; j < T; j++) top = max(top, score(i, j));
 
     // Second pass. The row of scores is computed again rather than kept: T floats an invocation would be T^2 in all.
-    uint to = at(i, ldO, offO);
-    [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] = 0.0;
-    float total = 0.0;
+    float sum[D], total = 0.0;
+    [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] = 0.0;
     for (uint j = 0; j < T; j++) {
-        float p = exp_(score(i, j) - top);
+        float p = exp_(score(i, j) - top), weight = rounded(p);
         uint from = at(j, ldV, offV);
         total += p;
-        [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] += p * v[from + d];
+        [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] += weight * rounded(v[from + d]);
     }
-    [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] /= total;
+    uint to = at(i, ldO, offO);
+    [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] = sum[d] / total;
     lse[(gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T + i] = top + log_(total);
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for CPU drivers, gradient of the queries: each invocation owns query rows and visits all keys.
-// Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta) scale;  dq = sum_j ds k[j]
+// Differs from the rung below by registers for a lane's query, do and dq, and by loads: 8 lanes load 8 words of a key and of
+//           a value and tell each other.
+// Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta);  dq = scale sum_j ds k[j]
 // Shapes:   dq, q, k, v, do (B,T,H,D), tokens ldDQ, ldQ, ldK, ldV, ldDO floats apart; lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = 8; 1 D, a multiple of 8; 2 ROWS queries an invocation
+// Spec:     0 LOCAL = 8; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation
 // Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS query rows, 8 apart
-// Precision: fp32; four partial sums a dot product
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
+//           the rest fp32, four partial sums a dot product
 // Requires: subgroups of 8, all lanes active at every broadcast
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/01_narrow_fwd.comp; delta comes from attention/delta.comp
@@ -13,7 +16,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer DQ { float dq[]; };
@@ -24,8 +27,7 @@ layout(set = 0, binding = 4, std430) readonly buffer DO { float do_[]; };
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
-layout(constant_id = 1) const uint D = 64;
-layout(constant_id = 2) const uint ROWS = 1;
+layout(constant_id = 3) const uint ROWS = 1;
 
 const uint LANES = 8;
 #define EACH_LANE(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
@@ -44,8 +46,8 @@ void main() {
         uint i = min(first + r * LANES, T - 1), fromq = at(i, ldQ, offQ), fromdo = at(i, ldDO, offDO);
         // Loops over per-lane words stay rolled: unrolled, they alone cost the driver's compiler seconds.
         [[dont_unroll]] for (uint d = 0; d < D; d++) {
-            qr[r * D + d] = q[fromq + d];
-            dor[r * D + d] = do_[fromdo + d];
+            qr[r * D + d] = rounded(q[fromq + d]);
+            dor[r * D + d] = rounded(do_[fromdo + d]);
             acc[r * D + d] = 0.0;
         }
         lser[r] = lse[head + i];
@@ -59,8 +61,8 @@ void main() {
         uint fromk = at(j, ldK, offK) + lane, fromv = at(j, ldV, offV) + lane;
         float kmine[D / LANES];  // this lane's words of the key: used for the scores and again for dq
         [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            kmine[d / LANES] = k[fromk + d];
-            float vmine = v[fromv + d];
+            kmine[d / LANES] = rounded(k[fromk + d]);
+            float vmine = rounded(v[fromv + d]);
 #define SCORE(l)                                                                              \
     {                                                                                         \
         float kd = subgroupBroadcast(kmine[d / LANES], l), vd = subgroupBroadcast(vmine, l);  \
@@ -76,7 +78,7 @@ void main() {
         float ds[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             float p = exp_(scale * ((s[r].x + s[r].y) + (s[r].z + s[r].w)) - lser[r]);
-            ds[r] = p * (((dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)) - deltar[r]) * scale;
+            ds[r] = rounded(p * (((dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)) - deltar[r]));
         }
         // dq gathers the keys, each weighed by its ds.
         [[unroll]] for (uint d = 0; d < D; d += LANES) {
@@ -93,7 +95,7 @@ void main() {
         uint i = first + r * LANES;
         if (i < T) {
             uint to = at(i, ldDQ, offDQ);
-            [[dont_unroll]] for (uint d = 0; d < D; d++) dq[to + d] = acc[r * D + d];
+            [[dont_unroll]] for (uint d = 0; d < D; d++) dq[to + d] = scale * acc[r * D + d];
         }
     }
 }

@@ -5,9 +5,10 @@
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart; lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = 8; 1 D, a multiple of 8; 2 ROWS queries an invocation
+// Spec:     0 LOCAL = 8; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation
 // Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS query rows, 8 apart
-// Precision: fp32; four partial sums a dot product
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
+//           the rest fp32, four partial sums a dot product
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
 // Requires: subgroups of 8, all lanes active at every broadcast
 // CPU:      kernels/ref/attention.go Attention
@@ -16,7 +17,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer O { float o[]; };
@@ -25,8 +26,7 @@ layout(set = 0, binding = 2, std430) readonly buffer Q { float q[]; };
 layout(set = 0, binding = 3, std430) readonly buffer K { float k[]; };
 layout(set = 0, binding = 4, std430) readonly buffer V { float v[]; };
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
-layout(constant_id = 1) const uint D = 64;
-layout(constant_id = 2) const uint ROWS = 1;
+layout(constant_id = 3) const uint ROWS = 1;
 
 const uint LANES = 8;
 const float LOWEST = -1e30;  // below any score, and finite, so that LOWEST - LOWEST is 0 and not NaN
@@ -45,7 +45,7 @@ void main() {
         uint from = at(min(first + r * LANES, T - 1), ldQ, offQ);
         // Loops over per-lane words stay rolled: unrolled, they alone cost the driver's compiler seconds.
         [[dont_unroll]] for (uint d = 0; d < D; d++) {
-            qr[r * D + d] = q[from + d];
+            qr[r * D + d] = rounded(q[from + d]);
             acc[r * D + d] = 0.0;
         }
         top[r] = LOWEST;
@@ -58,7 +58,7 @@ void main() {
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = vec4(0.0);
         uint from = at(j, ldK, offK) + lane;
         [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            float mine = k[from + d];
+            float mine = rounded(k[from + d]);
 #define SCORE(l)                                                                              \
     {                                                                                         \
         float kd = subgroupBroadcast(mine, l);                                                \
@@ -76,12 +76,13 @@ void main() {
             p[r] = exp_(score - m);
             top[r] = m;
             total[r] = total[r] * shrink[r] + p[r];
+            p[r] = rounded(p[r]);
         }
 
         // The value, loaded and passed around the same way, weighs p in the output.
         from = at(j, ldV, offV) + lane;
         [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            float mine = v[from + d];
+            float mine = rounded(v[from + d]);
 #define ADD(l)                                                                                \
     {                                                                                         \
         float vd = subgroupBroadcast(mine, l);                                                \

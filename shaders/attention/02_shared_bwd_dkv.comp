@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for GPUs, gradients of keys and values: keys in registers, queries and do in tiles of shared memory.
-// Computes: p = exp(scale q[i].k - lse[i]);  ds = p (do[i].v - delta[i]) scale;  dk = sum_i ds q[i];  dv = sum_i p do[i]
+// Differs from the rung below by tiles: QUERIES queries and their do are fetched once for all keys of the workgroup, and four
+//           lanes share a key, so that it, its value and their gradients fit into registers.
+// Computes: p = exp(scale q[i].k - lse[i]);  ds = p (do[i].v - delta[i]);  dk = scale sum_i ds q[i];  dv = sum_i p do[i]
 // Shapes:   dk, dv, q, k, v, do (B,T,H,D), tokens ldDK, ldDV, ldQ, ldK, ldV, ldDO floats apart (multiples of 4, offsets
 //           too); lse, delta (B,H,T)
 // Push:     T, ldDK, offDK, ldDV, offDV, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL; 1 D, a multiple of 8; 2 ROWS keys to four lanes; 3 QUERIES in a tile; 4 SUB at a time, divides QUERIES
+// Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS keys to four lanes; 4 QUERIES in a tile;
+//           5 SUB at a time, divides QUERIES
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS keys, LOCAL/4 apart, each lane every fourth vec4
-// Precision: fp32; 16 partial sums a dot product
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, p and ds before they multiply do[i] and
+//           q[i]; the rest fp32, 16 partial sums a dot product
 // Requires: subgroups of a multiple of 4; 2*QUERIES*(D+1) floats of shared memory (D rounded up to a multiple of 16)
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/02_shared_fwd.comp; delta comes from attention/delta.comp
@@ -14,7 +18,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer DK { vec4 dk[]; };
@@ -29,10 +33,9 @@ layout(push_constant) uniform Push {
     uint T, ldDK, offDK, ldDV, offDV, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO;
     float scale;
 };
-layout(constant_id = 1) const uint D = 64;
-layout(constant_id = 2) const uint ROWS = 2;
-layout(constant_id = 3) const uint QUERIES = 32;
-layout(constant_id = 4) const uint SUB = 8;
+layout(constant_id = 3) const uint ROWS = 2;
+layout(constant_id = 4) const uint QUERIES = 32;
+layout(constant_id = 5) const uint SUB = 8;
 
 const uint SLICES = 4;         // lanes to a row
 const uint E = (D + 15) / 16;  // vec4 of a row to a lane: e*SLICES + slice, zero past the row's end
@@ -57,8 +60,8 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             bool inside = j < T && d < D / 4;
-            kr[r * E + e] = inside ? k[fromk + d] : vec4(0.0);
-            vr[r * E + e] = inside ? v[fromv + d] : vec4(0.0);
+            kr[r * E + e] = inside ? rounded(k[fromk + d]) : vec4(0.0);
+            vr[r * E + e] = inside ? rounded(v[fromv + d]) : vec4(0.0);
             dkr[r * E + e] = dvr[r * E + e] = vec4(0.0);
         }
     }
@@ -69,8 +72,8 @@ void main() {
         for (uint n = lane; n < QUERIES * W; n += gl_WorkGroupSize.x) {
             uint i = i0 + n / W, d = n % W;
             bool inside = i < T && d < D / 4;
-            qs[n] = inside ? q[at(i, ldQ, offQ) + d] : vec4(0.0);
-            dos[n] = inside ? do_[at(i, ldDO, offDO) + d] : vec4(0.0);
+            qs[n] = inside ? rounded(q[at(i, ldQ, offQ) + d]) : vec4(0.0);
+            dos[n] = inside ? rounded(do_[at(i, ldDO, offDO) + d]) : vec4(0.0);
         }
         for (uint n = lane; n < QUERIES; n += gl_WorkGroupSize.x)
             stat[n] = i0 + n < T ? vec2(lse[head + i0 + n], delta[head + i0 + n]) : vec2(0.0);
@@ -94,8 +97,9 @@ void main() {
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     vec2 whole = subgroupClusteredAdd(vec2((s[r].x + s[r].y) + (s[r].z + s[r].w),
                                                            (dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)), SLICES);
-                    p[r * SUB + b] = exp_(scale * whole.x - stat[i + b].x);
-                    ds[r * SUB + b] = p[r * SUB + b] * (whole.y - stat[i + b].y) * scale;
+                    float w = exp_(scale * whole.x - stat[i + b].x);
+                    p[r * SUB + b] = rounded(w);
+                    ds[r * SUB + b] = rounded(w * (whole.y - stat[i + b].y));
                 }
             }
             [[unroll]] for (uint e = 0; e < E; e++)
@@ -115,7 +119,7 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             if (j < T && d < D / 4) {
-                dk[tok + d] = dkr[r * E + e];
+                dk[tok + d] = scale * dkr[r * E + e];
                 dv[tov + d] = dvr[r * E + e];
             }
         }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for GPUs, gradient of the queries: queries in registers, keys and values in tiles of shared memory.
-// Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta) scale;  dq = sum_j ds k[j]
+// Differs from the rung below by tiles: KEYS keys and values are fetched once for all queries of the workgroup, and four
+//           lanes share a query row, so that it, its do and its dq fit into registers.
+// Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta);  dq = scale sum_j ds k[j]
 // Shapes:   dq, q, k, v, do (B,T,H,D), tokens ldDQ, ldQ, ldK, ldV, ldDO floats apart (multiples of 4, offsets too);
 //           lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL; 1 D, a multiple of 8; 2 ROWS queries to four lanes; 3 KEYS in a tile; 4 SUB keys at a time, divides KEYS
+// Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries to four lanes; 4 KEYS in a tile;
+//           5 SUB keys at a time, divides KEYS
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS query rows, LOCAL/4 apart, each lane every fourth vec4
-// Precision: fp32; 16 partial sums a dot product
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
+//           the rest fp32, 16 partial sums a dot product
 // Requires: subgroups of a multiple of 4; 2*KEYS*D floats of shared memory (D rounded up to a multiple of 16)
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/02_shared_fwd.comp; delta comes from attention/delta.comp
@@ -14,7 +18,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer DQ { vec4 dq[]; };
@@ -25,10 +29,9 @@ layout(set = 0, binding = 4, std430) readonly buffer DO { vec4 do_[]; };
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
-layout(constant_id = 1) const uint D = 64;
-layout(constant_id = 2) const uint ROWS = 2;
-layout(constant_id = 3) const uint KEYS = 32;
-layout(constant_id = 4) const uint SUB = 8;
+layout(constant_id = 3) const uint ROWS = 2;
+layout(constant_id = 4) const uint KEYS = 32;
+layout(constant_id = 5) const uint SUB = 8;
 
 const uint SLICES = 4;         // lanes to a row
 const uint E = (D + 15) / 16;  // vec4 of a row to a lane: e*SLICES + slice, zero past the row's end
@@ -53,8 +56,8 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             bool inside = i < T && d < D / 4;
-            qr[r * E + e] = inside ? q[fromq + d] : vec4(0.0);
-            dor[r * E + e] = inside ? do_[fromdo + d] : vec4(0.0);
+            qr[r * E + e] = inside ? rounded(q[fromq + d]) : vec4(0.0);
+            dor[r * E + e] = inside ? rounded(do_[fromdo + d]) : vec4(0.0);
             acc[r * E + e] = vec4(0.0);
         }
         lser[r] = i < T ? lse[head + i] : 0.0;
@@ -67,8 +70,8 @@ void main() {
         for (uint n = lane; n < KEYS * W; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / W, d = n % W;
             bool inside = j < T && d < D / 4;
-            ks[n] = inside ? k[at(j, ldK, offK) + d] : vec4(0.0);
-            vs[n] = inside ? v[at(j, ldV, offV) + d] : vec4(0.0);
+            ks[n] = inside ? rounded(k[at(j, ldK, offK) + d]) : vec4(0.0);
+            vs[n] = inside ? rounded(v[at(j, ldV, offV) + d]) : vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -90,7 +93,7 @@ void main() {
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     vec2 whole = subgroupClusteredAdd(vec2((s[r].x + s[r].y) + (s[r].z + s[r].w),
                                                            (dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)), SLICES);
-                    ds[r * SUB + b] = exp_(min(scale * whole.x - lser[r], 0.0)) * (whole.y - deltar[r]) * scale;
+                    ds[r * SUB + b] = rounded(exp_(min(scale * whole.x - lser[r], 0.0)) * (whole.y - deltar[r]));
                 }
             }
             [[unroll]] for (uint e = 0; e < E; e++)
@@ -105,7 +108,7 @@ void main() {
         uint i = first + r * stride, to = at(i, ldDQ, offDQ);
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
-            if (i < T && d < D / 4) dq[to + d] = acc[r * E + e];
+            if (i < T && d < D / 4) dq[to + d] = scale * acc[r * E + e];
         }
     }
 }

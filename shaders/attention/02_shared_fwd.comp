@@ -5,9 +5,11 @@
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart (multiples of 4, offsets too); lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL; 1 D, a multiple of 8; 2 ROWS queries to four lanes; 3 KEYS in a tile; 4 SUB keys at a time, divides KEYS
+// Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries to four lanes; 4 KEYS in a tile;
+//           5 SUB keys at a time, divides KEYS
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS query rows, LOCAL/4 apart, each lane every fourth vec4
-// Precision: fp32; 16 partial sums a dot product
+// Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
+//           the rest fp32, 16 partial sums a dot product
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
 // Requires: subgroups of a multiple of 4; 2*KEYS*D floats of shared memory (D rounded up to a multiple of 16)
 // CPU:      kernels/ref/attention.go Attention
@@ -16,7 +18,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer O { vec4 o[]; };
@@ -25,10 +27,9 @@ layout(set = 0, binding = 2, std430) readonly buffer Q { vec4 q[]; };
 layout(set = 0, binding = 3, std430) readonly buffer K { vec4 k[]; };
 layout(set = 0, binding = 4, std430) readonly buffer V { vec4 v[]; };
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
-layout(constant_id = 1) const uint D = 64;
-layout(constant_id = 2) const uint ROWS = 2;
-layout(constant_id = 3) const uint KEYS = 32;
-layout(constant_id = 4) const uint SUB = 8;
+layout(constant_id = 3) const uint ROWS = 2;
+layout(constant_id = 4) const uint KEYS = 32;
+layout(constant_id = 5) const uint SUB = 8;
 
 const uint SLICES = 4;              // lanes to a row
 const uint E = (D + 15) / 16;       // vec4 of a row to a lane: e*SLICES + slice, zero past the row's end
@@ -52,7 +53,7 @@ void main() {
         uint i = first + r * stride, from = at(i, ldQ, offQ);
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
-            qr[r * E + e] = i < T && d < D / 4 ? q[from + d] : vec4(0.0);
+            qr[r * E + e] = i < T && d < D / 4 ? rounded(q[from + d]) : vec4(0.0);
             acc[r * E + e] = vec4(0.0);
         }
         top[r] = LOWEST;
@@ -65,8 +66,8 @@ void main() {
         for (uint n = lane; n < KEYS * W; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / W, d = n % W;
             bool inside = j < T && d < D / 4;
-            ks[n] = inside ? k[at(j, ldK, offK) + d] : vec4(0.0);
-            vs[n] = inside ? v[at(j, ldV, offV) + d] : vec4(0.0);
+            ks[n] = inside ? rounded(k[at(j, ldK, offK) + d]) : vec4(0.0);
+            vs[n] = inside ? rounded(v[at(j, ldV, offV) + d]) : vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -96,6 +97,7 @@ void main() {
                 [[unroll]] for (uint b = 0; b < SUB; b++) {
                     p[r * SUB + b] = exp_(p[r * SUB + b] - m);
                     total[r] += p[r * SUB + b];
+                    p[r * SUB + b] = rounded(p[r * SUB + b]);
                 }
                 [[unroll]] for (uint e = 0; e < E; e++) acc[r * E + e] *= shrink;
             }

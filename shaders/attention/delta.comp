@@ -2,21 +2,27 @@
 // Attention backward, before the rest: what every gradient of a query's row of scores has in common.
 // Computes: delta[b,h,t] = sum over D of do o, which is sum_j p[j] (do.v[j]): the mean that softmax's gradient takes off
 // Shapes:   do, o (B,T,H,D), tokens ldDO, ldO floats apart; delta (B,H,T)
-// Push:     rows = B*T*H, T, H, D, ldDO, offDO, ldO, offO (floats)
+// Push:     rows = B*T*H, T, H, D, ldDO, offDO, ldO, offO (floats), rounding: 0 fp32, 1 fp16, 2 bf16
 // Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false)
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
-// Precision: fp32 storage and sums
+// Precision: fp32 storage and sums; do is rounded when it is loaded, as the passes that follow round it, so
+//           that ds still sums to nothing along a row
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/01_narrow_fwd.comp; what follows is attention/01_narrow_bwd_dkv.comp or its likes
 #version 450
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_GOOGLE_include_directive : require
+#include "precision.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer Delta { float delta[]; };
 layout(set = 0, binding = 1, std430) readonly buffer DO { float do_[]; };
 layout(set = 0, binding = 2, std430) readonly buffer O { float o[]; };
-layout(push_constant) uniform Push { uint rows, T, H, D, ldDO, offDO, ldO, offO; };
+layout(push_constant) uniform Push { uint rows, T, H, D, ldDO, offDO, ldO, offO, rounding; };
 layout(constant_id = 1) const bool SPREAD = true;
+
+// do as the products see it. (A push constant and no specialization constant: acrossRows has none to give away.)
+float operand(float x) { return rounding == 0 ? x : rounding == 1 ? round_fp16(vec4(x)).x : round_bf16(vec4(x)).x; }
 
 void main() {
     // Workgroups are spread over x and y, since 65535 in x is all that Vulkan promises.
@@ -29,7 +35,7 @@ void main() {
     uint token = row / H, h = row % H;  // neighbours in memory are neighbours in h; delta is written across
     uint from = offDO + token * ldDO + h * D, fromo = offO + token * ldO + h * D;
     float sum = 0.0;
-    for (uint d = lane; d < D; d += lanes) sum += do_[from + d] * o[fromo + d];
+    for (uint d = lane; d < D; d += lanes) sum += operand(do_[from + d]) * o[fromo + d];
     if (SPREAD) sum = subgroupAdd(sum);
     if (lane == 0) delta[((token / T) * H + h) * T + token % T] = sum;
 }

@@ -176,11 +176,24 @@ func (f *File) parse(header []byte) error {
 	return nil
 }
 
+// Shape returns a tensor's shape without reading it.
+func (f *File) Shape(name string) ([]int, error) {
+	e, ok := f.entries[name]
+	if !ok {
+		return nil, f.missing(name)
+	}
+	return slices.Clone(e.Shape), nil
+}
+
+func (f *File) missing(name string) error {
+	return fmt.Errorf("checkpoint %s: %w as %q among its %d: is it a checkpoint of another model?", f.path, ErrMissing, name, len(f.names))
+}
+
 // Tensor reads one tensor.
 func (f *File) Tensor(name string) (Tensor, error) {
 	e, ok := f.entries[name]
 	if !ok {
-		return Tensor{}, fmt.Errorf("checkpoint %s: %w as %q among its %d: is it a checkpoint of another model?", f.path, ErrMissing, name, len(f.names))
+		return Tensor{}, f.missing(name)
 	}
 	t := Tensor{Name: name, DType: e.DType, Shape: slices.Clone(e.Shape), Data: make([]byte, e.Offsets[1]-e.Offsets[0])}
 	if len(t.Data) == 0 {

@@ -324,15 +324,15 @@ func packAll(ctx context.Context, s *source, o Options, w io.Writer) (tail, erro
 		case p.err != nil:
 			r.Skipped++
 			if len(r.First) < maxNamed {
-				r.First = append(r.First, Skipped{s.label(i), reason(p.err)})
+				r.First = append(r.First, Skipped{s.file(i), reason(p.err)})
 			}
 		default:
 			if _, err := w.Write(p.pixels); err != nil {
 				return tail{}, err
 			}
 			r.Used++
-			if s.label != nil {
-				t.Names = append(t.Names, s.label(i))
+			if s.file != nil {
+				t.Names = append(t.Names, s.file(i))
 			}
 		}
 		i++
@@ -349,9 +349,6 @@ func packAll(ctx context.Context, s *source, o Options, w io.Writer) (tail, erro
 	case r.Used == 0:
 		return tail{}, fmt.Errorf("%s: %w in it that can be read, %d cannot (first %s: %s): give JPEG, PNG or WebP pictures",
 			s.name, ErrNoPictures, r.Skipped, r.First[0].Name, r.First[0].Reason)
-	}
-	if r.Skipped > 0 && o.Log != nil {
-		o.Log(s.name + ": " + r.skippedLine())
 	}
 	return t, nil
 }

@@ -3,11 +3,13 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +19,7 @@ import (
 var (
 	ErrNoPictures = errors.New("no pictures")
 	ErrNotData    = errors.New("neither a folder nor a whole .zip")
+	ErrLabels     = errors.New("labels")
 	ErrCache      = errors.New("the cache of packed pictures cannot be written")
 )
 
@@ -26,7 +29,11 @@ type Options struct {
 	CacheDir string                // where the packed pictures are kept; "" is CacheDir()
 	NoCache  bool                  // keep them in memory instead
 	Progress func(done, total int) // files looked at so far, called from one goroutine while packing; may be nil
-	Log      func(line string)     // what a user should know: files skipped, a cache rebuilt; may be nil
+	Log      func(line string)     // what a user should know while it lasts: a cache rebuilt; may be nil
+
+	// Labels are the attributes whose combinations are the classes: columns of CelebA's list_attr_celeba.txt, which is looked for
+	// inside and beside the folder or .zip; attributes of a Drawn; or Folders alone. Nil: no classes.
+	Labels []string
 }
 
 // Report says what became of the files of a source.
@@ -38,13 +45,21 @@ type Report struct {
 	Cached  bool      // nothing was decoded: the cache was good
 	Cache   string    // the cache file; "" without one
 	Took    time.Duration
+
+	// Labels are found again each time, never cached.
+	Classes    []Class  `json:"-"` // by number; nil without labels
+	Absent     []string `json:"-"` // combinations of values that no picture has: no classes
+	Unlabelled int      `json:"-"` // pictures that no attribute is known of
+	Table      string   `json:"-"` // the file of attributes; "" without one
 }
 
 // Skipped is a picture that could not be read.
 type Skipped struct{ Name, Reason string }
 
-// maxNamed is how many skipped files a report names.
-const maxNamed = 5
+const (
+	maxNamed  = 5  // skipped files and absent classes that a report names
+	maxCounts = 16 // classes that it counts one by one
+)
 
 // String is the report in one line.
 func (r Report) String() string {
@@ -55,6 +70,9 @@ func (r Report) String() string {
 	}
 	if r.Ignored > 0 {
 		fmt.Fprintf(&s, ", %d other files ignored", r.Ignored)
+	}
+	if len(r.Classes) > 0 {
+		s.WriteString(", " + r.classesLine())
 	}
 	if r.Cached {
 		fmt.Fprintf(&s, ", from %s", r.Cache)
@@ -76,6 +94,36 @@ func (r Report) skippedLine() string {
 	return fmt.Sprintf("%d skipped (%s)", r.Skipped, strings.Join(named, "; "))
 }
 
+// classesLine counts the pictures of each class, or the smallest and the largest of many.
+func (r Report) classesLine() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%d classes", len(r.Classes))
+	if r.Table != "" {
+		fmt.Fprintf(&s, " by %s", r.Table)
+	}
+	if byCount := func(a, b Class) int { return cmp.Compare(a.Pictures, b.Pictures) }; len(r.Classes) > maxCounts {
+		least, most := slices.MinFunc(r.Classes, byCount), slices.MaxFunc(r.Classes, byCount)
+		fmt.Fprintf(&s, " (from %d %s to %d %s)", least.Pictures, least.Name, most.Pictures, most.Name)
+	} else {
+		counts := make([]string, len(r.Classes))
+		for i, c := range r.Classes {
+			counts[i] = fmt.Sprintf("%d %s", c.Pictures, c.Name)
+		}
+		fmt.Fprintf(&s, " (%s)", strings.Join(counts, "; "))
+	}
+	if n := len(r.Absent); n > 0 {
+		named := slices.Clone(r.Absent[:min(n, maxNamed)])
+		if n > maxNamed {
+			named = append(named, "...")
+		}
+		fmt.Fprintf(&s, ", %d without a picture left out (%s)", n, strings.Join(named, "; "))
+	}
+	if r.Unlabelled > 0 {
+		fmt.Fprintf(&s, ", %d pictures without a label", r.Unlabelled)
+	}
+	return s.String()
+}
+
 // Dataset is N pictures of one size. It may be read from several goroutines.
 type Dataset struct {
 	Source string // the path it came from, or the drawn source's name
@@ -84,6 +132,7 @@ type Dataset struct {
 	size   int
 	names  []string // (N); nil for drawn pictures
 	pixels []byte   // (N,Size,Size,3)
+	labels []uint32 // (N); nil without labels
 	unmap  func() error
 }
 
@@ -93,16 +142,18 @@ type Drawn struct {
 	Key  string // what the pictures depend on: seed and version of the drawing code. Another key packs again
 	N    int    // how many
 	Draw func(index, size int) image.Image
+
+	Attributes []Attribute // what Options.Labels can name; may be nil
 }
 
 // Open packs the pictures of a folder or a .zip, or maps them from the cache. Pictures come in the order of their names
 // (with / as the separator), the same for a folder and a .zip of it. Cancelling ctx stops the packing and leaves nothing behind.
 func Open(ctx context.Context, path string, o Options) (*Dataset, error) {
-	s, err := openFiles(path, o.Size)
+	s, err := openFiles(path, o.Size, o.Labels)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	d, err := load(ctx, s, o)
+	d, err := openSource(ctx, s, o)
 	if err != nil {
 		err = fmt.Errorf("dataset: %w", errors.Join(err, s.close()))
 		return nil, err
@@ -119,7 +170,7 @@ func OpenDrawn(ctx context.Context, drawn Drawn, o Options) (*Dataset, error) {
 		panic(fmt.Sprintf("dataset: OpenDrawn: %d pictures", drawn.N))
 	}
 	key := fmt.Sprintf("%s %q %d", drawn.Name, drawn.Key, drawn.N)
-	d, err := load(ctx, &source{
+	s := &source{
 		name: drawn.Name,
 		id:   key,
 		key:  []byte("drawn " + key),
@@ -128,9 +179,33 @@ func OpenDrawn(ctx context.Context, drawn Drawn, o Options) (*Dataset, error) {
 			pack(dst, drawn.Draw(i, o.Size), o.Size, upright)
 			return nil
 		},
-	}, o)
+	}
+	if len(o.Labels) > 0 {
+		chosen, err := drawn.choose(o.Labels)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: %w", err)
+		}
+		s.attributes = func(*Dataset) ([]Attribute, error) { return chosen, nil }
+	}
+	d, err := openSource(ctx, s, o)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	return d, nil
+}
+
+// openSource loads the pictures of a source and labels them.
+func openSource(ctx context.Context, s *source, o Options) (*Dataset, error) {
+	d, err := load(ctx, s, o)
+	if err != nil || s.attributes == nil {
+		return d, err
+	}
+	attributes, err := s.attributes(d)
+	if err == nil {
+		err = d.label(attributes)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }

@@ -10,9 +10,12 @@
 // cache belongs to the very files, their sizes and times: a changed folder, another size or a damaged cache packs again.
 // Files that are no pictures are ignored; pictures that cannot be read are skipped, counted and named in the Report.
 //
+// Options.Labels makes classes of the combinations of attributes: CelebA's, those of drawn pictures, or the folders of the files.
+// Labels are no part of the cache.
+//
 // The order of training is a function of (seed, position) and has no state (Order), so a resumed run needs only its step number.
 // Flips and the conversion to [-1,1] are the device's work.
 //
 // Everything that can go wrong is of the environment and comes as an error in one line that says what to do; only a wrong index or
-// a wrong length panics. Imports atomicfile only. Read dataset.go, then files.go, picture.go, cache.go, order.go.
+// a wrong length panics. Imports atomicfile only. Read dataset.go, then files.go, picture.go, cache.go, order.go, labels.go.
 package dataset

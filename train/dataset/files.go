@@ -23,8 +23,11 @@ type source struct {
 	key     []byte // what the pictures depend on
 	n       int
 	picture func(i int, dst []byte) error // fills dst (Size,Size,3); errIgnored for a file that is no picture
-	label   func(i int) string            // nil for drawn pictures
+	file    func(i int) string            // its name; nil for drawn pictures
 	close   func() error
+
+	// attributes finds the chosen ones' values for the pictures of a data set; nil without labels.
+	attributes func(d *Dataset) ([]Attribute, error)
 }
 
 // errIgnored says that a file neither is a picture nor claims to be one.
@@ -43,7 +46,7 @@ type file struct {
 }
 
 // openFiles lists the files of a folder or .zip and makes them a source.
-func openFiles(root string, size int) (*source, error) {
+func openFiles(root string, size int, labels []string) (*source, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
@@ -70,15 +73,32 @@ func openFiles(root string, size int) (*source, error) {
 	for _, f := range files {
 		key = fmt.Appendf(key, "%q %d %d\n", f.name, f.size, f.stamp)
 	}
-	return &source{
+	s := &source{
 		name:    root,
 		id:      abs,
 		key:     key,
 		n:       len(files),
 		picture: func(i int, dst []byte) error { return files[i].pack(dst, size) },
-		label:   func(i int) string { return files[i].name },
+		file:    func(i int) string { return files[i].name },
 		close:   closeAll,
-	}, nil
+	}
+	switch {
+	case len(labels) == 1 && labels[0] == Folders:
+		s.attributes = func(d *Dataset) ([]Attribute, error) {
+			folder, err := byFolder(d.names)
+			return []Attribute{folder}, err
+		}
+	case len(labels) > 0:
+		t, err := findTable(abs, files, labels)
+		if err != nil {
+			return nil, errors.Join(err, closeAll())
+		}
+		s.attributes = func(d *Dataset) ([]Attribute, error) {
+			d.Report.Table = t.name
+			return t.attributes(d.names)
+		}
+	}
+	return s, nil
 }
 
 func noPictures(root string, others int) error {

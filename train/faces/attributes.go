@@ -199,6 +199,23 @@ func AttributeValues(name string) []string {
 	return nil
 }
 
+// AttributeLabels lists the values of an attribute as they read where its name
+// is not beside them: "not Lashes" and "Lashes", "no Hat" and "cap".
+func AttributeLabels(name string) []string {
+	labels := AttributeValues(name)
+	for i, v := range labels {
+		switch v {
+		case "none":
+			labels[i] = "no " + name
+		case "no":
+			labels[i] = "not " + name
+		case "yes":
+			labels[i] = name
+		}
+	}
+	return labels
+}
+
 // Value returns the number of the portrait's value of an attribute, an index
 // into AttributeValues(name); false for a name that is not an attribute's.
 func (a Attributes) Value(name string) (int, bool) {

@@ -137,6 +137,29 @@ func TestAllValuesOccur(t *testing.T) {
 	}
 }
 
+// TestLabels asks that a label says something by itself, and that no two of an attribute are one.
+func TestLabels(t *testing.T) {
+	for _, name := range AttributeNames() {
+		labels, values := AttributeLabels(name), AttributeValues(name)
+		if u := slices.Compact(slices.Sorted(slices.Values(labels))); len(u) != len(values) {
+			t.Errorf("%s: labels %v for values %v", name, labels, values)
+		}
+		for _, l := range labels {
+			if l == "" || l == "yes" || l == "no" || l == "none" {
+				t.Errorf("%s: label %q", name, l)
+			}
+		}
+	}
+	for name, want := range map[string]string{"Hat": "no Hat", "Lashes": "not Lashes", "Expression": "neutral"} {
+		if got := AttributeLabels(name)[0]; got != want {
+			t.Errorf("%s: the first label is %q, want %q", name, got, want)
+		}
+	}
+	if AttributeLabels("no such") != nil {
+		t.Error("an unknown attribute has labels")
+	}
+}
+
 // TestVisible draws one portrait with each value of each attribute in turn and
 // asks that no two values look the same, or the labels would be empty words.
 func TestVisible(t *testing.T) {

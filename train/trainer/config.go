@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"strings"
 
 	"jitvk/engine"
 	"jitvk/model"
@@ -14,17 +15,22 @@ import (
 
 // Config is everything that `go run ./train` can be told.
 type Config struct {
-	Model  model.Config `json:"model"`
-	Data   string       `json:"data,omitempty"` // folder or zip; "" is the built-in portraits
-	Batch  int          `json:"batch"`          // images a step
-	Steps  int          `json:"steps"`          // optimizer steps
-	LR     float64      `json:"lr"`             // learning rate after warm-up
-	Warmup int          `json:"warmup"`         // steps over which it rises from 0
-	Decay  float64      `json:"decay"`          // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA    float64      `json:"ema"`            // decay of the averaged weights that samples are drawn with; 0: none
-	Clip   float64      `json:"clip"`           // largest L2 norm of a gradient
-	Seed   uint64       `json:"seed"`
-	Flip   bool         `json:"flip"` // mirror half of the pictures
+	Model    model.Config `json:"model"`
+	Data     string       `json:"data,omitempty"`      // folder or zip; "" is the built-in portraits
+	Labels   string       `json:"labels,omitempty"`    // attributes of the pictures, with commas, or "folders"; "" trains without classes
+	Batch    int          `json:"batch"`               // images a step
+	Steps    int          `json:"steps"`               // optimizer steps
+	LR       float64      `json:"lr"`                  // learning rate after warm-up
+	Warmup   int          `json:"warmup"`              // steps over which it rises from 0
+	Decay    float64      `json:"decay"`               // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA      float64      `json:"ema"`                 // decay of the averaged weights that samples are drawn with; 0: none
+	EMA2     float64      `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
+	EMAExact bool         `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
+	Clip     float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
+	Seed     uint64       `json:"seed"`
+	Flip     bool         `json:"flip"` // mirror half of the pictures
+
+	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device string `json:"-"` // index or part of a name
 	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
@@ -48,11 +54,19 @@ func recipe(preset string) Config {
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 16, 4000, 2e-3, 0.5, 0.995
 	case "faces64":
 		c.Batch, c.Steps, c.LR, c.Decay = 64, 20000, 5e-4, 0.5
+	case "jit-quick":
+		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 3000, 2e-3, 0.5, 0.99
+	case "jit-b16", "jit-b32", "jit-l16", "jit-h16": // 200 epochs of ImageNet's 1,281,167 pictures, 5 of them warm-up, as the official code has them
+		c.Batch, c.Clip, c.EMA, c.EMA2, c.EMAExact = 128, 0, 0.9999, 0.9996, true
+		c.Steps, c.Warmup, c.LR = 200*1281167/c.Batch, 5*1281167/c.Batch, officialLR(c.Batch)
 	case "blog256": // 100 epochs of 28,000 pictures, as the post ran it
 		c.Batch, c.Steps, c.LR, c.Warmup, c.EMA, c.Flip = 32, 87500, 1e-4, 0, 0, false
 	}
 	return c
 }
+
+// officialLR is the paper's learning rate, in proportion to the batch.
+func officialLR(batch int) float64 { return 5e-5 * float64(batch) / 256 }
 
 // DefaultPreset is what trains in minutes on the device: quick on a CPU driver, faces64 on a GPU.
 func DefaultPreset(info engine.Info) string {
@@ -67,8 +81,9 @@ func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("train", flag.ContinueOnError)
 	var f Config
 	m := &f.Model
-	fs.StringVar(&m.Preset, "preset", "", "model and recipe: quick, tiny, faces64 or blog256 (default quick on a CPU driver, faces64 on a GPU)")
+	fs.StringVar(&m.Preset, "preset", "", "model and recipe: "+strings.Join(model.Presets(), ", ")+" (default quick on a CPU driver, faces64 on a GPU)")
 	fs.StringVar(&f.Data, "data", "", "folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)")
+	fs.StringVar(&f.Labels, "labels", "", "classes to train with: attributes such as Smiling,Male (CelebA's list_attr_celeba.txt, or the built-in portraits'), or folders")
 	fs.IntVar(&m.Size, "size", 0, "side of the pictures, pixels")
 	fs.IntVar(&m.Patch, "patch", 0, "side of a patch, pixels")
 	fs.IntVar(&m.Stride, "stride", 0, "pixels from patch to patch; less than -patch makes them overlap")
@@ -77,12 +92,16 @@ func Parse(args []string) (Config, error) {
 	fs.IntVar(&m.Heads, "heads", 0, "attention heads")
 	fs.StringVar(&m.Norm, "norm", "", "rms or derf")
 	fs.Float64Var(&m.Mu, "mu", 0, "mean of logit(tau) in training")
+	fs.StringVar(&m.Predict, "predict", "", "what the network predicts: x (the image), eps (the noise) or v (the velocity)")
+	fs.StringVar(&m.Loss, "loss", "", "in which of them the error is taken: x, eps or v")
+	fs.Float64Var(&m.NoiseScale, "noise-scale", 0, "standard deviation of the noise")
 	fs.BoolVar(&m.Shift, "shift", false, "shift that mean by -ln(size/256)")
 	fs.IntVar(&f.Batch, "batch", 0, "pictures a step")
 	fs.IntVar(&f.Steps, "steps", 0, "optimizer steps")
 	fs.Float64Var(&f.LR, "lr", 0, "learning rate")
 	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
 	fs.Float64Var(&f.EMA, "ema", 0, "decay of the averaged weights; 0 turns them off")
+	fs.Float64Var(&f.EMA2, "ema2", 0, "decay of a second average; 0 turns it off")
 	fs.Uint64Var(&f.Seed, "seed", 1, "of everything random")
 	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
@@ -105,7 +124,7 @@ func Parse(args []string) (Config, error) {
 		return Config{}, err
 	}
 	c := recipe(name)
-	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
@@ -123,11 +142,22 @@ func Parse(args []string) (Config, error) {
 	override(set, "norm", &c.Model.Norm, m.Norm)
 	override(set, "mu", &c.Model.Mu, m.Mu)
 	override(set, "shift", &c.Model.Shift, m.Shift)
+	override(set, "predict", &c.Model.Predict, m.Predict)
+	override(set, "loss", &c.Model.Loss, m.Loss)
+	official := c.Model.Arch == "jit" && name != "jit-quick"
+	if official {
+		c.Model.NoiseScale = float64(c.Model.Size) / 256
+	}
+	override(set, "noise-scale", &c.Model.NoiseScale, m.NoiseScale)
 	override(set, "batch", &c.Batch, f.Batch)
 	override(set, "steps", &c.Steps, f.Steps)
+	if official {
+		c.LR = officialLR(c.Batch)
+	}
 	override(set, "lr", &c.LR, f.LR)
 	override(set, "warmup", &c.Warmup, f.Warmup)
 	override(set, "ema", &c.EMA, f.EMA)
+	override(set, "ema2", &c.EMA2, f.EMA2)
 	override(set, "flip", &c.Flip, f.Flip)
 	return c, c.Validate()
 }
@@ -161,6 +191,8 @@ func (c Config) Validate() error {
 		return err
 	}
 	switch {
+	case c.Labels != "" && c.Model.Arch == "post":
+		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
@@ -169,10 +201,33 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -lr %g: above 0 and at most 1; these models take 1e-4 to 2e-3", c.LR)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
+	case !(c.EMA2 >= 0 && c.EMA2 < 1):
+		return fmt.Errorf("train: -ema2 %g: at least 0 (off) and below 1, such as 0.9996", c.EMA2)
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return fmt.Errorf("train: -ema %g: at least 0 (off) and below 1, such as 0.999", c.EMA)
 	}
 	return nil
+}
+
+// labels are the attributes that the user named.
+func (c Config) labels() []string {
+	if c.Labels == "" {
+		return nil
+	}
+	names := strings.Split(c.Labels, ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	return names
+}
+
+// withClasses is c for data with these classes. Data without any leaves a preset's number of classes as it is: every picture
+// then trains the class "none".
+func (c Config) withClasses(names []string) Config {
+	if names != nil {
+		c.ClassNames, c.Model.Classes = names, len(names)
+	}
+	return c
 }
 
 // lr returns the learning rate of a step, counted from 0.
@@ -187,7 +242,11 @@ func (c Config) lr(step int) float64 {
 	return lr
 }
 
-// ema returns the decay of a step, counted from 0: early on it forgets the untrained weights faster.
-func (c Config) ema(step int) float64 {
-	return math.Min(c.EMA, float64(1+step)/float64(10+step))
+// ema returns an average's decay at a step, counted from 0: early on it forgets the untrained weights faster, unless
+// EMAExact.
+func (c Config) ema(decay float64, step int) float64 {
+	if c.EMAExact {
+		return decay
+	}
+	return math.Min(decay, float64(1+step)/float64(10+step))
 }

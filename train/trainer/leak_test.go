@@ -36,7 +36,7 @@ func TestTenThousandStepsAtConstantMemory(t *testing.T) {
 	run := func(n int) {
 		var pending []Pending // two under way, as training has them
 		for i := range n {
-			p, err := s.Step(pictures)
+			p, err := s.Step(pictures, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

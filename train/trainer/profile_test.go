@@ -40,7 +40,7 @@ func TestProfile(t *testing.T) {
 	const steps = 10
 	var total time.Duration
 	for i := range steps + 2 {
-		p, err := s.Step(portraits(c.Batch, c.Model.Size))
+		p, err := s.Step(portraits(c.Batch, c.Model.Size), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -80,6 +80,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return "", err
 	}
 	defer data.Close()
+	c = c.withClasses(data.Classes())
 	if s, samples, err = build(dev, c); err != nil {
 		return "", err
 	}
@@ -166,7 +167,7 @@ func dryRun(s *State, out io.Writer) error {
 }
 
 func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, error) {
-	o := dataset.Options{Size: c.Model.Size, Log: func(line string) { fmt.Fprintln(out, line) }}
+	o := dataset.Options{Size: c.Model.Size, Labels: c.labels(), Log: func(line string) { fmt.Fprintln(out, line) }}
 	shown := time.Now()
 	o.Progress = func(done, total int) {
 		if t := time.Now(); t.Sub(shown) >= packingGap {
@@ -177,8 +178,13 @@ func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, e
 	if c.Data != "" {
 		return dataset.Open(ctx, c.Data, o)
 	}
-	return dataset.OpenDrawn(ctx, dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
-		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}, o)
+	portraits := dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
+		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}
+	for _, name := range faces.AttributeNames() {
+		portraits.Attributes = append(portraits.Attributes, dataset.Attribute{Name: name, Values: faces.AttributeLabels(name),
+			Value: func(i int) int { v, _ := faces.Describe(builtinSeed, i).Value(name); return v }})
+	}
+	return dataset.OpenDrawn(ctx, portraits, o)
 }
 
 // freeFolder refuses a folder that the user named for a run and that already holds one, or that is none; "" names none.
@@ -216,7 +222,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	_, mse := data.Mean(s.Flip)
-	baseline := max(mse, 0) * s.Config.Model.VelocityWeight() // the v-loss of always predicting the mean picture
+	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
@@ -245,7 +251,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch)
+			p, err := s.Step(batch, nil)
 			if err != nil {
 				return err
 			}
@@ -342,18 +348,18 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
 }
 
-// LoadConfig reads the model's configuration from a checkpoint.
-func LoadConfig(f *checkpoint.File) (model.Config, error) {
+// LoadConfig reads a run's configuration from its checkpoint.
+func LoadConfig(f *checkpoint.File) (Config, error) {
 	c := Config{Model: model.Defaults()}
 	if f.Meta["format"] != "jitvk 1" {
-		return c.Model, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
+		return c, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
 	}
 	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
 	if err == nil {
 		err = c.Model.Validate()
 	}
 	if err != nil {
-		return c.Model, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
+		return c, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
 	}
-	return c.Model, nil
+	return c, nil
 }

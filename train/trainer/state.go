@@ -3,6 +3,7 @@
 package trainer
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -19,11 +20,12 @@ type State struct {
 	Config
 	dev *engine.Device
 	m   *model.Model
-	// Flat buffers of one layout. ema is nil where there is none.
-	weights, grads, moment1, moment2, ema *engine.Buffer
-	step, bytes, scalars                  *engine.Buffer // step buffer; packed pictures; loss and gradient norm
-	program                               *engine.Program
-	at                                    int // steps done
+	// Flat buffers of one layout. An average of the weights that is not wanted is nil.
+	weights, grads, moment1, moment2 *engine.Buffer
+	ema                              [2]*engine.Buffer
+	step, bytes, labels, scalars     *engine.Buffer // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
+	program                          *engine.Program
+	at                               int // steps done
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
@@ -41,14 +43,25 @@ func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
 	}
 	l := s.m.Layout
 	size := c.Model.Size
+	averages := func(decay float64) int64 {
+		if decay == 0 {
+			return 0
+		}
+		return l.Bytes()
+	}
+	labels := int64(0)
+	if c.Model.Classes > 0 {
+		labels = 4 * int64(c.Batch)
+	}
 	packed := (int64(c.Batch)*3*int64(size)*int64(size) + 3) / 4 * 4
 	for _, b := range []struct {
 		to    **engine.Buffer
 		label string
 		size  int64
 	}{{&s.weights, "weights", l.Bytes()}, {&s.grads, "gradients", l.Bytes()}, {&s.moment1, "adam m", l.Bytes()}, {&s.moment2, "adam v", l.Bytes()},
-		{&s.ema, "ema", l.Bytes()}, {&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed}, {&s.scalars, "scalars", 512}} {
-		if b.to == &s.ema && c.EMA == 0 {
+		{&s.ema[0], "ema", averages(c.EMA)}, {&s.ema[1], "second ema", averages(c.EMA2)}, {&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed},
+		{&s.labels, "labels", labels}, {&s.scalars, "scalars", 512}} {
+		if b.size == 0 {
 			continue
 		}
 		if *b.to, err = d.NewBuffer(b.label, b.size); err != nil {
@@ -75,14 +88,21 @@ func (s *State) record() *engine.Program {
 	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
 	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
 	tape := autograd.New(p)
-	s.m.Train(tape, s.m.Bind(tape, s.weights, s.grads), loss, x, step)
+	var labels *kernels.Tensor
+	if s.labels != nil {
+		v := kernels.View(s.labels.All(), c.Batch)
+		labels = &v
+	}
+	s.m.Train(tape, s.m.Bind(tape, s.weights, s.grads), loss, x, labels, step)
 
 	w, g := l.Flat(s.weights), l.Flat(s.grads)
 	kernels.GradNorm(p, norm, g)
 	kernels.AdamW(p, w, g, l.Flat(s.moment1), l.Flat(s.moment2), norm, step,
 		kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)})
-	if s.ema != nil {
-		kernels.EMA(p, l.Flat(s.ema), w, step)
+	for i, ema := range s.ema {
+		if ema != nil {
+			kernels.EMA(p, l.Flat(ema), w, step, i)
+		}
 	}
 	return p
 }
@@ -95,7 +115,7 @@ func (s *State) Close() {
 	if s.program != nil {
 		s.program.Close()
 	}
-	for _, b := range []*engine.Buffer{s.weights, s.grads, s.moment1, s.moment2, s.ema, s.step, s.bytes, s.scalars} {
+	for _, b := range []*engine.Buffer{s.weights, s.grads, s.moment1, s.moment2, s.ema[0], s.ema[1], s.step, s.bytes, s.labels, s.scalars} {
 		b.Close()
 	}
 	if s.m != nil {
@@ -112,8 +132,11 @@ func (s *State) Init() error {
 	if err := s.dev.Upload(s.weights.All(), flat); err != nil {
 		return err
 	}
-	if s.ema != nil {
-		if err := s.dev.Upload(s.ema.All(), flat); err != nil {
+	for _, ema := range s.ema {
+		if ema == nil {
+			continue
+		}
+		if err := s.dev.Upload(ema.All(), flat); err != nil {
 			return err
 		}
 	}
@@ -147,22 +170,40 @@ type Pending struct {
 	result Result
 }
 
-// Step starts the next step on a batch of packed pictures (Batch,Size,Size,3). Two steps may be under way at once.
-func (s *State) Step(pictures []byte) (Pending, error) {
+// Step starts the next step on a batch of packed pictures (Batch,Size,Size,3) and their classes (Batch), nil standing for no
+// class at all. Two steps may be under way at once.
+func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 	t := s.at
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, EMADecay: float32(s.Config.ema(t)),
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: 1, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
 	packed := pictures
 	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
 		packed = append(append([]byte{}, pictures...), make([]byte, pad)...)
 	}
-	sub, err := s.program.Submit([]engine.Update{{To: s.step.All(), Data: step.Data()}, {To: s.bytes.All(), Data: packed}},
+	updates := []engine.Update{{To: s.step.All(), Data: step.Data()}, {To: s.bytes.All(), Data: packed}}
+	if s.labels != nil {
+		updates = append(updates, engine.Update{To: s.labels.All(), Data: s.classes(labels)})
+	}
+	sub, err := s.program.Submit(updates,
 		[]engine.Range{s.loss().Range, s.norm().Range})
 	if err != nil {
 		return Pending{}, err
 	}
 	s.at++
 	return Pending{sub, Result{Step: s.at, LR: s.lr(t)}}, nil
+}
+
+// classes returns labels as the device reads them.
+func (s *State) classes(labels []uint32) []byte {
+	out := make([]byte, 0, 4*s.Batch)
+	for i := range s.Batch {
+		class := uint32(s.Config.Model.Classes) // none
+		if labels != nil {
+			class = labels[i]
+		}
+		out = binary.LittleEndian.AppendUint32(out, class)
+	}
+	return out
 }
 
 // Wait returns the step's result.
@@ -181,20 +222,20 @@ func (p Pending) Wait() (Result, error) {
 
 // sampleWeights is what pictures are drawn with.
 func (s *State) sampleWeights() *engine.Buffer {
-	if s.ema != nil {
-		return s.ema
+	if s.ema[0] != nil {
+		return s.ema[0]
 	}
 	return s.weights
 }
 
-// Tensors downloads the run's state as named tensors: NAME for a weight, ema/NAME for its average, adam.m/NAME and
-// adam.v/NAME for the optimizer's moments.
+// Tensors downloads the run's state as named tensors: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME
+// and adam.v/NAME for the optimizer's moments.
 func (s *State) Tensors() ([]checkpoint.Tensor, error) {
 	var out []checkpoint.Tensor
 	for _, part := range []struct {
 		prefix string
 		buffer *engine.Buffer
-	}{{"", s.weights}, {"ema/", s.ema}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}} {
+	}{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}} {
 		if part.buffer == nil {
 			continue
 		}

@@ -72,7 +72,7 @@ func TestOverfit(t *testing.T) {
 	batch := bytes.Repeat(four, c.Batch/4)
 	var first, last float64
 	for i := range c.Steps {
-		p, err := s.Step(batch)
+		p, err := s.Step(batch, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestInterruptSavesEverything(t *testing.T) {
 	}
 	defer f.Close()
 	config, err := LoadConfig(f)
-	if diff := cmp.Diff(c.Model, config); err != nil || diff != "" {
+	if diff := cmp.Diff(c.Model, config.Model); err != nil || diff != "" {
 		t.Errorf("the checkpoint's model is another (-want +got, %v):\n%s", err, diff)
 	}
 	if f.Meta["step"] == "" || f.Meta["step"] == "0" || !strings.Contains(out.String(), "interrupted at step "+f.Meta["step"]) {
@@ -285,6 +285,7 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 		"-preset quick -unknown 1":      {"-unknown"},
 		"-preset quick extra":           {"extra"},
 		"-preset quick -batch 99999999": {"-batch 99999999"},
+		"-preset quick -labels Smiling": {"-labels Smiling", "preset quick knows no classes", "jit"},
 	} {
 		_, err := Parse(strings.Fields(args))
 		for _, s := range says {
@@ -443,6 +444,71 @@ func TestSkippedPicturesAreNamed(t *testing.T) {
 		if !strings.Contains(out.String(), "2 pictures, 1 skipped (broken.jpg: ") {
 			t.Errorf("output:\n%s", out)
 		}
+	}
+}
+
+// TestLabelsOfPortraits labels the built-in portraits and asks each class of their own description.
+func TestLabelsOfPortraits(t *testing.T) {
+	t.Setenv("JITVK_CACHE", t.TempDir())
+	c := Config{Labels: "Expression, Hat"}
+	c.Model.Size = 8
+	data, err := openData(context.Background(), c, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	sum := 0
+	for _, class := range data.Report.Classes {
+		sum += class.Pictures
+	}
+	if sum != builtinFaces || data.Len() != builtinFaces {
+		t.Errorf("the classes hold %d of %d portraits", sum, data.Len())
+	}
+	classes := data.Classes()
+	if len(classes) != 30 || classes[0] != "neutral, no Hat" || classes[29] != "surprised, crown" {
+		t.Errorf("classes %q", classes)
+	}
+	for i := range 300 {
+		a := faces.Describe(builtinSeed, i)
+		if want := int(a.Expression)*6 + int(a.Hat); data.Label(i) != want {
+			t.Errorf("portrait %d, %v: class %s", i, a, classes[data.Label(i)])
+		}
+	}
+	t.Log(data.Report)
+	if c = c.withClasses(classes); c.Model.Classes != 30 || len(c.ClassNames) != 30 {
+		t.Errorf("%d classes in the model, %d names", c.Model.Classes, len(c.ClassNames))
+	}
+
+	c.Labels = "Lashes,EyesClosed"
+	two, err := openData(context.Background(), c, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer two.Close()
+	if got := strings.Join(two.Classes(), "; "); got != "not Lashes, not EyesClosed; not Lashes, EyesClosed; Lashes, not EyesClosed; Lashes, EyesClosed" {
+		t.Errorf("classes %s", got)
+	}
+	t.Log(two.Report)
+
+	c.Labels = "Hair,Hat" // some styles are never drawn under a hat
+	some, err := openData(context.Background(), c, new(bytes.Buffer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer some.Close()
+	if n := len(some.Classes()); n+len(some.Report.Absent) != 72 || n >= 72 || !strings.Contains(some.Report.String(), "without a picture left out (side-part, cap; ") {
+		t.Errorf("%d classes: %s", n, some.Report)
+	}
+	t.Log(some.Report)
+
+	for labels, says := range map[string]string{"Hats": `"Hats": choose from Hat,`, "Hat,": `no attribute ""`, "folders": `no attribute "folders"`} {
+		c.Labels = labels
+		if _, err := openData(context.Background(), c, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error %v, want it to say %q", labels, err, says)
+		}
+	}
+	if c.Labels = ""; c.labels() != nil || c.withClasses(nil).Model.Classes != c.Model.Classes {
+		t.Error("without labels there are classes")
 	}
 }
 

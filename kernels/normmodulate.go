@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import "jitvk/engine"
+
+// NormModulate is y = w x rstd (1 + scale) + shift with rstd = 1/sqrt(mean(x²) + eps) of the row: RMSNorm and adaLN's
+// modulation (Peebles and Xie, arXiv 2212.09748) in one pass. x, y (B,T,C) and w (C) contiguous; scale, shift (B,C), whose
+// rows may lie apart: parts of one (B,6C) tensor. rstd (B,T).
+func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps float32) {
+	const op = "NormModulate"
+	finite(op, eps)
+	B, T, C := modulateShape(op, x, w, []Tensor{y}, []Tensor{scale, shift})
+	check(rstd.Contiguous() && rstd.Len() == B*T, op, "rstd %v, x %v: rstd (%d,%d) wanted", rstd, x, B, T)
+	av, bv := viewRows(op, scale, 1), viewRows(op, shift, 1)
+	for _, s := range spans(p, op, B, 1, T*C, T, av.ld, bv.ld) {
+		a, b := av.piece(s), bv.piece(s)
+		push := struct {
+			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
+			Eps                                                float32
+		}{uint32(T), uint32(C), a.stride(), a.offset(), b.stride(), b.offset(), eps}
+		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push,
+			piece(y, s, T*C).Write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
+	}
+}
+
+// NormModulateBackward is, with n = x rstd, e = w (1 + scale) and the row's dot = rstd²/C Σ dy e x:
+//
+//	dx = rstd (e dy - x dot)      dw = Σ over images and tokens of dy n (1 + scale)
+//	dscale = w Σ over tokens of dy n      dshift = Σ over tokens of dy
+//
+// Shapes as for NormModulate; rows of dscale and dshift may lie apart, too. accM is for dscale and dshift.
+func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, scale, rstd Tensor, accX, accW, accM bool) {
+	const op = "NormModulateBackward"
+	B, T, C := modulateShape(op, x, w, []Tensor{dx, dy}, []Tensor{dscale, dshift, scale})
+	check(dw.Contiguous() && dw.Len() == C && rstd.Contiguous() && rstd.Len() == B*T, op, "dw %v, rstd %v, x %v: dw (%d) and rstd (%d,%d) wanted", dw, rstd, x, C, B, T)
+	av, dav, dbv := viewRows(op, scale, 1), viewRows(op, dscale, 1), viewRows(op, dshift, 1)
+	chunk := chunkRows(p, T)
+	chunks := ceilDiv(T, chunk)
+	for i, s := range spans(p, op, B, 1, T*C, T, av.ld, dav.ld, dbv.ld) {
+		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
+		dot := Temp(p, "normmodulate dot", s.n, T)
+		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+
+		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
+		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
+		perImage(p, "normmodulate_bwd", C, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(), dyPart.Write(),
+			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
+
+		dwPart := Temp(p, "normmodulate dw", s.n, C)
+		pushSum := struct{ Chunks, Cols, LdDScale, OffDScale, LdDShift, OffDShift, LdScale, OffScale uint32 }{
+			uint32(chunks), uint32(C), da.stride(), da.offset(), db.stride(), db.offset(), a.stride(), a.offset()}
+		perImage(p, "normmodulate_bwd_sum", C, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM), dwPart.Write(),
+			normPart.Read(), dyPart.Read(), w.Read(), a.Read())
+		colSum(p, dw, viewRows(op, dwPart, 1), accW || i > 0)
+	}
+}
+
+// modulateShape returns the shape of x after a look that like has tensors like it, and rows tensors (B,C).
+func modulateShape(op string, x, w Tensor, like, rows []Tensor) (b, t, c int) {
+	check(len(x.Shape) == 3 && w.Contiguous() && w.Len() == x.Shape[2], op, "x %v, w %v: (B,T,C) and (C) wanted", x, w)
+	same(op, append(like, x)...)
+	b, t, c = x.Shape[0], x.Shape[1], x.Shape[2]
+	for _, r := range rows {
+		check(len(r.Shape) == 2 && r.Shape[0] == b && r.Shape[1] == c, op, "%v for x %v: (%d,%d) wanted", r, x, b, c)
+	}
+	return b, t, c
+}
+
+// acrossTokens is acrossRows for a shader whose workgroups stay within an image: that of gl_WorkGroupID.y.
+func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, bind ...engine.Binding) {
+	rows, local, shared := rowsPerGroup(p)
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared)}, Groups: [3]int{ceilDiv(tokens, rows), images, 1},
+		Push: push, Bind: bind, FLOPs: flops})
+}
+
+// perImage records a shader whose invocations each own one of width columns; what gl_WorkGroupID.y and z count is its own.
+func perImage(p *engine.Program, shader string, width, y, z int, flops float64, push any, acc bool, bind ...engine.Binding) {
+	local := columnsPerGroup(p)
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc)}, Groups: [3]int{ceilDiv(width, local), y, z},
+		Push: push, Bind: bind, FLOPs: flops})
+}
