@@ -479,7 +479,7 @@ func drawEMA(d draw) call {
 // drawSolver draws where a solver's step is and what the network predicts.
 func drawSolver(d draw) (n int, s kernels.Step, o kernels.SolverOptions) {
 	s = kernels.Step{Tau: pickFrom(d, "tau", float32(0), 0.3, 0.97, 1), DT: pickFrom(d, "dt", float32(0.02), 1)}
-	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", predictions...), TauClamp: tauClamp}
+	return d.size("n", 2100), s, kernels.SolverOptions{Predict: pickFrom(d, "predict", kinds...), TauClamp: tauClamp}
 }
 
 func drawEmbed(d draw) call {

@@ -15,8 +15,6 @@ import (
 
 const tauClamp = float32(0.05)
 
-var predictions = []kernels.Kind{kernels.X, kernels.Eps, kernels.V}
-
 // velocityTerms is what a z and b u of the velocity a z + b u come to in magnitude: where they cancel, rounding is as large.
 func velocityTerms(k kernels.Kind, z, u, tau float64) float64 {
 	a, b := ref.Velocity(k.String(), 1, 0, tau, float64(tauClamp)), ref.Velocity(k.String(), 0, 1, tau, float64(tauClamp))
@@ -33,7 +31,7 @@ func imageTerms(k kernels.Kind, z, u, tau float64) float64 {
 // TestSolver runs one step of each solver, and the image, for every kind of prediction, at both clamps and between.
 func TestSolver(t *testing.T) {
 	for i, n := range flatSizes {
-		for _, k := range predictions {
+		for _, k := range kinds {
 			rnd := kerneltest.NewRand(uint64(n))
 			z, start, u := rnd.Normal(n), rnd.Normal(n), rnd.Normal(n)
 			s := kernels.Step{Tau: []float32{0, 0.01, 0.5, 0.97, 1}[i%5], DT: 0.02}

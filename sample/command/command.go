@@ -7,7 +7,6 @@ package command
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,7 +35,7 @@ import (
 // Config is everything that `go run ./sample` can be told.
 type Config struct {
 	Checkpoint  string // "" is the newest run's
-	Weights     string // "ema": their average, "raw": as the last step left them, "": the average where there is one
+	Weights     string // "ema" or "ema2": an average, "raw": as the last step left them, "": ema where there is one
 	N           int    // pictures, of each class with each guidance where there are classes; 0 lets pictures choose
 	Steps       int    // solver steps
 	Solver      sampler.Solver
@@ -58,9 +57,9 @@ func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
 	c := Config{Solver: sampler.Heun, Guidance: []float64{1}, Low: 0.1, High: 1}
 	fs.StringVar(&c.Checkpoint, "checkpoint", "", "checkpoint to load (default that of the newest run)")
-	fs.StringVar(&c.Weights, "weights", "", "ema (their running average) or raw (as the last step left them) (default ema where the run kept one)")
+	fs.StringVar(&c.Weights, "weights", "", "ema (their running average), ema2 (a second one) or raw (as the last step left them) (default ema where the run kept it)")
 	fs.IntVar(&c.N, "n", 0, "pictures; with -class, of each class with each guidance (default 64; with -class as many as make rows of 8)")
-	fs.IntVar(&c.Steps, "steps", 25, "solver steps from noise to image")
+	fs.IntVar(&c.Steps, "steps", 50, "solver steps from noise to image")
 	fs.Func("solver", "euler, or heun, which evaluates the network twice a step and errs far less for it (default heun)", func(s string) error {
 		i := slices.Index([]string{"euler", "heun"}, strings.ToLower(s))
 		if i < 0 {
@@ -104,11 +103,11 @@ func Parse(args []string) (Config, error) {
 	case set["n"] && c.N < 1 || c.N > 65536:
 		return c, fmt.Errorf("sample: -n %d: between 1 and 65536 pictures", c.N)
 	case c.Steps < 1 || c.Steps > 100000:
-		return c, fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 25 or 50 are usual", c.Steps)
+		return c, fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 50 is usual", c.Steps)
 	case c.Batch < 0 || c.Batch > 65535:
 		return c, fmt.Errorf("sample: -batch %d: between 1 and 65535 pictures at once", c.Batch)
-	case c.Weights != "" && c.Weights != "ema" && c.Weights != "raw":
-		return c, fmt.Errorf("sample: -weights %q: it is ema or raw", c.Weights)
+	case !slices.Contains([]string{"", "ema", "ema2", "raw"}, c.Weights):
+		return c, fmt.Errorf("sample: -weights %q: it is ema, ema2 or raw", c.Weights)
 	case c.End != "x" && c.End != "z":
 		return c, fmt.Errorf("sample: -end %q: it is x or z", c.End)
 	case slices.ContainsFunc(c.Guidance, func(w float64) bool { return !(math.Abs(w) <= maxGuidance) }):
@@ -222,11 +221,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer f.Close()
-	config, err := trainer.LoadConfig(f)
+	run, err := trainer.LoadConfig(f)
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
-	classes, err := c.classes(config, classNames(f))
+	config := run.Model
+	classes, err := c.classes(config, run.ClassNames)
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
@@ -417,28 +417,18 @@ func newest(base string) (string, error) {
 	return "", fmt.Errorf("sample: no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
 }
 
-// classNames reads the names of the model's classes, if the run had any.
-func classNames(f *checkpoint.File) []string {
-	var c struct {
-		ClassNames []string `json:"class_names"`
-	}
-	if json.Unmarshal([]byte(f.Meta["config"]), &c) != nil {
-		return nil // trainer.LoadConfig has read it and found it sound
-	}
-	return c.ClassNames
-}
-
-// load uploads a checkpoint's weights: their average, where there is one and want is not "raw".
+// load uploads a checkpoint's weights: the raw ones, an average, or, where want is "", the first average if there is one.
 func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File, want string) (b *engine.Buffer, kind string, err error) {
-	prefix := "ema/"
-	kind = "averaged weights"
 	if want == "" {
-		if _, err := f.Float32(prefix + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
+		want = "ema"
+		if _, err := f.Float32("ema/" + m.Layout.Params[0].Name); errors.Is(err, checkpoint.ErrMissing) {
 			want = "raw"
 		}
 	}
+	kind = map[string]string{"ema": "averaged weights", "ema2": "weights of the second average", "raw": "weights"}[want]
+	prefix := want + "/"
 	if want == "raw" {
-		prefix, kind = "", "weights"
+		prefix = ""
 	}
 	values := map[string][]float32{}
 	for _, p := range m.Layout.Params {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,8 +53,32 @@ func save(t *testing.T, path string, change func(meta map[string]string, c *trai
 	}
 }
 
+// classed turns the model into the paper's, with three classes, whose last layers are not zero.
+func classed(_ map[string]string, c *trainer.Config, _ []checkpoint.Tensor) []checkpoint.Tensor {
+	m, err := model.Preset("jit-quick")
+	if err != nil {
+		panic(err)
+	}
+	m.Size, m.Patch, m.Stride, m.Dim, m.Depth, m.Heads, m.Hidden, m.Bottleneck, m.Classes = 16, 8, 8, 32, 2, 2, 40, 8, 3
+	c.Model, c.ClassNames = m, []string{"not Smiling, Male", "Smiling, Male", "Hat"}
+	rnd := kerneltest.NewRand(5)
+	var tensors []checkpoint.Tensor
+	for _, prefix := range []string{"", "ema/"} {
+		for _, p := range m.Params() {
+			v := rnd.Normal(p.Len())
+			for i := range v {
+				v[i] *= 0.2
+			}
+			tensors = append(tensors, checkpoint.F32(prefix+p.Name, v, p.Shape...))
+		}
+	}
+	return tensors
+}
+
 // draw runs the program with arguments as a user types them.
-func draw(args ...string) (string, error) {
+func draw(args ...string) (string, error) { return drawWith(context.Background(), args...) }
+
+func drawWith(ctx context.Context, args ...string) (string, error) {
 	c, err := Parse(args)
 	if err != nil {
 		return "", err
@@ -62,8 +87,23 @@ func draw(args ...string) (string, error) {
 		c.Device = os.Getenv("JITVK_DEVICE")
 	}
 	var out bytes.Buffer
-	err = Run(context.Background(), c, &out)
+	err = Run(ctx, c, &out)
 	return out.String(), err
+}
+
+// trajectory reads z (points, pictures, …) of the file that -trajectory wrote.
+func trajectory(t *testing.T, path string, shape ...int) []float32 {
+	t.Helper()
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := f.Float32("z", shape...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
 }
 
 func TestGridAndTrajectory(t *testing.T) {
@@ -127,6 +167,150 @@ func TestGridAndTrajectory(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestClassesAndGuidance draws classes down and guidance across: each picture has its place, its noise is that of its number
+// alone, and it is the picture that is drawn when nothing else is.
+func TestClassesAndGuidance(t *testing.T) {
+	kerneltest.Device(t)
+	dir := t.TempDir()
+	path, png, file := filepath.Join(dir, "c.safetensors"), filepath.Join(dir, "g.png"), filepath.Join(dir, "t.safetensors")
+	save(t, path, classed)
+	const points, picture = 4, 3 * 16 * 16
+	z := func(pictures int, args ...string) []float32 {
+		t.Helper()
+		out, err := draw(append([]string{"-checkpoint", path, "-steps", "3", "-out", png, "-trajectory", file}, args...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out, "3 Heun steps (5 evaluations") {
+			t.Errorf("output:\n%s", out)
+		}
+		return trajectory(t, file, points, pictures, 3, 16, 16)
+	}
+	of := func(z []float32, pictures, point, i int) []float32 { return z[(point*pictures+i)*picture:][:picture] }
+	all := z(12, "-class", "all", "-guidance", "1,3", "-n", "2")
+	for i := range 12 {
+		if !slices.Equal(of(all, 12, 0, i), of(all, 12, 0, i%2)) {
+			t.Errorf("picture %d begins with other noise than picture %d", i, i%2)
+		}
+		for j := range i {
+			if slices.Equal(of(all, 12, points-1, i), of(all, 12, points-1, j)) {
+				t.Errorf("pictures %d and %d are the same", j, i)
+			}
+		}
+	}
+	one := z(2, "-class", "smiling,male", "-guidance", "3", "-n", "2") // the second row's right half
+	for i := range 2 {
+		if !slices.Equal(of(one, 2, points-1, i), of(all, 12, points-1, 6+i)) {
+			t.Errorf("picture %d of the class alone is another than in the grid", i)
+		}
+	}
+	two := z(16, "-class", "2", "-class", "none")
+	for i := range 2 {
+		if !slices.Equal(of(two, 16, points-1, i), of(all, 12, points-1, 8+i)) {
+			t.Errorf("picture %d of class 2 is another by its number", i)
+		}
+	}
+	if none := z(2, "-n", "2"); !slices.Equal(of(none, 2, points-1, 0), of(two, 16, points-1, 8)) {
+		t.Error("without -class it is not the class none that is drawn")
+	}
+	for class, says := range map[string]string{"Beard": "0 to 2: not Smiling, Male; Smiling, Male; Hat", "3": "-class \"3\"", "-1": "-class \"-1\""} {
+		if _, err := draw("-checkpoint", path, "-class", class); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "c.safetensors") {
+			t.Errorf("class %s: %v does not say %q", class, err, says)
+		}
+	}
+}
+
+// TestWeightsAndEnd: the average where there is one, the raw weights where they are asked for; the image or z.
+func TestWeightsAndEnd(t *testing.T) {
+	kerneltest.Device(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.safetensors")
+	save(t, path, classed)
+	read := func(says string, args ...string) []byte {
+		t.Helper()
+		out, err := draw(append([]string{"-checkpoint", path, "-steps", "2", "-n", "1", "-out", filepath.Join(dir, "g.png")}, args...)...)
+		if err != nil || !strings.Contains(out, says) {
+			t.Fatalf("%v does not say %q:\n%s", err, says, out)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "g.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	average := read("averaged weights")
+	if !bytes.Equal(average, read("averaged weights", "-weights", "ema")) || bytes.Equal(average, read(", weights", "-weights", "raw")) {
+		t.Error("the pictures of these weights are others")
+	}
+	// In one step z goes all the way to the image; in 40, past the clamp, it keeps some of its noise.
+	if !bytes.Equal(read("", "-steps", "1"), read("", "-steps", "1", "-end", "z")) || bytes.Equal(read("", "-steps", "40"), read("", "-steps", "40", "-end", "z")) {
+		t.Error("the pictures of these ends are others")
+	}
+	if _, err := draw("-checkpoint", path, "-weights", "ema2"); err == nil || !strings.Contains(err.Error(), "ema2/") {
+		t.Errorf("no second average: %v", err)
+	}
+}
+
+// TestConvergence runs -convergence with few steps: a plot, a table, and errors that fall.
+func TestConvergence(t *testing.T) {
+	kerneltest.Device(t)
+	defer func(n []int, r int) { convergenceSteps, referenceSteps = n, r }(convergenceSteps, referenceSteps)
+	convergenceSteps, referenceSteps = []int{2, 4, 8}, 60
+	dir := t.TempDir()
+	path, plot := filepath.Join(dir, "c.safetensors"), filepath.Join(dir, "p.png")
+	save(t, path, classed)
+	out, err := draw("-checkpoint", path, "-convergence", plot, "-n", "3", "-class", "Hat", "-guidance", "2")
+	if err != nil || !strings.Contains(out, "last order") || !strings.Contains(out, plot) {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	var first, last [2]float64
+	for _, line := range strings.Split(out, "\n") {
+		f := strings.Fields(line)
+		if len(f) != 8 || f[0] != "4" && f[0] != "16" {
+			continue
+		}
+		e, err1 := strconv.ParseFloat(f[2], 64)
+		h, err2 := strconv.ParseFloat(f[3], 64)
+		if err1 != nil || err2 != nil {
+			t.Fatalf("line %q", line)
+		}
+		if f[0] == "4" {
+			first = [2]float64{e, h}
+		} else {
+			last = [2]float64{e, h}
+		}
+	}
+	if !(last[0] > 0 && last[0] < first[0] && last[1] > 0 && last[1] < first[1]) {
+		t.Errorf("errors from %v to %v in\n%s", first, last, out)
+	}
+	r, err := os.Open(plot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := png.Decode(r); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInterrupted: what is interrupted leaves nothing behind and says so.
+func TestInterrupted(t *testing.T) {
+	kerneltest.Device(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "c.safetensors")
+	save(t, path, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, args := range [][]string{{"-out", filepath.Join(dir, "g.png"), "-trajectory", filepath.Join(dir, "t")}, {"-convergence", filepath.Join(dir, "p.png")}} {
+		if _, err := drawWith(ctx, append(args, "-checkpoint", path, "-n", "1")...); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("%v, %v", list, err)
 	}
 }
 
@@ -209,6 +393,21 @@ func TestBadArguments(t *testing.T) {
 		"-out DIR/c.safetensors":         "written over",
 		"-out DIR/x -trajectory DIR/./x": "written over",
 		"-n 50000 -steps 100000 -trajectory DIR/x": "lower one",
+		"-solver rk4":                              "euler or heun",
+		"-end y":                                   "x or z",
+		"-weights best":                            "ema, ema2 or raw",
+		"-guidance 1,":                             "not a number",
+		"-guidance NaN -class 1":                   "between -100 and 100",
+		"-guidance 3":                              "-class all",
+		"-interval 0,1":                            "-class all",
+		"-interval 0.5 -class 1":                   "0.1,1",
+		"-interval 0.5,0.5 -class 1":               "low < high",
+		"-interval 0,2 -class 1":                   "low < high",
+		"-class 1":                                 "knows no classes",
+		"-convergence DIR/p.png -steps 3":          "leave out -steps",
+		"-convergence DIR/p.png -out DIR/x.png":    "leave out -steps",
+		"-convergence DIR/p.png -class 1 -class 2": "one -class",
+		"-convergence DIR/no/p.png":                "create the folder",
 	} {
 		refused(t, args, dir, says, append([]string{"-checkpoint", path}, strings.Fields(strings.ReplaceAll(args, "DIR", dir))...)...)
 	}

@@ -71,6 +71,34 @@ func velocity(kind string, label int, g *Guidance) func(tau float64, z, dz []flo
 	}
 }
 
+// TestClampLeavesNoise: towards a picture that is grey everywhere, z falls in proportion to 1 - tau until the clamp c acts, and
+// from there like exp(-tau/c): at tau = 1 the noise that is left is c/e of the first. Without the clamp there would be none.
+func TestClampLeavesNoise(t *testing.T) {
+	c := model.Defaults()
+	c.Size, c.NoiseScale = 32, 2
+	s, err := forNetwork(kerneltest.Device(t), c, 1, func(tape *autograd.Tape, z, _ *autograd.Var, _ *kernels.Tensor) *autograd.Var {
+		grey := kernels.Temp(tape.P, "grey", z.Value.Shape...)
+		tape.P.Fill(grey.Range, 0)
+		return tape.Const(grey)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	z, err := s.Sample(context.Background(), Options{N: 1, Steps: 1000, Solver: Heun, EndOnZ: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, v := range z {
+		sum += float64(v) * float64(v)
+	}
+	want := c.NoiseScale * model.TauClamp / math.E // within 1 %, and four standard errors of the noise drawn
+	if got := math.Sqrt(sum / float64(len(z))); !(math.Abs(got/want-1) < 0.01+4/math.Sqrt(2*float64(len(z)))) {
+		t.Errorf("noise of %g is left, want %g", got, want)
+	}
+}
+
 // walkRef walks a grid in float64 as the sampler is to: the step that ends at tau = 1 is Euler's.
 func walkRef(solver Solver, f func(float64, []float64, []float64), z, taus []float64) [][]float64 {
 	n := len(taus) - 1

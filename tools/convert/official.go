@@ -186,10 +186,11 @@ func exportOfficial(from, to, weights string) (kind string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	c, err := trainer.LoadConfig(f)
+	run, err := trainer.LoadConfig(f)
 	if err != nil {
 		return "", fmt.Errorf("convert: %s: %w", from, err)
 	}
+	c := run.Model
 	if c.Arch != "jit" || c.Stride != c.Patch {
 		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without overlap can be exported", from, c.Preset)
 	}

@@ -224,4 +224,13 @@ var faults = []fault{
 	{"autograd/tokens.go", "kernels.StreamDropout + site", "kernels.StreamDropout", "autograd ^TestGradients$/^positions"},
 	{"model/flow.go", "NoiseScale: float32(c.NoiseScale)", "NoiseScale: 1", "model ^TestZeroNetwork$"},
 	{"model/flow.go", "noise, times, float32(m.NoiseScale))", "noise, times, 1)", "model ^TestFlow$"},
+
+	// Sampling.
+	{"sample/sampler/sampler.go", "o.Solver == Heun && end < 1", "o.Solver == Heun", "sample/sampler ^TestAgainstFloat64$"},
+	{"sample/sampler/sampler.go", "w.evaluate(end)...), w.solver(s.heun, end, dt)", "w.evaluate(tau)...), w.solver(s.heun, tau, dt)", "sample/sampler ^TestOrder$"},
+	{"sample/sampler/sampler.go", "w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of)", "w.network(tau, w.of), {program: w.hold}, w.network(tau, w.no)", "sample/sampler ^TestGuidanceEnds$"},
+	{"sample/sampler/sampler.go", "g.Low == 0 || tau > g.Low", "tau >= g.Low", "sample/sampler ^TestInterval$"},
+	{"sample/sampler/sampler.go", "o.Labels[first+i]", "o.Labels[i]", "sample/sampler ^TestLabelsAndBatches$"},
+	{"sample/sampler/sampler.go", "s.step, float32(m.NoiseScale)", "s.step, 1", "sample/sampler ^TestClampLeavesNoise$"},
+	{"sample/ode/ode.go", "f(x+dx, next, end)", "f(x, next, end)", "sample/ode ^TestHeunSlopes$"},
 }

@@ -355,18 +355,18 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
 }
 
-// LoadConfig reads the model's configuration from a checkpoint.
-func LoadConfig(f *checkpoint.File) (model.Config, error) {
+// LoadConfig reads a run's configuration from its checkpoint.
+func LoadConfig(f *checkpoint.File) (Config, error) {
 	c := Config{Model: model.Defaults()}
 	if f.Meta["format"] != "jitvk 1" {
-		return c.Model, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
+		return c, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
 	}
 	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
 	if err == nil {
 		err = c.Model.Validate()
 	}
 	if err != nil {
-		return c.Model, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
+		return c, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
 	}
-	return c.Model, nil
+	return c, nil
 }
