@@ -344,7 +344,14 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 		Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {
 		return err
 	}
-	pictures, err := samples.Sample(ctx, sampler.Options{N: s.pictures(), Steps: gridSteps, Seed: s.Seed})
+	var labels []int // the classes by turns
+	if classes := len(s.ClassNames); classes > 0 {
+		labels = make([]int, s.pictures())
+		for i := range labels {
+			labels[i] = i % classes
+		}
+	}
+	pictures, err := samples.Sample(ctx, sampler.Options{N: s.pictures(), Steps: gridSteps, Seed: s.Seed, Labels: labels})
 	if ctx.Err() != nil {
 		return nil // the loop ends the run
 	}
