@@ -17,8 +17,7 @@
 
 const uint BM = 64, BN = 64, BK = 16; // a workgroup's tile of C and its step along K
 const uint TM = 4;                    // an invocation's rows of the tile; it has one vec4 of columns
-const uint SIDE = 16;                 // invocations along each side of the tile
-const uint STEP = 4;                  // steps along K that are unrolled
+const uint SIDE = 16, STEP = 4;       // invocations along each side of the tile; steps along K that are unrolled
 
 layout(local_size_x = 256) in;
 
@@ -46,7 +45,7 @@ void main() {
     uint ai = TRANS_A ? 4 * (id % SIDE) : id / 4, ak = TRANS_A ? id / SIDE : 4 * (id % 4);
     uint bj = TRANS_B ? id / 4 : 4 * (id % SIDE), bk = TRANS_B ? 4 * (id % 4) : id / SIDE;
 
-    vec4 acc[TM], of_row = vec4(0); // the latter's four are four rows
+    vec4 acc[TM], of_row = vec4(0);
     [[unroll]] for (uint i = 0; i < TM; i++) acc[i] = vec4(0);
     vec4 next_a = load_a(m0 + ai, ak), next_b = load_b(bk, n0 + bj);
 
@@ -55,7 +54,6 @@ void main() {
         stage_b(TRANS_B, bj, bk, rounded(next_b));
         // All of As and Bs is written before any of it is read.
         barrier();
-        // Past the last slice these are zeros that nobody uses.
         next_a = load_a(m0 + ai, k0 + BK + ak);
         next_b = load_b(k0 + BK + bk, n0 + bj);
         // Unrolled by STEP and not by BK: a CPU driver would compile for seconds, and a GPU's compiler goes on by itself.

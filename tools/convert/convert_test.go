@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -186,5 +187,25 @@ func TestMisuse(t *testing.T) {
 	err := run(context.Background(), []string{"import", synthetic(t, nil), filepath.Join(dir, "out.safetensors")}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "-context-start") {
 		t.Errorf("a size of no preset: %v", err)
+	}
+}
+
+// TestEveryNameIsDocumented: docs/checkpoints.md has each parameter of each preset.
+func TestEveryNameIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/checkpoints.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile(`^blocks\.\d+\.`)
+	for _, name := range model.Presets() {
+		c, err := model.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range c.Params() {
+			if generic := block.ReplaceAllString(p.Name, "blocks.N."); !bytes.Contains(page, []byte("`"+generic+"`")) {
+				t.Fatalf("%s: %s is not in docs/checkpoints.md", name, generic)
+			}
+		}
 	}
 }
