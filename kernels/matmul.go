@@ -275,8 +275,10 @@ func matMul(p *engine.Program, c, a, b, r, h matrix, batch, M, N, K int, o MatMu
 	u := func(n int) uint32 { return uint32(n) }
 	push := matMulPush{M: u(M), N: u(N), K: u(K), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()), LdA: u(a.ld), OffA: u(a.off), StepA: u(a.step()),
 		LdB: u(b.ld), OffB: u(b.off), StepB: u(b.step())}
-	bias, residual, swiglu, sums, sum := a.read(), a.read(), a.read(), a.read(), uint32(0) // never looked at, but something must be bound
 	vecC, bindC := c.quads(), c.update(o.Accumulate)
+	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
+	// that they would not.
+	bias, residual, swiglu, sums, sum := a.read(), a.read(), bindC, bindC, uint32(0)
 	if o.Bias != nil {
 		bias, push.OffBias = o.Bias.Read(), u(o.Bias.Off)
 	}
