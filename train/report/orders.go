@@ -10,6 +10,7 @@ import (
 	stdfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -57,10 +58,7 @@ func drawOrders(o OrderPlot) *vgimg.Canvas {
 	top = write(c, vg.Point{X: side, Y: top}, c.Max.X-2*side, o.Note, 11, inkSoft, stdfont.WeightNormal) - 14
 	each := (c.Max.X - 2*side) / vg.Length(len(o.Panels))
 	for i, panel := range o.Panels {
-		p := newPlot(o.X, o.Y)
-		p.Title.Text = panel.Title
-		restyle(&p.Title.TextStyle, 12, ink, stdfont.WeightNormal)
-		p.Title.Padding = 6
+		p := newPlot("", "") // the axes' names are written below: gonum sets them apart wrongly where axes are logarithmic
 		p.X.Min, p.X.Max = panel.X[0]/1.1, panel.X[len(panel.X)-1]*1.1
 		p.Y.Min, p.Y.Max = y.log()
 		p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
@@ -74,7 +72,14 @@ func drawOrders(o OrderPlot) *vgimg.Canvas {
 			p.Add(&plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: styles[j].Color, Radius: 3, Shape: draw.CircleGlyph{}}})
 		}
 		x := side + vg.Length(i)*each
-		p.Draw(draw.Crop(c, x-6, x+each-10-c.Max.X, side-8, top-c.Max.Y))
+		below := write(c, vg.Point{X: x, Y: top}, each-10, panel.Title, 12, ink, stdfont.WeightBold) - 4
+		below = write(c, vg.Point{X: x, Y: below}, each-10, o.Y, 10.5, inkSoft, stdfont.WeightNormal) - 6
+		area := draw.Crop(c, x-6, x+each-20-c.Max.X, side+8, below-c.Max.Y)
+		p.Draw(area)
+		data := p.DataCanvas(area)
+		name := text.Style{Handler: p.TextHandler, XAlign: draw.XCenter, YAlign: draw.YBottom}
+		restyle(&name, 10.5, inkSoft, stdfont.WeightNormal)
+		c.FillText(name, vg.Point{X: data.Center().X, Y: side - 8}, o.X)
 	}
 	return m
 }
@@ -95,7 +100,10 @@ func slope(p *plot.Plot, to plotter.XY, order int) {
 	at := func(x float64) plotter.XY { return plotter.XY{X: x, Y: to.Y * math.Pow(to.X/x, float64(order))} }
 	begin := at(max(p.X.Min, to.X*math.Pow(to.Y/p.Y.Max, 1/float64(order))))
 	line(p, plotter.XYs{begin, to}, draw.LineStyle{Color: inkSoft, Width: 0.75, Dashes: []vg.Length{4, 3}})
-	label(p, at(math.Sqrt(begin.X*to.X)), fmt.Sprintf("order %d", order), inkSoft)
+	style := text.Style{Handler: p.TextHandler, XAlign: draw.XRight, YAlign: draw.YTop} // below the line, where nothing is
+	restyle(&style, 10.5, inkSoft, stdfont.WeightNormal)
+	p.Add(&plotter.Labels{XYs: plotter.XYs{at(to.X / 4)}, Labels: []string{fmt.Sprintf("order %d", order)}, TextStyle: []text.Style{style},
+		Offset: vg.Point{X: -3, Y: -2}})
 }
 
 // powersOfTwo marks an axis of counts.
