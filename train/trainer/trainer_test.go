@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -509,6 +510,34 @@ func TestLabelsOfPortraits(t *testing.T) {
 	}
 	if c.Labels = ""; c.labels() != nil || c.withClasses(nil).Model.Classes != c.Model.Classes {
 		t.Error("without labels there are classes")
+	}
+}
+
+// TestLabelsReachTheModel trains a few steps with labels: rows of the class table other than that of "none" have a gradient.
+func TestLabelsReachTheModel(t *testing.T) {
+	kerneltest.Device(t)
+	t.Setenv("JITVK_CACHE", t.TempDir())
+	c, err := Parse(strings.Fields("-preset jit-quick -size 16 -dim 32 -depth 2 -heads 1 -batch 16 -steps 5 -labels EyesClosed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Out = filepath.Join(t.TempDir(), "run")
+	if _, err := Run(context.Background(), c, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := checkpoint.Open(filepath.Join(c.Out, CheckpointName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	moment, err := f.Float32("adam.m/y_embedder.embedding_table.weight", 3, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for class := range 2 {
+		if !slices.ContainsFunc(moment[32*class:][:32], func(v float32) bool { return v != 0 }) {
+			t.Errorf("class %d has had no gradient", class)
+		}
 	}
 }
 
