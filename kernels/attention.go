@@ -48,7 +48,7 @@ var attentionRungs = []attentionRung{
 	{"attention/02_shared", "attention/02_shared_fwd", "attention/02_shared_bwd_dq", "attention/02_shared_bwd_dkv",
 		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize%sharedSlices == 0 }, launchShared},
 	{"attention/03_coopmat", "attention/03_coopmat_fwd", "attention/03_coopmat_bwd_dq", "attention/03_coopmat_bwd_dkv",
-		hasAttentionFragment, launchCoopMat},
+		hasAttentionShape, launchCoopMat},
 }
 
 func anyHeads(engine.Info, Precision, int) bool { return true }

@@ -26,3 +26,21 @@ func AttentionRuns(rung string, info engine.Info, precision Precision, D int) bo
 func ChooseAttention(info engine.Info, precision Precision, D int, tier string) string {
 	return chooseAttention(info, attention{D: D, Precision: precision}, tier).tier
 }
+
+// WithAttentionShape calls f while 03_coopmat is cut into fragments of m x k by k x n, subgroups of m rows to a workgroup,
+// and tiles, whatever the device has.
+func WithAttentionShape(m, n, k, subgroups, tile int, unroll bool, f func()) {
+	attentionShapeForce = coopMatShape{m, n, k, subgroups, tile, unroll}
+	defer func() { attentionShapeForce = coopMatShape{} }()
+	f()
+}
+
+// AttentionShape returns the shape that a device is given for heads of D floats: fragment, subgroups, tile and bytes of shared
+// memory; all 0 where it cannot have the rung.
+func AttentionShape(info engine.Info, D int) (m, n, k, subgroups, tile, sharedMemory int) {
+	s, ok := attentionShape(info, D)
+	if !ok {
+		return
+	}
+	return s.m, s.n, s.k, s.subgroups, s.tile, s.sharedMemory(D)
+}

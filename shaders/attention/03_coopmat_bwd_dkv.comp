@@ -8,7 +8,7 @@
 // Push:     T, ldDK, offDK, ldDV, offDV, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
 // Spec:     see 03_coopmat_fwd.comp; TILE queries
 // Dispatch: (ceil(T/(SUBGROUPS*CM)), H, B); each subgroup owns CM keys
-// Precision: q, k, v, do, p and ds rounded to fp16 by the device's conversion; all sums and scale fp32
+// Precision: fp16 as attention.glsl says: q, k, v, do as staged, p and ds before they multiply, by the device's conversion
 // Numerics: ds is rounded without scale, which would make it smaller where fp16 ends
 // Requires: VK_KHR_cooperative_matrix f16 x f16 + f32 and + f16, shaderFloat16, vulkanMemoryModel, full subgroups
 // CPU:      kernels/ref/attention.go AttentionBackward

@@ -5,10 +5,10 @@
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart (multiples of 4, offsets too); lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = SUBGROUPS * subgroup size; 1 D, a multiple of 8; 3 4 5 CM, CN, CK fragment, powers of two, a shape that
+// Spec:     0 LOCAL = SUBGROUPS * subgroup size; 1 D see attention.glsl; 3 4 5 CM, CN, CK fragment, powers of two, a shape that
 //           the device has, CM divides the subgroup size; 6 SUBGROUPS; 7 TILE keys, a multiple of CN and CK; 8 UNROLL
 // Dispatch: (ceil(T/(SUBGROUPS*CM)), H, B); each subgroup owns CM query rows
-// Precision: q, k, v and exp(s - top) rounded to fp16 by the device's conversion; all sums, scale and softmax fp32
+// Precision: fp16 as attention.glsl says: q, k, v as staged, exp(s - top) before it multiplies v, by the device's conversion
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
 // Requires: VK_KHR_cooperative_matrix f16 x f16 + f32, shaderFloat16, vulkanMemoryModel, full subgroups
 // CPU:      kernels/ref/attention.go Attention

@@ -10,10 +10,9 @@
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
 #pragma use_vulkan_memory_model
-#include "../math.glsl"
+#include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(constant_id = 1) const uint D = 64;
 layout(constant_id = 3) const uint CM = 16;
 layout(constant_id = 4) const uint CN = 16;
 layout(constant_id = 5) const uint CK = 16;

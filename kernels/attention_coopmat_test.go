@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+)
+
+// TestAttentionShapes: 03_coopmat unrolled as for GPUs, with one subgroup, with the small tile, and with fragments not square,
+// for which lavapipe must have flexible dimensions. Head sizes are small, as its compiler takes half a minute for 56 with the
+// last of them; they are no multiple of the fragment.
+func TestAttentionShapes(t *testing.T) {
+	info := kerneltest.Device(t).Info()
+	const rung = "attention/03_coopmat"
+	if !slices.Contains(kernels.AttentionTiers(info, kernels.FP16), rung) {
+		t.Skipf("%v has no matrix unit for fp16", info)
+	}
+	m, n, k, _, _, _ := kernels.AttentionShape(info, 64)
+	for i, s := range [][5]int{{m, n, k, 4, 32}, {m, n, k, 1, 32}, {m, n, k, 4, 16}, {m, 2 * n, k, 4, 32}, {m, n, 2 * k, 2, 16}, {m, 2 * n, 2 * k, 4, 32}} {
+		if s[1]*s[2] > n*k && (!info.CoopMat2.FlexibleDimensions || !info.CPU()) { // elsewhere the granularity may be larger
+			continue
+		}
+		t.Run(fmt.Sprintf("%dx%dx%d subgroups%d tile%d", s[0], s[1], s[2], s[3], s[4]), func(t *testing.T) {
+			kernels.WithAttentionShape(s[0], s[1], s[2], s[3], s[4], i == 0, func() {
+				for _, c := range []attentionCase{{1, 1, 1, 8, 1, false}, {1, 37, 2, 24, 1, true}, {1, 65, 1, 24, 1, false}} {
+					t.Run(fmt.Sprintf("T%d D%d", c.t, c.d), func(t *testing.T) { c.test(t, rung, kernels.FP16) })
+				}
+			})
+		})
+	}
+}
+
+// TestAttentionShapeChoice: what devices are given, and that it fits into their shared memory.
+func TestAttentionShapeChoice(t *testing.T) {
+	units := func(m, n, k int) []engine.CoopMat { // first what 03_coopmat must not take
+		return []engine.CoopMat{{M: m, N: n, K: k, A: "bf16", B: "bf16", C: "f32", R: "f32"}, {M: 2 * m, N: n, K: k, A: "f16", B: "f16", C: "f32", R: "f32"},
+			{M: m, N: n, K: k, A: "f16", B: "f16", C: "f16", R: "f16"}, {M: m, N: n, K: k, A: "f16", B: "f16", C: "f32", R: "f32"}}
+	}
+	device := func(lanes, memory int, c []engine.CoopMat) engine.Info {
+		return engine.Info{Type: "discrete", SubgroupSize: lanes, SharedMemory: memory << 10, MaxInvocations: 1024, Float16: true, CoopMat: c}
+	}
+	for _, c := range []struct {
+		name       string
+		info       engine.Info
+		m, n, tile int // 0: no such rung
+	}{
+		{"NVIDIA", device(32, 48, units(16, 16, 16)), 16, 16, 32},
+		{"AMD, wave64", device(64, 64, units(16, 16, 16)), 16, 16, 32},
+		{"AMD on Windows", device(32, 32, units(16, 16, 16)), 16, 16, 16},
+		{"Intel", device(16, 64, units(8, 16, 16)), 8, 16, 32},
+		{"lavapipe", device(8, 32, units(8, 8, 8)), 8, 8, 32},
+		{"no fp16 sums", device(32, 48, units(16, 16, 16)[:2]), 0, 0, 0},
+		{"fewer lanes than rows", device(8, 48, units(16, 16, 16)), 0, 0, 0},
+		{"16 KiB", device(32, 16, units(16, 16, 16)), 0, 0, 0},
+	} {
+		m, n, _, _, tile, bytes := kernels.AttentionShape(c.info, 128)
+		if m != c.m || n != c.n || tile != c.tile || bytes > c.info.SharedMemory {
+			t.Errorf("%s: fragments of %d x %d, tiles of %d, %d bytes; want %d x %d, tiles of %d", c.name, m, n, tile, bytes, c.m, c.n, c.tile)
+		}
+		want := "attention/02_shared"
+		if c.m != 0 {
+			want = "attention/03_coopmat"
+		}
+		if got := kernels.ChooseAttention(c.info, kernels.FP16, 128, ""); got != want {
+			t.Errorf("%s: fp16 goes to %s, want %s", c.name, got, want)
+		}
+		if got := kernels.ChooseAttention(c.info, kernels.FP32, 128, ""); got != "attention/02_shared" {
+			t.Errorf("%s: fp32 goes to %s", c.name, got)
+		}
+	}
+}
