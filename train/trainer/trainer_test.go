@@ -211,6 +211,19 @@ func zipOf(t testing.TB, folder string) string {
 	return path
 }
 
+// TestDryRunOfAnyPreset asks for the largest preset, which no CPU driver grants: its parameters are printed all the same.
+func TestDryRunOfAnyPreset(t *testing.T) {
+	kerneltest.Device(t)
+	c, err := Parse([]string{"-preset", "jit-h16", "-dry-run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(bytes.Buffer)
+	if _, err := Run(context.Background(), c, out); err != nil || !strings.Contains(out.String(), "952,514,368") {
+		t.Errorf("error %v, output:\n%s", err, out)
+	}
+}
+
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
