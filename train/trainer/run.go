@@ -226,6 +226,10 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
+	var labels []uint32 // nil for data without classes
+	if data.Classes() != nil {
+		labels = make([]uint32, s.Batch)
+	}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
@@ -255,7 +259,10 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch, nil)
+			if labels != nil {
+				data.Labels(labels, order, int64(s.at), s.Batch)
+			}
+			p, err := s.Step(batch, labels)
 			if err != nil {
 				return err
 			}

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -509,6 +511,55 @@ func TestLabelsOfPortraits(t *testing.T) {
 	}
 	if c.Labels = ""; c.labels() != nil || c.withClasses(nil).Model.Classes != c.Model.Classes {
 		t.Error("without labels there are classes")
+	}
+}
+
+// TestClassesAreLearned: a class's embedding moves if and only if a picture of it was seen, and that of "none" with it.
+func TestClassesAreLearned(t *testing.T) {
+	c, err := Parse([]string{"-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "2", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kerneltest.Device(t)
+	dir, err := Run(context.Background(), c, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const table = "y_embedder.embedding_table.weight"
+	moment, err := f.Float32("adam.v/" + table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := openData(context.Background(), c, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	classes, seen := len(data.Classes()), map[int]bool{}
+	labels := make([]uint32, c.Batch)
+	for step := range c.Steps {
+		data.Labels(labels, dataset.Order{N: data.Len(), Seed: c.Seed}, int64(step), c.Batch)
+		for _, class := range labels {
+			seen[int(class)] = true
+		}
+	}
+	learned := 0
+	for class := range classes {
+		moved := slices.ContainsFunc(moment[class*c.Model.Dim:(class+1)*c.Model.Dim], func(v float32) bool { return v != 0 })
+		if moved && !seen[class] {
+			t.Errorf("class %d was not seen and moved", class)
+		}
+		if moved {
+			learned++
+		}
+	}
+	if learned < len(seen)-1 { // a label may have been dropped
+		t.Errorf("%d classes were seen, %d learned", len(seen), learned)
 	}
 }
 
