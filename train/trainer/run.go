@@ -238,11 +238,11 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
-	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
-	var labels []uint32 // nil where the data has no classes
+	var labels []uint32 // nil for data without classes
 	if data.Classes() != nil {
 		labels = make([]uint32, s.Batch)
 	}
+	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
