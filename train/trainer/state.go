@@ -30,9 +30,7 @@ type State struct {
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (*State, error) { return newState(d, c, false) }
-
-func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
+func NewState(d *engine.Device, c Config) (s *State, err error) {
 	if !isPrecision(c.Precision) {
 		c.Precision = autoPrecision(d.Info())
 	}
@@ -73,7 +71,7 @@ func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
 		}
 	}
 	s.program = s.record()
-	if profile {
+	if c.Profile > 0 {
 		s.program.Profile()
 	}
 	if err = s.program.Build(); err != nil {
