@@ -126,6 +126,9 @@ func (s *State) Close() {
 	}
 }
 
+// FLOPs returns the floating point operations of a step.
+func (s *State) FLOPs() float64 { return s.program.FLOPs() }
+
 // Init gives the parameters their initial values and clears the optimizer's state.
 func (s *State) Init() error {
 	flat, err := s.m.Layout.Pack(s.Config.Model.Init(s.Seed))
