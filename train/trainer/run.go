@@ -60,6 +60,12 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	defer plan.Close()
 	s, samples, err := build(plan, c)
+	if c.DryRun && errors.Is(err, engine.ErrOutOfMemory) { // what the model is can be said all the same
+		h := describe(plan, c)
+		h.Add("forward", "%s an image", report.Ops(c.Model.ForwardMACs(), "MAC"))
+		h.Add("too much", "%v", err)
+		return "", h.Print(out)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -145,8 +151,8 @@ func fits(plan *engine.Device) error {
 	return nil
 }
 
-// header is what training and dry run alike say of the model.
-func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
+// describe is what can be said of the model before its memory is planned.
+func describe(dev *engine.Device, c Config) *report.Header {
 	m, info := c.Model, dev.Info()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
@@ -154,6 +160,12 @@ func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 		m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
+	return h
+}
+
+// header is what training and dry run alike say of a run.
+func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
+	h := describe(dev, c)
 	h.Add("precision", "%s", c.Precision)
 	h.Add("operations", "%s a step of %d images", report.Ops(stepFLOPs, "FLOP"), c.Batch)
 	return h
@@ -230,6 +242,10 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
+	var labels []uint32 // nil for data without classes
+	if data.Classes() != nil {
+		labels = make([]uint32, s.Batch)
+	}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
@@ -259,7 +275,10 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch, nil)
+			if labels != nil {
+				data.Labels(labels, order, int64(s.at), s.Batch)
+			}
+			p, err := s.Step(batch, labels)
 			if err != nil {
 				return err
 			}
