@@ -34,9 +34,10 @@ type Config struct {
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device string `json:"-"` // index or part of a name
-	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
-	DryRun bool   `json:"-"`
+	Device  string `json:"-"` // index or part of a name
+	Out     string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
+	DryRun  bool   `json:"-"`
+	Profile int    `json:"-"` // steps to profile instead of training; 0: train
 }
 
 // AdamW's other constants (official JiT code and the post alike).
@@ -110,6 +111,7 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
+	fs.IntVar(&f.Profile, "profile", 0, "time every kernel of so many `steps`, print a table and write a trace; nothing is trained")
 	if err := cli.Parse(fs, args); err != nil {
 		return Config{}, err
 	}
@@ -127,7 +129,7 @@ func Parse(args []string) (Config, error) {
 		return Config{}, err
 	}
 	c := recipe(name)
-	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Profile, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Profile, f.Data, f.Labels
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
@@ -205,6 +207,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -steps %d: it must be at least 1", c.Steps)
 	case !(c.LR > 0) || c.LR > 1:
 		return fmt.Errorf("train: -lr %g: above 0 and at most 1; these models take 1e-4 to 2e-3", c.LR)
+	case c.Profile < 0:
+		return fmt.Errorf("train: -profile %d: at least 1 step", c.Profile)
+	case c.Profile > 0 && c.DryRun:
+		return fmt.Errorf("train: -profile %d and -dry-run: a dry run has no steps to time; leave one of them out", c.Profile)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
 	case !(c.EMA2 >= 0 && c.EMA2 < 1):

@@ -3,7 +3,8 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop.
+// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, profile.go
+// what it does instead with -profile.
 package trainer
 
 import (
@@ -42,7 +43,7 @@ const (
 // CheckpointName is the file in a run's folder that sampling and resuming need.
 const CheckpointName = "checkpoint.safetensors"
 
-// Run trains as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
+// Run trains, or profiles, as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
 // everything saved.
 func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
@@ -118,6 +119,9 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	if err := report.SaveConfig(filepath.Join(dir, "config.json"), s.Config); err != nil {
 		return dir, err
+	}
+	if c.Profile > 0 {
+		return dir, runProfile(ctx, s, data, dir, out)
 	}
 	return dir, loop(ctx, s, data, samples, dir, out)
 }

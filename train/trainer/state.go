@@ -30,9 +30,7 @@ type State struct {
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (*State, error) { return newState(d, c, false) }
-
-func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
+func NewState(d *engine.Device, c Config) (s *State, err error) {
 	if !isPrecision(c.Precision) {
 		c.Precision = autoPrecision(d.Info())
 	}
@@ -73,7 +71,7 @@ func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
 		}
 	}
 	s.program = s.record()
-	if profile {
+	if c.Profile > 0 {
 		s.program.Profile()
 	}
 	if err = s.program.Build(); err != nil {
@@ -127,6 +125,9 @@ func (s *State) Close() {
 		s.m.Close()
 	}
 }
+
+// FLOPs returns the floating point operations of a step.
+func (s *State) FLOPs() float64 { return s.program.FLOPs() }
 
 // Init gives the parameters their initial values and clears the optimizer's state.
 func (s *State) Init() error {
