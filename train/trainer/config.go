@@ -35,7 +35,8 @@ type Config struct {
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device string `json:"-"` // index or part of a name
-	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
+	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
+	Resume string `json:"-"` // checkpoint to go on from; "" starts anew
 	DryRun bool   `json:"-"`
 }
 
@@ -109,9 +110,15 @@ func Parse(args []string) (Config, error) {
 	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
+	fs.StringVar(&f.Resume, "resume", "", "run to go on with: its folder or checkpoint; with -steps to another length")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
 	if err := cli.Parse(fs, args); err != nil {
 		return Config{}, err
+	}
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if set["resume"] {
+		return resumed(f, set)
 	}
 	name := m.Preset
 	if name == "" {
@@ -128,8 +135,6 @@ func Parse(args []string) (Config, error) {
 	}
 	c := recipe(name)
 	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
-	set := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
 	if set["size"] || set["patch"] {

@@ -3,12 +3,12 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop.
+// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, resume.go
+// goes on from a checkpoint.
 package trainer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -19,7 +19,6 @@ import (
 
 	"jitvk/engine"
 	"jitvk/kernels"
-	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/sampler"
 	"jitvk/train/checkpoint"
@@ -87,13 +86,23 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	defer s.Close()
 	defer samples.Close()
 	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
-	if err := s.Init(); err != nil {
+	s.data = data.Fingerprint()
+	h := header(dev, s.Config, s.program.FLOPs())
+	if c.Resume != "" {
+		err = s.resume(data, h)
+	} else {
+		err = s.Init()
+	}
+	if err != nil {
 		return "", err
 	}
-	if dir = c.Out; dir == "" {
-		dir, err = report.NextRunDir("runs", c.Model.Preset)
-	} else {
+	switch dir = c.Out; {
+	case dir != "":
 		err = newFolder(dir)
+	case c.Resume != "":
+		dir = filepath.Dir(c.Resume)
+	default:
+		dir, err = report.NextRunDir("runs", c.Model.Preset)
 	}
 	if err != nil {
 		return "", err
@@ -103,7 +112,6 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
-	h := header(dev, s.Config, s.program.FLOPs())
 	h.Add("memory", "%s on the device", report.Bytes(memory))
 	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
@@ -217,7 +225,7 @@ func newFolder(dir string) error {
 
 // loop runs the steps. The host prepares a step while the device runs the one before: results come one step late.
 func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler.Sampler, dir string, out io.Writer) (err error) {
-	log, err := report.OpenLog(filepath.Join(dir, "log.csv"), 0)
+	log, err := report.OpenLog(filepath.Join(dir, "log.csv"), s.at)
 	if err != nil {
 		return err
 	}
@@ -227,6 +235,14 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
+	var labels []uint32 // without classes all pictures are of the class "none"
+	if s.ClassNames != nil {
+		labels = make([]uint32, s.Batch)
+	}
+	elapsed := 0.0 // seconds of training before this start
+	if rows := log.Rows(); len(rows) > 0 {
+		elapsed = rows[len(rows)-1].Seconds
+	}
 	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
@@ -248,14 +264,17 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 			return nil
 		}
 		progress.Step(r.Step, r.Loss)
-		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: progress.Elapsed().Seconds()})
+		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: elapsed + progress.Elapsed().Seconds()})
 		return err
 	}
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
 			data.Batch(batch, order, int64(s.at), s.Batch)
-			p, err := s.Step(batch, nil)
+			if labels != nil {
+				data.Labels(labels, order, int64(s.at), s.Batch)
+			}
+			p, err := s.Step(batch, labels)
 			if err != nil {
 				return err
 			}
@@ -297,12 +316,12 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		last := rows[len(rows)-1]
 		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s\n", last.Smoothed, baseline, report.Duration(progress.Elapsed()))
 	}
-	if s.scaler.skipped > 0 {
-		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.skipped, s.scaler.scale)
+	if s.scaler.Skipped > 0 {
+		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.Skipped, s.scaler.Scale)
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(out, "interrupted at step %d of %d; everything up to it is saved\n", s.at, s.Steps)
+		fmt.Fprintf(out, "interrupted at step %d of %d; everything up to it is saved: -resume %s goes on\n", s.at, s.Steps, dir)
 	case ctx.Err() != nil:
 		fmt.Fprintln(out, "interrupted while the samples were drawn; everything else is saved")
 	}
@@ -329,13 +348,10 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	if err != nil {
 		return err
 	}
-	c := s.Config
-	c.Data = "" // the same pictures from elsewhere give the same bytes; config.json names the place
-	config, err := json.Marshal(c)
+	meta, err := s.meta()
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{"format": "jitvk 1", "config": string(config), "step": fmt.Sprint(s.at)}
 	if err := checkpoint.Save(filepath.Join(dir, CheckpointName), meta, tensors); err != nil {
 		return err
 	}
@@ -360,20 +376,4 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	}
 	size := s.Config.Model.Size
 	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
-}
-
-// LoadConfig reads a run's configuration from its checkpoint.
-func LoadConfig(f *checkpoint.File) (Config, error) {
-	c := Config{Model: model.Defaults()}
-	if f.Meta["format"] != "jitvk 1" {
-		return c, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
-	}
-	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
-	if err == nil {
-		err = c.Model.Validate()
-	}
-	if err != nil {
-		return c, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
-	}
-	return c, nil
 }

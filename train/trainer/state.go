@@ -5,6 +5,7 @@ package trainer
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"jitvk/autograd"
 	"jitvk/engine"
@@ -27,6 +28,7 @@ type State struct {
 	at                               int // steps begun
 	waited                           int // steps whose outcome is known
 	scaler                           lossScaler
+	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
@@ -145,20 +147,24 @@ func (s *State) Init() error {
 			return err
 		}
 	}
-	zero := engine.NewProgram(s.dev, "zero")
-	defer zero.Close()
-	for _, b := range []*engine.Buffer{s.grads, s.moment1, s.moment2} { // gradients too: the gaps between them stay zero
-		zero.Fill(b.All(), 0)
+	return s.zero(s.grads, s.moment1, s.moment2) // gradients too: the gaps between them stay zero
+}
+
+// zero fills buffers with zeros.
+func (s *State) zero(buffers ...*engine.Buffer) error {
+	p := engine.NewProgram(s.dev, "zero")
+	defer p.Close()
+	for _, b := range buffers {
+		p.Fill(b.All(), 0)
 	}
-	if err := zero.Build(); err != nil {
+	if err := p.Build(); err != nil {
 		return err
 	}
-	sub, err := zero.Submit(nil, nil)
+	sub, err := p.Submit(nil, nil)
 	if err != nil {
 		return err
 	}
 	_, err = sub.Wait()
-	s.at = 0
 	return err
 }
 
@@ -236,17 +242,23 @@ func (s *State) sampleWeights() *engine.Buffer {
 	return s.weights
 }
 
-// Tensors downloads the run's state as named tensors: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME
-// and adam.v/NAME for the optimizer's moments.
+// A part is one of a checkpoint's tensors for every parameter.
+type part struct {
+	prefix string
+	buffer *engine.Buffer
+}
+
+// parts are what a checkpoint holds: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME and adam.v/NAME
+// for the optimizer's moments.
+func (s *State) parts() []part {
+	list := []part{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}}
+	return slices.DeleteFunc(list, func(p part) bool { return p.buffer == nil })
+}
+
+// Tensors downloads the run's state as named tensors.
 func (s *State) Tensors() ([]checkpoint.Tensor, error) {
 	var out []checkpoint.Tensor
-	for _, part := range []struct {
-		prefix string
-		buffer *engine.Buffer
-	}{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}} {
-		if part.buffer == nil {
-			continue
-		}
+	for _, part := range s.parts() {
 		flat, err := s.dev.Download(part.buffer.All())
 		if err != nil {
 			return nil, err
