@@ -23,7 +23,7 @@ import (
 // step reads but the pictures, and pictures and random numbers follow from the step's number.
 
 // resumable are the options that -resume takes: those that do not change what a step computes, and -steps.
-var resumable = []string{"resume", "steps", "data", "out", "device", "dry-run"}
+var resumable = []string{"resume", "steps", "data", "out", "device", "checkpoint-blocks", "dry-run"}
 
 // resumed is the configuration of the run that f.Resume names, with those options changed that were set.
 func resumed(f Config, set map[string]bool) (Config, error) {
@@ -58,7 +58,9 @@ func resumed(f Config, set map[string]bool) (Config, error) {
 		return c, err
 	}
 	c.Resume, c.Data, c.Out, c.Device, c.DryRun = path, place.Data, f.Out, f.Device, f.DryRun
+	c.CheckpointBlocks = place.CheckpointBlocks
 	override(set, "data", &c.Data, f.Data)
+	override(set, "checkpoint-blocks", &c.CheckpointBlocks, f.CheckpointBlocks)
 	override(set, "steps", &c.Steps, f.Steps)
 	if filepath.Clean(c.Out) == filepath.Dir(path) {
 		c.Out = "" // where it goes on anyway
@@ -69,7 +71,8 @@ func resumed(f Config, set map[string]bool) (Config, error) {
 	return c, c.Validate()
 }
 
-// readPlace reads what a run's folder knows and its checkpoint does not: where the pictures were. No file, nothing known.
+// readPlace reads what a run's folder knows and its checkpoint does not: what changes no bit of it, such as where the pictures
+// were. No file, nothing known.
 func readPlace(dir string) (c Config, err error) {
 	path := filepath.Join(dir, "config.json")
 	text, err := os.ReadFile(path)
@@ -144,7 +147,7 @@ func (s *State) Load(f *checkpoint.File) error {
 // meta is the metadata of the run's checkpoint.
 func (s *State) meta() (map[string]string, error) {
 	c := s.Config
-	c.Data = "" // the same pictures from elsewhere give the same bytes; config.json names the place
+	c.Data, c.CheckpointBlocks = "", false // the same pictures from elsewhere, or less memory, give the same bytes; config.json has them
 	config, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
@@ -155,7 +158,7 @@ func (s *State) meta() (map[string]string, error) {
 
 // LoadConfig reads a run's configuration from its checkpoint.
 func LoadConfig(f *checkpoint.File) (Config, error) {
-	c := Config{Model: model.Defaults()}
+	c := Config{Model: model.Defaults(), Accumulate: 1} // older checkpoints do not say it
 	if f.Meta["format"] != "jitvk 1" {
 		return c, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
 	}

@@ -87,7 +87,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	defer samples.Close()
 	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
 	s.data = data.Fingerprint()
-	h := header(dev, s.Config, s.program.FLOPs())
+	h := header(dev, s.Config, s.FLOPs())
 	if c.Resume != "" {
 		err = s.resume(data, h)
 	} else {
@@ -143,7 +143,7 @@ func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
 func fits(plan *engine.Device) error {
 	info, need := plan.Info(), plan.Stats().Bytes
 	if info.CPU() && need > info.MemoryBytes {
-		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch or the model's size", report.Bytes(need), info.Name,
+		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch (-accumulate makes up for it) or the model's size, or turn on -checkpoint-blocks", report.Bytes(need), info.Name,
 			report.Bytes(info.MemoryBytes), engine.ErrOutOfMemory)
 	}
 	return nil
@@ -159,15 +159,23 @@ func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
 	h.Add("precision", "%s", c.Precision)
-	h.Add("operations", "%s a step of %d images", report.Ops(stepFLOPs, "FLOP"), c.Batch)
+	batches := ""
+	if c.Accumulate > 1 {
+		batches = fmt.Sprintf(" in %d batches of %d", c.Accumulate, c.Batch)
+	}
+	h.Add("operations", "%s a step of %d images%s", report.Ops(stepFLOPs, "FLOP"), c.images(), batches)
 	return h
 }
 
 // dryRun says what was planned: everything that Run would put on the device, by the same code.
 func dryRun(s *State, out io.Writer) error {
-	h := header(s.dev, s.Config, s.program.FLOPs())
+	h := header(s.dev, s.Config, s.FLOPs())
 	h.Add("forward", "%s an image", report.Ops(s.Config.Model.ForwardMACs(), "MAC"))
-	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(s.dev.Stats().Bytes), report.Bytes(s.program.ArenaBytes()))
+	var arena int64
+	for _, p := range s.programs() {
+		arena += p.ArenaBytes()
+	}
+	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(s.dev.Stats().Bytes), report.Bytes(arena))
 	if err := fits(s.dev); err != nil {
 		h.Add("too much", "the device has %s", report.Bytes(s.dev.Info().MemoryBytes))
 	}
@@ -234,16 +242,17 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
-	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
+	images := s.images()
+	batch := make([]byte, images*3*s.Config.Model.Size*s.Config.Model.Size)
 	var labels []uint32 // without classes all pictures are of the class "none"
 	if s.ClassNames != nil {
-		labels = make([]uint32, s.Batch)
+		labels = make([]uint32, images)
 	}
 	elapsed := 0.0 // seconds of training before this start
 	if rows := log.Rows(); len(rows) > 0 {
 		elapsed = rows[len(rows)-1].Seconds
 	}
-	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
+	progress := report.NewProgress(out, s.at, s.Steps, images)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
 		defer progress.Resume()
@@ -270,9 +279,9 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
-			data.Batch(batch, order, int64(s.at), s.Batch)
+			data.Batch(batch, order, int64(s.at), images)
 			if labels != nil {
-				data.Labels(labels, order, int64(s.at), s.Batch)
+				data.Labels(labels, order, int64(s.at), images)
 			}
 			p, err := s.Step(batch, labels)
 			if err != nil {
@@ -332,13 +341,13 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 // pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
 // a training step's work a picture.
 func (c Config) pictures() int {
-	return min(max(3*c.Steps*c.Batch/(10*gridSteps), 1), gridPictures)
+	return min(max(3*c.Steps*c.images()/(10*gridSteps), 1), gridPictures)
 }
 
 // gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
 // pictures; the grids of a short run must not take more time than its steps.
 func (c Config) gridEvery() int {
-	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.Batch), 1)
+	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.images()), 1)
 }
 
 // saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's

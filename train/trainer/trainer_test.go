@@ -285,6 +285,7 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 		"-preset quick -unknown 1":      {"-unknown"},
 		"-preset quick extra":           {"extra"},
 		"-preset quick -batch 99999999": {"-batch 99999999"},
+		"-preset quick -accumulate 0":   {"-accumulate 0", "1 and 65535"},
 		"-preset quick -labels Smiling": {"-labels Smiling", "preset quick knows no classes", "jit"},
 	} {
 		_, err := Parse(strings.Fields(args))
@@ -514,7 +515,7 @@ func TestLabelsOfPortraits(t *testing.T) {
 
 func TestGridEvery(t *testing.T) {
 	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
-		c := Config{Steps: test.steps, Batch: test.batch}
+		c := Config{Steps: test.steps, Batch: test.batch, Accumulate: 1}
 		if c.pictures() != test.pictures || c.gridEvery() != test.every {
 			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, c.pictures(), c.gridEvery(), test.pictures, test.every)
 		}
