@@ -460,6 +460,30 @@ func TestAttentionExtremes(t *testing.T) {
 	})
 }
 
+// TestAttentionPastTheEnd: keys that only fill a tile up count for nothing where their dS would be beyond fp16. The one token's
+// score is -8, its do v is 102400, and its P is 1, so that dS is 0: products and sums are exact, and so are the gradients.
+func TestAttentionPastTheEnd(t *testing.T) {
+	const d = 64
+	eachAttentionRung(t, func(t *testing.T, rung string, precision kernels.Precision) {
+		h, shape := kerneltest.New(t), []int{1, 1, 1, d}
+		full := func(v float32) kernels.Tensor { return h.Input(slices.Repeat([]float32{v}, d), shape...) }
+		q, k, v, do := full(1), full(-1), full(40), full(40)
+		o, lse, dq, dk, dv := h.Output(shape...), h.Output(1, 1, 1), h.Output(shape...), h.Output(shape...), h.Output(shape...)
+		opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+		h.Run(func(p *engine.Program) {
+			kernels.Attention(p, o, lse, q, k, v, opt)
+			kernels.AttentionBackward(p, dq, dk, dv, do, o, lse, q, k, v, opt)
+		})
+		for _, y := range []struct {
+			name string
+			got  kernels.Tensor
+			want float64
+		}{{"o", o, 40}, {"lse", lse, -8}, {"dq", dq, 0}, {"dk", dk, 0}, {"dv", dv, 40}} {
+			kerneltest.Check(t, kerneltest.Case{Name: y.name}, h.Floats(y.got), slices.Repeat([]float64{y.want}, y.got.Len()), kerneltest.Bound{})
+		}
+	})
+}
+
 // TestAttentionTwice: same bits every run, and a batch's image does not depend on the others.
 func TestAttentionTwice(t *testing.T) {
 	const b, T, heads, d = 3, 37, 2, 32

@@ -75,6 +75,34 @@ func TestRangeLimit(t *testing.T) {
 	kernels.SwiGLU(engine.NewProgram(kerneltest.Device(t), "misuse"), h.Output(3, 1001), ab, kernels.SwiGLUOptions{})
 }
 
+// A piece of a view, whose first row lies off floats into it, reaches no further than a binding, even where as many rows as
+// that holds leave less than off floats over.
+func TestViewAtTheLimit(t *testing.T) {
+	d, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	const ld, width = 2304, 64
+	n, left := int(d.Info().MaxStorageBufferRange/4/ld), int(d.Info().MaxStorageBufferRange/4%ld)
+	buffer := func(floats int) engine.Range {
+		b, err := d.NewBuffer("large", 4*int64(floats))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		return b.All()
+	}
+	x := kernels.Tensor{Shape: []int{n + 1, width}, Range: buffer((n + 2) * ld), Ld: ld, Off: left + 1}
+	y, w := kernels.View(buffer((n+1)*width), n+1, width), kernels.View(buffer(width), width)
+	p := engine.NewProgram(d, "pieces")
+	defer p.Close()
+	kernels.Derf(p, y, x, w, w) // a binding that is too long panics
+	if p.Len() != 2 {
+		t.Errorf("%d dispatches, want 2", p.Len())
+	}
+}
+
 // Flat tensors beyond lavapipe's 128 MiB a binding; constant, so that nothing is uploaded.
 func TestBeyondBindingLimit(t *testing.T) {
 	if testing.Short() {

@@ -3,6 +3,7 @@
 package kernels_test
 
 import (
+	"math"
 	"testing"
 
 	"jitvk/engine"
@@ -28,4 +29,23 @@ func TestEMA(t *testing.T) {
 		kerneltest.Equal(t, "ema", got[0], want, 1e-6)
 		kerneltest.Equal(t, "ema of equal weights", got[1], kerneltest.Widen(w), 0)
 	}
+}
+
+// After k steps towards weights that stand still, ema = d^k ema + (1 - d^k) w.
+func TestEMAClosedForm(t *testing.T) {
+	const n, k, d = 1000, 200, float32(0.99)
+	rnd := kerneltest.NewRand(1)
+	start, w := rnd.Normal(n), rnd.Normal(n)
+	h := kerneltest.New(t)
+	ema, wt, step := h.Input(start, n), h.Input(w, n), h.Step(kernels.Step{EMADecay: [2]float32{0, d}})
+	h.Run(func(p *engine.Program) {
+		for range k {
+			kernels.EMA(p, ema, wt, step, 1)
+		}
+	})
+	want, left := make([]float64, n), math.Pow(float64(d), k)
+	for i := range want {
+		want[i] = left*float64(start[i]) + (1-left)*float64(w[i])
+	}
+	kerneltest.Equal(t, "ema", h.Floats(ema), want, 1e-5)
 }

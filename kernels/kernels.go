@@ -155,7 +155,7 @@ const StepBytes = 64
 // Step is the step buffer's contents. Random numbers depend on Seed, Step and Image0 and on nothing else.
 type Step struct {
 	Seed      uint64
-	Step      uint32     // counts optimizer steps from 0, or solver steps when sampling
+	Step      uint32     // counts optimizer steps from 0; 0 when sampling
 	Image0    uint32     // index of the batch's first image within the step
 	LR        float32    // learning rate
 	Bias1     float32    // 1 - beta1^t, t counted from 1

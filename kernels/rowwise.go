@@ -39,7 +39,7 @@ func (v rowView) offset() uint32 { return uint32(v.off) }
 func (v rowView) piece(s span) rowView {
 	from := 4 * int64(s.first) * int64(v.ld)
 	v.rows = s.n
-	v.Range = v.Range.Sub(from, min(4*int64(v.off+s.n*v.ld), v.Range.Size-from))
+	v.Range = v.Range.Sub(from, 4*int64(v.off+(s.n-1)*v.ld+v.width))
 	return v
 }
 

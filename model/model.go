@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
 // Package model is the Just-image-Transformer (JiT, Li and He, "Back to Basics: Let Denoising Generative Models Denoise",
-// arXiv 2511.13720) in the form of the blog post this project follows: pixels in, pixels out, no tokenizer.
+// arXiv 2511.13720): pixels in, pixels out, no tokenizer.
 //
-// It knows two architectures (post.go, jit.go), their configurations (config.go) and the flow they are trained on (flow.go).
+// It knows two networks, the blog post's that this project follows (post.go) and the paper's (jit.go), their configurations
+// (config.go) and the flow they are trained on (flow.go).
 // It speaks to the tape only: no shader is named here.
 //
 // Dimensions: B batch, T tokens, C width, H heads, D head size, F hidden width, P patch; images (B,3,ImgH,ImgW) in

@@ -47,7 +47,7 @@ func Compare(got []float32, want []float64, b Bound) (Worst, error) {
 		off, bound := math.Abs(float64(got[i])-v), b.at(i, v)
 		ratio := off / bound
 		switch {
-		case math.IsNaN(off) || math.IsInf(v, 0): // Inf - Inf is NaN, and an infinite bound would let all pass
+		case math.IsNaN(off) || !(bound >= 0) || math.IsInf(bound, 1): // Inf - Inf is NaN; such bounds would let all pass
 			ratio = math.NaN()
 		case off == 0:
 			ratio = 0 // where the bound is 0, too

@@ -51,6 +51,8 @@ func TestCompare(t *testing.T) {
 		"Inf in want":                    {[]float32{1}, []float64{math.Inf(1)}, tight, 0},
 		"the same Inf in both":           {[]float32{inf}, []float64{math.Inf(1)}, tight, 0},
 		"NaN as a bound":                 {[]float32{2}, []float64{1}, Bound{Rel: math.NaN()}, 0},
+		"Inf as a bound":                 {[]float32{2}, []float64{1}, Bound{Rel: 1e-5, Terms: []float64{math.Inf(1)}}, 0},
+		"a negative bound":               {[]float32{2}, []float64{1}, Bound{Rel: 1e-5, Terms: []float64{-5}}, 0},
 		"too short":                      {[]float32{1}, []float64{1, 2}, tight, -1},
 		"too long":                       {[]float32{1, 2}, []float64{1}, tight, -1},
 		"empty":                          {nil, nil, tight, -1},

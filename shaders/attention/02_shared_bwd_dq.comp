@@ -76,7 +76,6 @@ void main() {
         // The tile has been written by all before any of it is read.
         barrier();
 
-        // A key past the end is zero in shared memory, so its ds adds nothing: min() keeps that ds from being infinite.
         for (uint j = 0; j < KEYS && j0 + j < T; j += SUB) {
             float ds[ROWS * SUB];
             [[unroll]] for (uint b = 0; b < SUB; b++) {
@@ -93,7 +92,9 @@ void main() {
                 [[unroll]] for (uint r = 0; r < ROWS; r++) {
                     vec2 whole = subgroupClusteredAdd(vec2((s[r].x + s[r].y) + (s[r].z + s[r].w),
                                                            (dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)), SLICES);
-                    ds[r * SUB + b] = rounded(exp_(min(scale * whole.x - lser[r], 0.0)) * (whole.y - deltar[r]));
+                    float w = exp_(scale * whole.x - lser[r]);
+                    // A key past the end has a p, too: zeros in shared memory do not help where its ds is infinite.
+                    ds[r * SUB + b] = j0 + j + b < T ? rounded(w * (whole.y - deltar[r])) : 0.0;
                 }
             }
             [[unroll]] for (uint e = 0; e < E; e++)

@@ -77,12 +77,20 @@ void main() {
                 s = coopMatMulAdd(qs[f], right_transposed(n, f * CK), s);
                 ds = coopMatMulAdd(dos[f], right_transposed(TILE + n, f * CK), ds);
             }
-            // A key past the end is zero in shared memory, so its ds adds nothing: min() keeps that ds from being infinite.
-            for (uint e = 0; e < s.length(); e++) ds[e] = exp_(min(scale * s[e] - lses[e], 0.0)) * (ds[e] - deltas[e]);
+            for (uint e = 0; e < s.length(); e++) ds[e] = exp_(scale * s[e] - lses[e]) * (ds[e] - deltas[e]);
             coopMatStore(HALVES(ds), weights, mine() * PW + n / 4, PW, gl_CooperativeMatrixLayoutRowMajor);
         }
         // The subgroup's weights are written before any is read.
         meet();
+        if (j0 + TILE > T) {
+            // Keys past the end have a p, too: zeros in shared memory do not help where their ds is infinite in fp16.
+            for (uint c = part(); c < TILE / 4; c += parts()) {
+                bvec4 inside = lessThan(j0 + 4 * c + uvec4(0, 1, 2, 3), uvec4(T));
+                weights[row() * PW + c] = mix(f16vec4(0.0), weights[row() * PW + c], inside);
+            }
+            // They are gone before any weight is read.
+            meet();
+        }
         for (uint n = 0; n < TILE; n += CK) {
             HALVES_A ds;
             coopMatLoad(ds, weights, mine() * PW + n / 4, PW, gl_CooperativeMatrixLayoutRowMajor);

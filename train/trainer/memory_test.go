@@ -101,6 +101,15 @@ func TestAccumulateIsALargeBatch(t *testing.T) {
 			}
 		}
 	}
+	c := parse(t, "-preset", "quick", "-stride", "8", "-dim", "32", "-depth", "2", "-heads", "1", "-batch", "4", "-warmup", "0")
+	want, _ := steps(t, c, 3)
+	c.Batch, c.Accumulate = 2, 2
+	got, _ := steps(t, c, 3) // each step's sum starts at zero
+	for i := range want {
+		if r := float64(got[i].GradNorm / want[i].GradNorm); !(math.Abs(r-1) < 0.01) {
+			t.Errorf("step %d: gradient norm %g, %g in one batch", i+1, got[i].GradNorm, want[i].GradNorm)
+		}
+	}
 }
 
 // TestCheckpointBlocksKeepsTheBits: what is computed again gives the same step, in less memory.

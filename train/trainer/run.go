@@ -58,6 +58,12 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	defer plan.Close()
 	s, samples, err := build(plan, c)
+	if c.DryRun && errors.Is(err, engine.ErrOutOfMemory) { // what the model is can be said all the same
+		h := describe(plan, c)
+		h.Add("forward", "%s an image", report.Ops(c.Model.ForwardMACs(), "MAC"))
+		h.Add("too much", "%v", err)
+		return "", h.Print(out)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -149,8 +155,8 @@ func fits(plan *engine.Device) error {
 	return nil
 }
 
-// header is what training and dry run alike say of the model.
-func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
+// describe is what can be said of the model before its memory is planned.
+func describe(dev *engine.Device, c Config) *report.Header {
 	m, info := c.Model, dev.Info()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
@@ -158,6 +164,12 @@ func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 		m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
+	return h
+}
+
+// header is what training and dry run alike say of a run.
+func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
+	h := describe(dev, c)
 	h.Add("precision", "%s", c.Precision)
 	batches := ""
 	if c.Accumulate > 1 {
@@ -244,8 +256,8 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	images := s.images()
 	batch := make([]byte, images*3*s.Config.Model.Size*s.Config.Model.Size)
-	var labels []uint32 // without classes all pictures are of the class "none"
-	if s.ClassNames != nil {
+	var labels []uint32 // nil for data without classes
+	if data.Classes() != nil {
 		labels = make([]uint32, images)
 	}
 	elapsed := 0.0 // seconds of training before this start

@@ -10,9 +10,11 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,33 +212,54 @@ func zipOf(t testing.TB, folder string) string {
 	return path
 }
 
+// TestDryRunOfAnyPreset asks for the largest preset, which no CPU driver grants: its parameters are printed all the same.
+func TestDryRunOfAnyPreset(t *testing.T) {
+	kerneltest.Device(t)
+	c, err := Parse([]string{"-preset", "jit-h16", "-dry-run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(bytes.Buffer)
+	if _, err := Run(context.Background(), c, out); err != nil || !strings.Contains(out.String(), "952,514,368") {
+		t.Errorf("error %v, output:\n%s", err, out)
+	}
+}
+
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c := small(t)
-	plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := NewState(plan, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := dev.Stats().Bytes
-	b, err := NewState(dev, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	if got, want := dev.Stats().Bytes-base, plan.Stats().Bytes; got != want || want == 0 {
-		t.Errorf("a run takes %d bytes, the dry run planned %d", got, want)
-	}
-	if a.program.FLOPs() != b.program.FLOPs() {
-		t.Errorf("operations: %g planned, %g real", a.program.FLOPs(), b.program.FLOPs())
-	}
-	// A step is three forward passes' worth of work: forward, gradients of inputs, gradients of weights.
-	if r := b.program.FLOPs() / (6 * c.Model.ForwardMACs() * float64(c.Batch)); r < 0.95 || r > 1.25 {
-		t.Errorf("a step is %.2f times three forward passes", r)
+	for _, change := range []func(c *Config){func(*Config) {}, func(c *Config) { c.Accumulate = 3 }, func(c *Config) { c.CheckpointBlocks = true }} {
+		c := small(t)
+		change(&c)
+		plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plan.Close()
+		a, err := NewState(plan, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := dev.Stats().Bytes
+		b, err := NewState(dev, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if got, want := dev.Stats().Bytes-base, plan.Stats().Bytes; got != want || want == 0 {
+			t.Errorf("a run takes %d bytes, the dry run planned %d", got, want)
+		}
+		if a.FLOPs() != b.FLOPs() {
+			t.Errorf("operations: %g planned, %g real", a.FLOPs(), b.FLOPs())
+		}
+		// A step is three forward passes' worth of work: forward, gradients of inputs, gradients of weights.
+		passes := 3.0
+		if c.CheckpointBlocks {
+			passes = 4
+		}
+		if r := b.FLOPs() / (2 * passes * c.Model.ForwardMACs() * float64(c.images())); r < 0.95 || r > 1.25 {
+			t.Errorf("a step is %.2f times %g forward passes", r, passes)
+		}
 	}
 }
 
@@ -510,6 +533,56 @@ func TestLabelsOfPortraits(t *testing.T) {
 	}
 	if c.Labels = ""; c.labels() != nil || c.withClasses(nil).Model.Classes != c.Model.Classes {
 		t.Error("without labels there are classes")
+	}
+}
+
+// TestClassesAreLearned: the embedding of a class moves if a picture of it was seen, and not before. (The first steps move nothing
+// but what comes after it: the network begins with zeros.)
+func TestClassesAreLearned(t *testing.T) {
+	c, err := Parse([]string{"-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "6", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kerneltest.Device(t)
+	dir, err := Run(context.Background(), c, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const table = "y_embedder.embedding_table.weight"
+	moment, err := f.Float32("adam.v/" + table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := openData(context.Background(), c, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	classes, seen := len(data.Classes()), map[int]bool{}
+	labels := make([]uint32, c.Batch)
+	for step := range c.Steps {
+		data.Labels(labels, dataset.Order{N: data.Len(), Seed: c.Seed}, int64(step), c.Batch)
+		for _, class := range labels {
+			seen[int(class)] = true
+		}
+	}
+	learned := 0
+	for class := range classes {
+		moved := slices.ContainsFunc(moment[class*c.Model.Dim:(class+1)*c.Model.Dim], func(v float32) bool { return v != 0 })
+		if moved && !seen[class] {
+			t.Errorf("class %d was not seen and moved", class)
+		}
+		if moved {
+			learned++
+		}
+	}
+	if learned < len(seen)-1 { // a label may have been dropped
+		t.Errorf("%d classes were seen, %d learned", len(seen), learned)
 	}
 }
 
