@@ -62,13 +62,9 @@ var gpuShapes bool
 // narrow reports whether workgroups are a subgroup each, as a CPU driver wants them.
 func narrow(p *engine.Program) bool { return p.Info().CPU() && !gpuShapes }
 
-// blockSize returns how many elements one workgroup of an elementwise shader owns.
-func blockSize(p *engine.Program) int {
-	if narrow(p) {
-		return localSize(p) * 128
-	}
-	return localSize(p) * 4
-}
+// blockSize returns how many elements one workgroup of an elementwise shader owns: 1024, which the shaders' error bounds
+// count on, or as many as it has lanes.
+func blockSize(p *engine.Program) int { return max(1024, localSize(p)) }
 
 // blocked records an elementwise shader whose workgroups each stay within one of n rows of width elements. It is the
 // shader's group / blocks that tells the row, and blocks, ceil(width / block size), is among its push constants.

@@ -98,7 +98,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	}
 
 	// Operands beyond one binding's reach are cut: a batch into matrices, then rows of c, and K (which adds to c) where it
-	// runs along the rows of both operands.
+	// runs along the rows of both operands. What then is still too large, b in the other transpose cases, the engine refuses.
 	limit := p.Info().MaxStorageBufferRange
 	if rangeLimit != 0 {
 		limit = rangeLimit

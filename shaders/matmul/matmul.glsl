@@ -13,7 +13,7 @@
 // Push:     M, N, K; ldX: floats from a row of X to the next; offX: floats to its first row; stepX: floats from one
 //           matrix of a batch to the next; toValue: floats from a gate to its value, modulo 2^32
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
-//           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual) start at and are multiples of four floats
+//           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual, H) start at and are multiples of four floats
 //           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
 //           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to

@@ -54,7 +54,7 @@ func main() {
 	from := flag.Int("from", 1, "begin at this fault")
 	grep := flag.String("grep", "", "plant faults whose file or test matches this regular expression")
 	workers := flag.Int("j", runtime.NumCPU(), "faults at a time")
-	timeout := flag.Duration("timeout", 2*time.Minute, "for one test; one that does not end counts as missed")
+	timeout := flag.Duration("timeout", 10*time.Minute, "for one test; one that does not end counts as missed")
 	verbose := flag.Bool("v", false, "print what the failing tests say")
 	list := flag.Bool("list", false, "print the faults and stop")
 	flag.Parse()
