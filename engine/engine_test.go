@@ -396,6 +396,26 @@ func TestTimings(t *testing.T) {
 	}
 }
 
+func TestTraffic(t *testing.T) {
+	b := &Buffer{size: 1 << 20}
+	x, y := b.Range(0, 3000), b.Range(4096, 1000)
+	for _, c := range []struct {
+		bind []Binding
+		want float64
+	}{
+		{[]Binding{Read(x), Write(y)}, 4000},
+		{[]Binding{ReadWrite(x)}, 6000},
+		{[]Binding{Write(x), Read(x)}, 6000}, // in place
+		{[]Binding{Read(x).Touching(1000), Read(x).Touching(1000), Read(x).Touching(1000), Write(y)}, 4000}, // q, k and v
+		{[]Binding{Read(x), Read(x), Write(y), Write(y).Touching(0)}, 4000},                                 // bound again
+		{[]Binding{Read(x).Touching(9000)}, 3000},
+	} {
+		if got := traffic(c.bind); got != c.want {
+			t.Errorf("%v: %g bytes, %g wanted", c.bind, got, c.want)
+		}
+	}
+}
+
 // TestMemoryTypes checks the choice on a list like those of GPUs, in a harder order: heap 1 is the host's, heap 2 the window
 // that the host has on the device's.
 func TestMemoryTypes(t *testing.T) {

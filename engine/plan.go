@@ -158,7 +158,7 @@ func (p *Program) cut() {
 	p.cuts = []int{0}
 	work := 0.0
 	for i, c := range p.commands {
-		w := c.FLOPs + 10*c.Bytes
+		w := c.FLOPs + 10*c.bytes
 		if work > 0 && work+w > submissionFLOPs {
 			p.cuts, work = append(p.cuts, i), 0
 		}

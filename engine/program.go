@@ -24,16 +24,24 @@ const maxPush = 128
 type Binding struct {
 	Range
 	read, write bool
+	touched     int64 // bytes of the range
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{r, true, false} }
+func Read(r Range) Binding { return Binding{r, true, false, r.Size} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{r, false, true} }
+func Write(r Range) Binding { return Binding{r, false, true, r.Size} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{r, true, true} }
+func ReadWrite(r Range) Binding { return Binding{r, true, true, r.Size} }
+
+// Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
+// bound. Profiles count by it.
+func (b Binding) Touching(bytes int64) Binding {
+	b.touched = min(bytes, b.Size)
+	return b
+}
 
 // Dispatch is one launch of a shader.
 type Dispatch struct {
@@ -43,7 +51,8 @@ type Dispatch struct {
 	Push   any       // struct of 32-bit fields, at most 128 bytes, or nil
 	Bind   []Binding // binding 0, 1, 2, … of set 0
 	FLOPs  float64   // floating point operations, for profiles and for cutting submissions
-	Bytes  float64   // bytes read and written, for profiles; 0 takes the sum of the bound ranges
+
+	bytes float64
 }
 
 // A command is a dispatch, a copy or a fill, with the ranges it touches.
@@ -117,7 +126,6 @@ func (p *Program) Dispatch(d Dispatch) {
 		}
 		c.push = w.Bytes()
 	}
-	total := 0.0
 	for i, b := range d.Bind {
 		if b.Buffer == nil || b.Size <= 0 || b.Offset%align != 0 || b.Offset+b.Size > b.Buffer.size {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
@@ -125,12 +133,31 @@ func (p *Program) Dispatch(d Dispatch) {
 		if b.Size > p.dev.info.MaxStorageBufferRange {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
 		}
-		total += float64(b.Size)
 	}
-	if c.Bytes == 0 {
-		c.Bytes = total
-	}
+	c.bytes = traffic(d.Bind)
 	p.commands = append(p.commands, c)
+}
+
+// traffic is the least that a shader with such bindings moves, in bytes: what it reads once and what it writes once. A range
+// may be bound several times: with parts of it (views of one tensor), or with the same part in several roles.
+func traffic(bind []Binding) float64 {
+	type use struct{ read, written int64 }
+	uses := map[Range]use{}
+	for _, b := range bind {
+		u := uses[b.Range]
+		if b.read {
+			u.read = min(u.read+b.touched, b.Size)
+		}
+		if b.write {
+			u.written = min(u.written+b.touched, b.Size)
+		}
+		uses[b.Range] = u
+	}
+	total := 0.0
+	for _, u := range uses {
+		total += float64(u.read + u.written)
+	}
+	return total
 }
 
 func (r Range) String() string {
@@ -146,7 +173,7 @@ func (p *Program) Copy(dst, src Range) {
 	if dst.Size != src.Size || dst.Size <= 0 {
 		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", Bytes: 2 * float64(src.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.Size),
 		Bind: []Binding{Read(src), Write(dst)}}})
 }
 
@@ -156,7 +183,7 @@ func (p *Program) Fill(dst Range, word uint32) {
 	if dst.Size <= 0 || dst.Size%4 != 0 || dst.Offset%4 != 0 {
 		panic(fmt.Sprintf("engine: fill of %v", dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", Bytes: float64(dst.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.Size),
 		Bind: []Binding{Write(dst)}}})
 }
 

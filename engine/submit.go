@@ -250,9 +250,10 @@ func (d *Device) Download(from Range) ([]byte, error) {
 
 // Timing is one command of a profiled program.
 type Timing struct {
-	Shader       string
-	Time         time.Duration
-	FLOPs, Bytes float64
+	Shader string
+	Time   time.Duration
+	FLOPs  float64
+	Bytes  float64 // the least that it moves: what it reads, once, and what it writes
 }
 
 // Timings returns how long each command of the last replay took on the device. The program was built with Profile and
@@ -274,7 +275,7 @@ func (p *Program) Timings() ([]Timing, error) {
 	out := make([]Timing, len(p.commands))
 	valid := ^uint64(0) >> (64 - p.dev.stampBits) // the others are undefined, and the counter wraps within these
 	for i, c := range p.commands {
-		out[i] = Timing{c.Shader, time.Duration(float64((stamps[i+1]-stamps[i])&valid) * p.dev.info.TimestampPeriod), c.FLOPs, c.Bytes}
+		out[i] = Timing{c.Shader, time.Duration(float64((stamps[i+1]-stamps[i])&valid) * p.dev.info.TimestampPeriod), c.FLOPs, c.bytes}
 	}
 	return out, nil
 }

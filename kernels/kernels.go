@@ -98,9 +98,11 @@ func (t Tensor) String() string {
 }
 
 // Read, Write and ReadWrite bind the tensor's memory.
-func (t Tensor) Read() engine.Binding      { return engine.Read(t.Range) }
-func (t Tensor) Write() engine.Binding     { return engine.Write(t.Range) }
-func (t Tensor) ReadWrite() engine.Binding { return engine.ReadWrite(t.Range) }
+func (t Tensor) Read() engine.Binding      { return engine.Read(t.Range).Touching(t.bytes()) }
+func (t Tensor) Write() engine.Binding     { return engine.Write(t.Range).Touching(t.bytes()) }
+func (t Tensor) ReadWrite() engine.Binding { return engine.ReadWrite(t.Range).Touching(t.bytes()) }
+
+func (t Tensor) bytes() int64 { return 4 * int64(t.Len()) }
 
 // Update binds a destination: written, or read and added to when acc is set.
 func (t Tensor) Update(acc bool) engine.Binding {

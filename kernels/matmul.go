@@ -278,7 +278,8 @@ func matMul(p *engine.Program, c, a, b, r, h matrix, batch, M, N, K int, o MatMu
 	vecC, bindC := c.quads(), c.update(o.Accumulate)
 	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
 	// that they would not.
-	bias, residual, swiglu, sums, sum := a.read(), a.read(), bindC, bindC, uint32(0)
+	unread, unwritten := a.read().Touching(0), bindC.Touching(0)
+	bias, residual, swiglu, sums, sum := unread, unread, unwritten, unwritten, uint32(0)
 	if o.Bias != nil {
 		bias, push.OffBias = o.Bias.Read(), u(o.Bias.Off)
 	}
@@ -355,5 +356,8 @@ func (m matrix) part(skip, batch, rows int) matrix {
 	return m
 }
 
-func (m matrix) read() engine.Binding           { return engine.Read(m.Range) }
-func (m matrix) update(acc bool) engine.Binding { return Tensor{Range: m.Range}.Update(acc) }
+func (m matrix) read() engine.Binding           { return m.tensor().Read() }
+func (m matrix) update(acc bool) engine.Binding { return m.tensor().Update(acc) }
+
+// tensor is the matrix for what only asks for its memory and its size.
+func (m matrix) tensor() Tensor { return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range} }

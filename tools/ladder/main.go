@@ -33,6 +33,7 @@ import (
 
 	"jitvk/engine"
 	"jitvk/kernels"
+	"jitvk/kernels/measure"
 	"jitvk/model"
 )
 
@@ -51,21 +52,14 @@ func main() {
 
 // A report is what one run measured of one ladder.
 type report struct {
-	Op     string  `json:"op"`
-	Device string  `json:"device"`
-	Driver string  `json:"driver"`
-	Commit string  `json:"commit"`
-	Date   string  `json:"date"`
-	Load   string  `json:"load"` // before the run: processes that wanted a core in the last minute; "" where the system does not say
-	Peaks  []peak  `json:"peaks"`
-	Shapes []shape `json:"shapes"`
-}
-
-// A peak is what the device reaches when nothing holds it up.
-type peak struct {
-	Name string  `json:"name"`
-	Unit string  `json:"unit"` // "GFLOP/s" or "GB/s"
-	Rate float64 `json:"rate"`
+	Op     string        `json:"op"`
+	Device string        `json:"device"`
+	Driver string        `json:"driver"`
+	Commit string        `json:"commit"`
+	Date   string        `json:"date"`
+	Load   string        `json:"load"` // before the run: processes that wanted a core in the last minute; "" where the system does not say
+	Peaks  measure.Peaks `json:"peaks"`
+	Shapes []shape       `json:"shapes"`
 }
 
 type shape struct {
@@ -138,24 +132,15 @@ func run(ops, presets []string, device string, rounds int, file string, write bo
 	return nil
 }
 
-// shares relates every rung to the measured peak for its operands: of the matrix unit for halves, where that is the faster.
+// shares relates every rung to the measured peak for its operands.
 func (r *report) shares() {
-	fma, matrix := 0.0, 0.0
-	for _, p := range r.Peaks {
-		switch p.Name {
-		case peakFMA:
-			fma = p.Rate
-		case peakMatrix:
-			matrix = p.Rate
-		}
-	}
 	for _, s := range r.Shapes {
 		for i, x := range s.Rungs {
-			top := fma
+			precision := kernels.FP32
 			if x.Operands == kernels.FP16.String() {
-				top = max(fma, matrix)
+				precision = kernels.FP16
 			}
-			s.Rungs[i].Share = x.GFLOPs / top
+			s.Rungs[i].Share = x.GFLOPs / r.Peaks.Arithmetic(precision)
 		}
 	}
 }

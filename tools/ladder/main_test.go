@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"jitvk/kernels/measure"
 )
 
 func example() report {
 	r := report{Op: "matmul", Device: "D", Driver: "V1", Date: "2026-01-02", Commit: "abc",
-		Peaks: []peak{{peakFMA, "GFLOP/s", 20}, {peakMatrix, "GFLOP/s", 40}, {peakCopy, "GB/s", 3}},
+		Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}, {Name: measure.Matrix, Unit: "GFLOP/s", Rate: 40}, {Name: measure.Copy, Unit: "GB/s", Rate: 3}},
 		Shapes: []shape{{"tiny", "8 rows", []string{"forward"}, []rung{
 			{Name: "00_naive", Operands: "fp32", Parts: []float64{2}, GFLOPs: 2}, {Name: "01_tiled", Operands: "fp32", Parts: []float64{5}, GFLOPs: 5},
 			{Name: "00_naive", Operands: "fp16", Parts: []float64{10}, GFLOPs: 10}}}}}

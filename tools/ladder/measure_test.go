@@ -4,12 +4,12 @@ package main
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/measure"
 	"jitvk/model"
 )
 
@@ -26,13 +26,13 @@ func TestLadders(t *testing.T) {
 	batch[c.Preset] = 1
 	defer delete(batch, c.Preset)
 	for op, ladder := range ladders {
-		m := &memory{device: d, rnd: rand.New(rand.NewPCG(1, 2))}
-		defer m.close()
+		m := measure.NewMemory(d)
+		defer m.Close()
 		l := ladder(m, c)
-		if m.err != nil {
-			t.Fatal(m.err)
+		if err := m.Err(); err != nil {
+			t.Fatal(err)
 		}
-		var all []*contender
+		var all []*measure.Contender
 		for _, precision := range []kernels.Precision{kernels.FP32, kernels.FP16} {
 			tiers := l.tiers(d.Info(), precision)
 			if len(tiers) == 0 {
@@ -40,16 +40,16 @@ func TestLadders(t *testing.T) {
 			}
 			for _, tier := range tiers[:1] { // each costs seconds of a CPU driver's compiler
 				for part := range l.parts {
-					all = append(all, &contender{label: tier, record: func(p *engine.Program) { l.record(p, part, precision, tier) }})
+					all = append(all, &measure.Contender{Label: tier, Record: func(p *engine.Program) { l.record(p, part, precision, tier) }})
 				}
 			}
 		}
-		if err := race(d, all, 1); err != nil {
+		if err := measure.Race(d, all, 1); err != nil {
 			t.Fatal(err)
 		}
 		for i, x := range all {
-			if s := x.best.Seconds(); !(s > 0) || math.IsInf(l.flops[i%len(l.parts)]/s, 0) {
-				t.Errorf("%s: %s, part %d: best %v", op, x.label, i%len(l.parts), x.best)
+			if s := x.Best().Seconds(); !(s > 0) || math.IsInf(l.flops[i%len(l.parts)]/s, 0) {
+				t.Errorf("%s: %s, part %d: best %v", op, x.Label, i%len(l.parts), x.Best())
 			}
 		}
 	}

@@ -37,10 +37,11 @@ type Config struct {
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device string `json:"-"` // index or part of a name
-	Out    string `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
-	Resume string `json:"-"` // checkpoint to go on from; "" starts anew
-	DryRun bool   `json:"-"`
+	Device  string `json:"-"` // index or part of a name
+	Out     string `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
+	Resume  string `json:"-"` // checkpoint to go on from; "" starts anew
+	DryRun  bool   `json:"-"`
+	Profile int    `json:"-"` // steps to profile instead of training; 0: train
 }
 
 // AdamW's other constants (official JiT code and the post alike).
@@ -117,6 +118,7 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
 	fs.StringVar(&f.Resume, "resume", "", "run to go on with: its folder or checkpoint; with -steps to another length")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
+	fs.IntVar(&f.Profile, "profile", 0, "time every kernel of so many `steps`, print a table and write a trace; nothing is trained")
 	if err := cli.Parse(fs, args); err != nil {
 		return Config{}, err
 	}
@@ -139,7 +141,7 @@ func Parse(args []string) (Config, error) {
 		return Config{}, err
 	}
 	c := recipe(name)
-	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Data, f.Labels
+	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Profile, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Profile, f.Data, f.Labels
 	c.CheckpointBlocks = f.CheckpointBlocks
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
@@ -213,12 +215,18 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -precision %s: it is auto, fp32, fp16 or bf16", c.Precision)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
+	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):
+		return fmt.Errorf("train: -profile times the step of one batch from the beginning: leave out -accumulate and -resume")
 	case c.Accumulate < 1 || c.Accumulate > 65535:
 		return fmt.Errorf("train: -accumulate %d: between 1 and 65535 batches a step", c.Accumulate)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
 		return fmt.Errorf("train: -steps %d: it must be at least 1", c.Steps)
 	case !(c.LR > 0) || c.LR > 1:
 		return fmt.Errorf("train: -lr %g: above 0 and at most 1; these models take 1e-4 to 2e-3", c.LR)
+	case c.Profile < 0:
+		return fmt.Errorf("train: -profile %d: at least 1 step", c.Profile)
+	case c.Profile > 0 && c.DryRun:
+		return fmt.Errorf("train: -profile %d and -dry-run: a dry run has no steps to time; leave one of them out", c.Profile)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
 	case !(c.EMA2 >= 0 && c.EMA2 < 1):

@@ -4,7 +4,7 @@
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
 // config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, resume.go
-// goes on from a checkpoint.
+// goes on from a checkpoint, profile.go is what -profile does instead.
 package trainer
 
 import (
@@ -41,7 +41,7 @@ const (
 // CheckpointName is the file in a run's folder that sampling and resuming need.
 const CheckpointName = "checkpoint.safetensors"
 
-// Run trains as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
+// Run trains, or profiles, as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
 // everything saved.
 func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
@@ -126,6 +126,9 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	if err := report.SaveConfig(filepath.Join(dir, "config.json"), s.Config); err != nil {
 		return dir, err
+	}
+	if c.Profile > 0 {
+		return dir, runProfile(ctx, s, data, dir, out)
 	}
 	return dir, loop(ctx, s, data, samples, dir, out)
 }

@@ -33,9 +33,7 @@ type State struct {
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (*State, error) { return newState(d, c, false) }
-
-func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
+func NewState(d *engine.Device, c Config) (s *State, err error) {
 	if !isPrecision(c.Precision) {
 		c.Precision = autoPrecision(d.Info())
 	}
@@ -86,7 +84,7 @@ func newState(d *engine.Device, c Config, profile bool) (s *State, err error) {
 		s.optimize(s.program)
 	}
 	for _, p := range s.programs() {
-		if profile {
+		if c.Profile > 0 {
 			p.Profile()
 		}
 		if err = p.Build(); err != nil {
