@@ -76,6 +76,10 @@ func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, e
 	f := &profile{steps: s.Profile}
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
+	var labels []uint32 // nil for data without classes
+	if data.Classes() != nil {
+		labels = make([]uint32, s.Batch)
+	}
 	sums := map[string]*kernelTime{}
 	for i := -profileWarmup; i < f.steps; i++ {
 		if err := ctx.Err(); err != nil {
@@ -83,8 +87,11 @@ func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, e
 		}
 		start := time.Now()
 		data.Batch(batch, order, int64(s.at), s.Batch)
+		if labels != nil {
+			data.Labels(labels, order, int64(s.at), s.Batch)
+		}
 		read := time.Since(start)
-		p, err := s.Step(batch, nil)
+		p, err := s.Step(batch, labels)
 		if err != nil {
 			return nil, err
 		}
