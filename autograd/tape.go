@@ -51,6 +51,9 @@ type Tape struct {
 	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward. Sums, memory
 	// and everything else stay fp32. Below FP32 the loss's gradient should be scaled up (FlowLossOptions.Step).
 	Precision kernels.Precision
+	// AddGrads adds the parameters' gradients to what their memory holds, for parameters that come after it is set: gradients of
+	// several batches are summed so. The caller clears that memory.
+	AddGrads bool
 
 	nodes  []node
 	params []*Var
@@ -68,9 +71,9 @@ func New(p *engine.Program) *Tape { return &Tape{P: p} }
 // Const brings a tensor onto the tape that needs no gradient: data, noise, tables.
 func (t *Tape) Const(value kernels.Tensor) *Var { return &Var{Value: value, name: "const"} }
 
-// Param brings a parameter onto the tape. Backward writes its gradient into grad.
+// Param brings a parameter onto the tape. Backward writes its gradient into grad, or adds it there (AddGrads).
 func (t *Tape) Param(name string, value, grad kernels.Tensor) *Var {
-	x := &Var{Value: value, Grad: grad, needs: true, param: true, name: name}
+	x := &Var{Value: value, Grad: grad, needs: true, has: t.AddGrads, param: true, name: name}
 	t.params = append(t.params, x)
 	return x
 }

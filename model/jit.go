@@ -79,7 +79,8 @@ func (m *Model) jit(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, s
 				return t.Dropout(x, *step, float32(m.Dropout), 2*i+site)
 			}
 		}
-		x = m.jitBlock(t, w, fmt.Sprintf("blocks.%d.", i), x, c, rope, dropout)
+		from, turn := x, rope
+		x = m.block(t, func() *autograd.Var { return m.jitBlock(t, w, fmt.Sprintf("blocks.%d.", i), from, c, turn, dropout) })
 	}
 	if m.Context > 0 {
 		x = t.DropTokens(x, m.Context)

@@ -85,6 +85,9 @@ func (l *Layout) Slice(flat []byte, p Param) []byte {
 type Model struct {
 	Config
 	Layout *Layout
+	// CheckpointBlocks makes training keep only what a block takes and compute the rest again for its backward pass.
+	CheckpointBlocks bool
+
 	tables []*engine.Buffer
 
 	rope rotation // of the patches' tokens
@@ -178,6 +181,14 @@ func (m *Model) Bind(t *autograd.Tape, params, grads *engine.Buffer) Weights {
 // tau (B). labels (B) are class numbers as 32-bit integers, Classes standing for "none"; nil is "none" for all.
 func (m *Model) Forward(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var {
 	return m.forward(t, w, z, tau, labels, nil)
+}
+
+// block records one of the network's blocks.
+func (m *Model) block(t *autograd.Tape, ops func() *autograd.Var) *autograd.Var {
+	if m.CheckpointBlocks {
+		return t.Checkpoint(ops)
+	}
+	return ops()
 }
 
 // forward is Forward, with dropout where step, the step buffer of training, is not nil.

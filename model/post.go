@@ -56,7 +56,8 @@ func (m *Model) post(t *autograd.Tape, w Weights, z, tau *autograd.Var) *autogra
 	x := t.Unfold(z, kernels.FoldOptions{Patch: m.Patch, Stride: m.Stride}) // (B,T,3PP)
 	x = t.Linear(t.ConcatTime(x, e), w["in.weight"], nil, nil)              // (B,T,C)
 	for i := range m.Depth {
-		x = m.postBlock(t, w, fmt.Sprintf("blocks.%d.", i), x)
+		from := x
+		x = m.block(t, func() *autograd.Var { return m.postBlock(t, w, fmt.Sprintf("blocks.%d.", i), from) })
 	}
 	x = t.Linear(x, w["out.weight"], nil, nil) // (B,T,3PP)
 	return t.Fold(x, m.Size, m.Size, m.fold)

@@ -5,8 +5,10 @@ package dataset
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"path/filepath"
 	"slices"
@@ -252,6 +254,15 @@ func (d *Dataset) Batch(dst []byte, o Order, step int64, n int) {
 	for i := range n {
 		copy(dst[i*picture:], d.Pixels(o.Index(step*int64(n)+int64(i))))
 	}
+}
+
+// Fingerprint tells whether two data sets have the same pictures in the same order with the same labels, wherever they lie.
+func (d *Dataset) Fingerprint() string {
+	sum := checksum(d.pixels)
+	for _, label := range d.labels {
+		sum = crc32.Update(sum, castagnoli, binary.LittleEndian.AppendUint32(nil, label))
+	}
+	return fmt.Sprintf("%d pictures, CRC-32C %08x", d.Len(), sum)
 }
 
 // Mean is the mean picture (3,Size,Size) in [-1,1], and the mean square of what is left over when it is taken from every picture:

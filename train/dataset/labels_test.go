@@ -339,6 +339,11 @@ func TestDrawnLabels(t *testing.T) {
 		t.Errorf("unknown: %v", err)
 	}
 	d := drawn(t, 7, 2)
+	plain := d.Fingerprint()
+	if d.labels = []uint32{0, 1, 0, 1, 0, 1, 0}; d.Fingerprint() == plain || drawn(t, 7, 2).Fingerprint() != plain || drawn(t, 6, 2).Fingerprint() == plain {
+		t.Error("the fingerprint does not tell data sets apart by pictures and labels alone")
+	}
+	d.labels = nil
 	labels := []uint32{9, 9}
 	if d.Labels(labels, Order{N: 7}, 1, 2); !slices.Equal(labels, []uint32{0, 0}) {
 		t.Errorf("without labels: %v, want the class none, 0", labels)

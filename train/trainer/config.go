@@ -15,27 +15,31 @@ import (
 
 // Config is everything that `go run ./train` can be told.
 type Config struct {
-	Model    model.Config `json:"model"`
-	Data     string       `json:"data,omitempty"`      // folder or zip; "" is the built-in portraits
-	Labels   string       `json:"labels,omitempty"`    // attributes of the pictures, with commas, or "folders"; "" trains without classes
-	Batch    int          `json:"batch"`               // images a step
-	Steps    int          `json:"steps"`               // optimizer steps
-	LR       float64      `json:"lr"`                  // learning rate after warm-up
-	Warmup   int          `json:"warmup"`              // steps over which it rises from 0
-	Decay    float64      `json:"decay"`               // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA      float64      `json:"ema"`                 // decay of the averaged weights that samples are drawn with; 0: none
-	EMA2     float64      `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
-	EMAExact bool         `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
-	Clip     float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
+	Model      model.Config `json:"model"`
+	Data       string       `json:"data,omitempty"`      // folder or zip; "" is the built-in portraits
+	Labels     string       `json:"labels,omitempty"`    // attributes of the pictures, with commas, or "folders"; "" trains without classes
+	Batch      int          `json:"batch"`               // images at once
+	Accumulate int          `json:"accumulate"`          // batches whose gradients are summed for one step: memory of one, training of all in one
+	Steps      int          `json:"steps"`               // optimizer steps
+	LR         float64      `json:"lr"`                  // learning rate after warm-up
+	Warmup     int          `json:"warmup"`              // steps over which it rises from 0
+	Decay      float64      `json:"decay"`               // share of the steps, at the end, over which it falls to 0 along a cosine
+	EMA        float64      `json:"ema"`                 // decay of the averaged weights that samples are drawn with; 0: none
+	EMA2       float64      `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
+	EMAExact   bool         `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
+	Clip       float64      `json:"clip"`                // largest L2 norm of a gradient; 0: any
 	// What the operands of products and attention are rounded to: "fp32", "fp16" or "bf16"; "auto" until the device is known.
 	Precision string `json:"precision"`
 	Seed      uint64 `json:"seed"`
 	Flip      bool   `json:"flip"` // mirror half of the pictures
 
+	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty"` // less memory, one more forward pass a step; the same bits
+
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device  string `json:"-"` // index or part of a name
-	Out     string `json:"-"` // folder of the run; "" is the next runs/NNN-preset
+	Out     string `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
+	Resume  string `json:"-"` // checkpoint to go on from; "" starts anew
 	DryRun  bool   `json:"-"`
 	Profile int    `json:"-"` // steps to profile instead of training; 0: train
 }
@@ -49,7 +53,7 @@ const (
 
 // recipe returns a preset's training: what model.Preset is to the model.
 func recipe(preset string) Config {
-	c := Config{Precision: "auto", Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
+	c := Config{Precision: "auto", Accumulate: 1, Warmup: 100, EMA: 0.999, Clip: 1, Flip: true}
 	switch preset {
 	case "quick":
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 2000, 2e-3, 0.5, 0.99
@@ -99,7 +103,9 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&m.Loss, "loss", "", "in which of them the error is taken: x, eps or v")
 	fs.Float64Var(&m.NoiseScale, "noise-scale", 0, "standard deviation of the noise")
 	fs.BoolVar(&m.Shift, "shift", false, "shift that mean by -ln(size/256)")
-	fs.IntVar(&f.Batch, "batch", 0, "pictures a step")
+	fs.IntVar(&f.Batch, "batch", 0, "pictures a step, or with -accumulate a part of it")
+	fs.IntVar(&f.Accumulate, "accumulate", 1, "batches whose gradients make one step: -batch 32 -accumulate 4 trains as -batch 128 does, in less memory")
+	fs.BoolVar(&f.CheckpointBlocks, "checkpoint-blocks", false, "keep only the input of each block for the backward pass and compute the rest again: less memory, a third more work, the same bits")
 	fs.IntVar(&f.Steps, "steps", 0, "optimizer steps")
 	fs.Float64Var(&f.LR, "lr", 0, "learning rate")
 	fs.IntVar(&f.Warmup, "warmup", 0, "steps over which the learning rate rises")
@@ -110,10 +116,16 @@ func Parse(args []string) (Config, error) {
 	fs.BoolVar(&f.Flip, "flip", false, "mirror half of the pictures; -flip=false does not")
 	fs.StringVar(&f.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
+	fs.StringVar(&f.Resume, "resume", "", "run to go on with: its folder or checkpoint; with -steps to another length")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
 	fs.IntVar(&f.Profile, "profile", 0, "time every kernel of so many `steps`, print a table and write a trace; nothing is trained")
 	if err := cli.Parse(fs, args); err != nil {
 		return Config{}, err
+	}
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if set["resume"] {
+		return resumed(f, set)
 	}
 	name := m.Preset
 	if name == "" {
@@ -130,8 +142,7 @@ func Parse(args []string) (Config, error) {
 	}
 	c := recipe(name)
 	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Profile, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Profile, f.Data, f.Labels
-	set := map[string]bool{}
-	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	c.CheckpointBlocks = f.CheckpointBlocks
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
 	if set["size"] || set["patch"] {
@@ -155,9 +166,10 @@ func Parse(args []string) (Config, error) {
 	}
 	override(set, "noise-scale", &c.Model.NoiseScale, m.NoiseScale)
 	override(set, "batch", &c.Batch, f.Batch)
+	override(set, "accumulate", &c.Accumulate, f.Accumulate)
 	override(set, "steps", &c.Steps, f.Steps)
 	if official {
-		c.LR = officialLR(c.Batch)
+		c.LR = officialLR(c.images())
 	}
 	override(set, "lr", &c.LR, f.LR)
 	override(set, "warmup", &c.Warmup, f.Warmup)
@@ -203,6 +215,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -precision %s: it is auto, fp32, fp16 or bf16", c.Precision)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
+	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):
+		return fmt.Errorf("train: -profile times the step of one batch from the beginning: leave out -accumulate and -resume")
+	case c.Accumulate < 1 || c.Accumulate > 65535:
+		return fmt.Errorf("train: -accumulate %d: between 1 and 65535 batches a step", c.Accumulate)
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
 		return fmt.Errorf("train: -steps %d: it must be at least 1", c.Steps)
 	case !(c.LR > 0) || c.LR > 1:
@@ -220,6 +236,9 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// images is how many pictures an optimizer step sees.
+func (c Config) images() int { return c.Batch * c.Accumulate }
 
 // labels are the attributes that the user named.
 func (c Config) labels() []string {

@@ -30,12 +30,14 @@ func autoPrecision(info engine.Info) string {
 //
 // Two steps may be under way at once. The scale of a step follows from the outcomes of all steps but the one right before it,
 // whether or not that one has been waited for, so that equal runs have equal scales.
+//
+// Its JSON is part of a checkpoint.
 type lossScaler struct {
 	on       bool
-	scale    float32
-	good     int    // steps since the scale changed
-	skipped  int    // steps in all
-	outcomes []bool // of steps that the scale does not know of yet
+	Scale    float32 `json:"scale"`
+	Good     int     `json:"good"`     // steps since the scale changed
+	Skipped  int     `json:"skipped"`  // steps in all
+	Outcomes []bool  `json:"outcomes"` // of steps that the scale does not know of yet: true is finite
 }
 
 const (
@@ -46,33 +48,35 @@ const (
 
 func newLossScaler(precision string) lossScaler {
 	if precision == "fp16" {
-		return lossScaler{on: true, scale: firstScale}
+		return lossScaler{on: true, Scale: firstScale}
 	}
-	return lossScaler{scale: 1}
+	return lossScaler{Scale: 1}
 }
 
 // next returns the scale of the step that is about to begin: under is how many steps before it have no outcome yet.
 func (l *lossScaler) next(under int) float32 {
-	for len(l.outcomes) > 1-under && len(l.outcomes) > 0 {
-		finite := l.outcomes[0]
-		l.outcomes = l.outcomes[1:]
-		if l.good++; !finite {
-			l.scale, l.good = l.scale/2, 0
-		} else if l.good >= growAfter && l.scale < largest {
-			l.scale, l.good = 2*l.scale, 0
+	for len(l.Outcomes) > 1-under && len(l.Outcomes) > 0 {
+		finite := l.Outcomes[0]
+		l.Outcomes = l.Outcomes[1:]
+		if l.Good++; !finite {
+			l.Scale, l.Good = l.Scale/2, 0
+		} else if l.Good >= growAfter && l.Scale < largest {
+			l.Scale, l.Good = 2*l.Scale, 0
 		}
 	}
-	return l.scale
+	return l.Scale
 }
 
 // done notes a step's outcome. It returns an error where no scale is small enough.
 func (l *lossScaler) done(r Result, finite bool) error {
-	if !finite && (!l.on || l.scale < 1) {
+	if !finite && (!l.on || l.Scale < 1) {
 		return fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
 	}
 	if !finite {
-		l.skipped++
+		l.Skipped++
 	}
-	l.outcomes = append(l.outcomes, finite)
+	if l.on { // else the scale stays 1
+		l.Outcomes = append(l.Outcomes, finite)
+	}
 	return nil
 }

@@ -22,8 +22,8 @@ func TestLossScale(t *testing.T) {
 			}
 			scales[late] = append(scales[late], l.next(step-known))
 		}
-		if l.skipped != 3 {
-			t.Errorf("%d steps skipped, want 3", l.skipped)
+		if l.Skipped != 3 {
+			t.Errorf("%d steps skipped, want 3", l.Skipped)
 		}
 	}
 	for step, s := range scales[0] {
@@ -83,7 +83,7 @@ func TestHalfPrecisionTrains(t *testing.T) {
 				losses[name] += float64(r.Loss) / 20
 			}
 		}
-		t.Logf("%s: loss %.4f, %d steps skipped", name, losses[name], s.scaler.skipped)
+		t.Logf("%s: loss %.4f, %d steps skipped", name, losses[name], s.scaler.Skipped)
 	}
 	for name, loss := range losses {
 		if d := loss / losses["fp32"]; !(d > 0.95 && d < 1.05) {

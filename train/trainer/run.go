@@ -3,13 +3,12 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, profile.go
-// what it does instead with -profile.
+// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, resume.go
+// goes on from a checkpoint, profile.go is what -profile does instead.
 package trainer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -20,7 +19,6 @@ import (
 
 	"jitvk/engine"
 	"jitvk/kernels"
-	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/sampler"
 	"jitvk/train/checkpoint"
@@ -94,13 +92,23 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	defer s.Close()
 	defer samples.Close()
 	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
-	if err := s.Init(); err != nil {
+	s.data = data.Fingerprint()
+	h := header(dev, s.Config, s.FLOPs())
+	if c.Resume != "" {
+		err = s.resume(data, h)
+	} else {
+		err = s.Init()
+	}
+	if err != nil {
 		return "", err
 	}
-	if dir = c.Out; dir == "" {
-		dir, err = report.NextRunDir("runs", c.Model.Preset)
-	} else {
+	switch dir = c.Out; {
+	case dir != "":
 		err = newFolder(dir)
+	case c.Resume != "":
+		dir = filepath.Dir(c.Resume)
+	default:
+		dir, err = report.NextRunDir("runs", c.Model.Preset)
 	}
 	if err != nil {
 		return "", err
@@ -110,7 +118,6 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
-	h := header(dev, s.Config, s.program.FLOPs())
 	h.Add("memory", "%s on the device", report.Bytes(memory))
 	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
@@ -145,7 +152,7 @@ func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
 func fits(plan *engine.Device) error {
 	info, need := plan.Info(), plan.Stats().Bytes
 	if info.CPU() && need > info.MemoryBytes {
-		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch or the model's size", report.Bytes(need), info.Name,
+		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch (-accumulate makes up for it) or the model's size, or turn on -checkpoint-blocks", report.Bytes(need), info.Name,
 			report.Bytes(info.MemoryBytes), engine.ErrOutOfMemory)
 	}
 	return nil
@@ -167,15 +174,23 @@ func describe(dev *engine.Device, c Config) *report.Header {
 func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
 	h := describe(dev, c)
 	h.Add("precision", "%s", c.Precision)
-	h.Add("operations", "%s a step of %d images", report.Ops(stepFLOPs, "FLOP"), c.Batch)
+	batches := ""
+	if c.Accumulate > 1 {
+		batches = fmt.Sprintf(" in %d batches of %d", c.Accumulate, c.Batch)
+	}
+	h.Add("operations", "%s a step of %d images%s", report.Ops(stepFLOPs, "FLOP"), c.images(), batches)
 	return h
 }
 
 // dryRun says what was planned: everything that Run would put on the device, by the same code.
 func dryRun(s *State, out io.Writer) error {
-	h := header(s.dev, s.Config, s.program.FLOPs())
+	h := header(s.dev, s.Config, s.FLOPs())
 	h.Add("forward", "%s an image", report.Ops(s.Config.Model.ForwardMACs(), "MAC"))
-	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(s.dev.Stats().Bytes), report.Bytes(s.program.ArenaBytes()))
+	var arena int64
+	for _, p := range s.programs() {
+		arena += p.ArenaBytes()
+	}
+	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(s.dev.Stats().Bytes), report.Bytes(arena))
 	if err := fits(s.dev); err != nil {
 		h.Add("too much", "the device has %s", report.Bytes(s.dev.Info().MemoryBytes))
 	}
@@ -233,7 +248,7 @@ func newFolder(dir string) error {
 
 // loop runs the steps. The host prepares a step while the device runs the one before: results come one step late.
 func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler.Sampler, dir string, out io.Writer) (err error) {
-	log, err := report.OpenLog(filepath.Join(dir, "log.csv"), 0)
+	log, err := report.OpenLog(filepath.Join(dir, "log.csv"), s.at)
 	if err != nil {
 		return err
 	}
@@ -242,12 +257,17 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
+	images := s.images()
+	batch := make([]byte, images*3*s.Config.Model.Size*s.Config.Model.Size)
 	var labels []uint32 // nil for data without classes
 	if data.Classes() != nil {
-		labels = make([]uint32, s.Batch)
+		labels = make([]uint32, images)
 	}
-	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
-	progress := report.NewProgress(out, s.at, s.Steps, s.Batch)
+	elapsed := 0.0 // seconds of training before this start
+	if rows := log.Rows(); len(rows) > 0 {
+		elapsed = rows[len(rows)-1].Seconds
+	}
+	progress := report.NewProgress(out, s.at, s.Steps, images)
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
 		defer progress.Resume()
@@ -268,15 +288,15 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 			return nil
 		}
 		progress.Step(r.Step, r.Loss)
-		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: progress.Elapsed().Seconds()})
+		_, err = log.Add(report.Row{Step: r.Step, Loss: r.Loss, GradNorm: r.GradNorm, LR: float32(r.LR), ImagesPerSecond: progress.Rate(), Seconds: elapsed + progress.Elapsed().Seconds()})
 		return err
 	}
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
-			data.Batch(batch, order, int64(s.at), s.Batch)
+			data.Batch(batch, order, int64(s.at), images)
 			if labels != nil {
-				data.Labels(labels, order, int64(s.at), s.Batch)
+				data.Labels(labels, order, int64(s.at), images)
 			}
 			p, err := s.Step(batch, labels)
 			if err != nil {
@@ -320,12 +340,12 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 		last := rows[len(rows)-1]
 		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s\n", last.Smoothed, baseline, report.Duration(progress.Elapsed()))
 	}
-	if s.scaler.skipped > 0 {
-		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.skipped, s.scaler.scale)
+	if s.scaler.Skipped > 0 {
+		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.Skipped, s.scaler.Scale)
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(out, "interrupted at step %d of %d; everything up to it is saved\n", s.at, s.Steps)
+		fmt.Fprintf(out, "interrupted at step %d of %d; everything up to it is saved: -resume %s goes on\n", s.at, s.Steps, dir)
 	case ctx.Err() != nil:
 		fmt.Fprintln(out, "interrupted while the samples were drawn; everything else is saved")
 	}
@@ -336,13 +356,13 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 // pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
 // a training step's work a picture.
 func (c Config) pictures() int {
-	return min(max(3*c.Steps*c.Batch/(10*gridSteps), 1), gridPictures)
+	return min(max(3*c.Steps*c.images()/(10*gridSteps), 1), gridPictures)
 }
 
 // gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
 // pictures; the grids of a short run must not take more time than its steps.
 func (c Config) gridEvery() int {
-	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.Batch), 1)
+	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.images()), 1)
 }
 
 // saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
@@ -352,13 +372,10 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	if err != nil {
 		return err
 	}
-	c := s.Config
-	c.Data = "" // the same pictures from elsewhere give the same bytes; config.json names the place
-	config, err := json.Marshal(c)
+	meta, err := s.meta()
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{"format": "jitvk 1", "config": string(config), "step": fmt.Sprint(s.at)}
 	if err := checkpoint.Save(filepath.Join(dir, CheckpointName), meta, tensors); err != nil {
 		return err
 	}
@@ -383,20 +400,4 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	}
 	size := s.Config.Model.Size
 	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
-}
-
-// LoadConfig reads a run's configuration from its checkpoint.
-func LoadConfig(f *checkpoint.File) (Config, error) {
-	c := Config{Model: model.Defaults()}
-	if f.Meta["format"] != "jitvk 1" {
-		return c, fmt.Errorf("not a checkpoint of this program (format %q, \"jitvk 1\" wanted); name the %s of a run", f.Meta["format"], CheckpointName)
-	}
-	err := json.Unmarshal([]byte(f.Meta["config"]), &c)
-	if err == nil {
-		err = c.Model.Validate()
-	}
-	if err != nil {
-		return c, fmt.Errorf("its configuration cannot be used: %w; take another checkpoint", err)
-	}
-	return c, nil
 }

@@ -5,6 +5,7 @@ package trainer
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"jitvk/autograd"
 	"jitvk/engine"
@@ -22,11 +23,13 @@ type State struct {
 	// Flat buffers of one layout. An average of the weights that is not wanted is nil.
 	weights, grads, moment1, moment2 *engine.Buffer
 	ema                              [2]*engine.Buffer
-	step, bytes, labels, scalars     *engine.Buffer // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
-	program                          *engine.Program
-	at                               int // steps begun
-	waited                           int // steps whose outcome is known
+	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
+	program                          *engine.Program // forward and backward for one batch; without accumulation the update too
+	update                           *engine.Program // the optimizer's update, where gradients are accumulated; else nil
+	at                               int             // steps begun
+	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
+	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
@@ -43,6 +46,7 @@ func NewState(d *engine.Device, c Config) (s *State, err error) {
 	if s.m, err = model.New(d, c.Model); err != nil {
 		return s, err
 	}
+	s.m.CheckpointBlocks = c.CheckpointBlocks
 	l := s.m.Layout
 	size := c.Model.Size
 	averages := func(decay float64) int64 {
@@ -70,34 +74,61 @@ func NewState(d *engine.Device, c Config) (s *State, err error) {
 			return s, err
 		}
 	}
-	s.program = s.record()
-	if c.Profile > 0 {
-		s.program.Profile()
+	s.program = engine.NewProgram(d, "training step")
+	s.gradients(s.program)
+	if c.Accumulate > 1 {
+		s.update = engine.NewProgram(d, "update")
+		s.optimize(s.update)
+		s.update.Fill(s.grads.All(), 0) // the batches of the next step add to it
+	} else {
+		s.optimize(s.program)
 	}
-	if err = s.program.Build(); err != nil {
-		return s, err
+	for _, p := range s.programs() {
+		if c.Profile > 0 {
+			p.Profile()
+		}
+		if err = p.Build(); err != nil {
+			return s, err
+		}
 	}
 	return s, nil
 }
 
-// record is one training step: pictures to floats, the flow's example, forward, backward, clip, AdamW, EMA.
-func (s *State) record() *engine.Program {
-	p := engine.NewProgram(s.dev, "training step")
-	c, l := s.Config, s.m.Layout
-	step := kernels.View(s.step.All(), kernels.StepBytes/4)
-	loss, norm := s.loss(), s.norm()
+// programs are what a step replays.
+func (s *State) programs() []*engine.Program {
+	if s.update == nil {
+		return []*engine.Program{s.program}
+	}
+	return []*engine.Program{s.program, s.update}
+}
 
+// FLOPs returns the floating point operations of a step.
+func (s *State) FLOPs() float64 {
+	n := float64(s.Accumulate) * s.program.FLOPs()
+	if s.update != nil {
+		n += s.update.FLOPs()
+	}
+	return n
+}
+
+// gradients records a batch's part of a training step: pictures to floats, the flow's example, forward, backward.
+func (s *State) gradients(p *engine.Program) {
+	c, step := s.Config, s.stepBuffer()
 	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
 	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
 	tape := autograd.New(p)
-	tape.Precision = precisions[c.Precision]
+	tape.Precision, tape.AddGrads = precisions[c.Precision], c.Accumulate > 1
 	var labels *kernels.Tensor
 	if s.labels != nil {
 		v := kernels.View(s.labels.All(), c.Batch)
 		labels = &v
 	}
-	s.m.Train(tape, s.m.Bind(tape, s.weights, s.grads), loss, x, labels, step)
+	s.m.Train(tape, s.m.Bind(tape, s.weights, s.grads), s.loss(), x, labels, step)
+}
 
+// optimize records the end of a training step: clip, AdamW, EMA.
+func (s *State) optimize(p *engine.Program) {
+	c, l, step, norm := s.Config, s.m.Layout, s.stepBuffer(), s.norm()
 	w, g := l.Flat(s.weights), l.Flat(s.grads)
 	kernels.GradNorm(p, norm, g)
 	kernels.AdamW(p, w, g, l.Flat(s.moment1), l.Flat(s.moment2), norm, step,
@@ -107,16 +138,19 @@ func (s *State) record() *engine.Program {
 			kernels.EMA(p, l.Flat(ema), w, step, i)
 		}
 	}
-	return p
 }
+
+func (s *State) stepBuffer() kernels.Tensor { return kernels.View(s.step.All(), kernels.StepBytes/4) }
 
 func (s *State) loss() kernels.Tensor { return kernels.View(s.scalars.Range(0, 4), 1) }
 func (s *State) norm() kernels.Tensor { return kernels.View(s.scalars.Range(256, 4), 1) }
 
 // Close frees the run's memory.
 func (s *State) Close() {
-	if s.program != nil {
-		s.program.Close()
+	for _, p := range s.programs() {
+		if p != nil {
+			p.Close()
+		}
 	}
 	for _, b := range []*engine.Buffer{s.weights, s.grads, s.moment1, s.moment2, s.ema[0], s.ema[1], s.step, s.bytes, s.labels, s.scalars} {
 		b.Close()
@@ -125,9 +159,6 @@ func (s *State) Close() {
 		s.m.Close()
 	}
 }
-
-// FLOPs returns the floating point operations of a step.
-func (s *State) FLOPs() float64 { return s.program.FLOPs() }
 
 // Init gives the parameters their initial values and clears the optimizer's state.
 func (s *State) Init() error {
@@ -146,20 +177,24 @@ func (s *State) Init() error {
 			return err
 		}
 	}
-	zero := engine.NewProgram(s.dev, "zero")
-	defer zero.Close()
-	for _, b := range []*engine.Buffer{s.grads, s.moment1, s.moment2} { // gradients too: the gaps between them stay zero
-		zero.Fill(b.All(), 0)
+	return s.zero(s.grads, s.moment1, s.moment2) // gradients too: the gaps between them stay zero
+}
+
+// zero fills buffers with zeros.
+func (s *State) zero(buffers ...*engine.Buffer) error {
+	p := engine.NewProgram(s.dev, "zero")
+	defer p.Close()
+	for _, b := range buffers {
+		p.Fill(b.All(), 0)
 	}
-	if err := zero.Build(); err != nil {
+	if err := p.Build(); err != nil {
 		return err
 	}
-	sub, err := zero.Submit(nil, nil)
+	sub, err := p.Submit(nil, nil)
 	if err != nil {
 		return err
 	}
 	_, err = sub.Wait()
-	s.at = 0
 	return err
 }
 
@@ -174,38 +209,56 @@ type Result struct {
 // Pending is a step under way.
 type Pending struct {
 	state  *State
-	sub    *engine.Submission
+	subs   []*engine.Submission // which read back the loss of each batch, and at last the norm
 	result Result
 	scale  float32
 }
 
-// Step starts the next step on a batch of packed pictures (Batch,Size,Size,3) and their classes (Batch), nil standing for no
-// class at all. Two steps may be under way at once.
+// Step starts the next step on packed pictures (Images,Size,Size,3) and their classes (Images), nil standing for no class at
+// all. Gradients of Accumulate batches are summed; a picture's random numbers depend on its place among all of the step, so that
+// the sum is that of one large batch but for rounding. Two steps may be under way at once.
 func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale, EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
-	packed := pictures
-	if pad := int(s.bytes.Size()) - len(pictures); pad > 0 {
-		packed = append(append([]byte{}, pictures...), make([]byte, pad)...)
+	p := Pending{state: s, result: Result{Step: t + 1, LR: s.lr(t)}, scale: scale}
+	submit := func(program *engine.Program, updates []engine.Update, reads ...engine.Range) error {
+		sub, err := program.Submit(append(updates, engine.Update{To: s.step.All(), Data: step.Data()}), reads)
+		p.subs = append(p.subs, sub)
+		return err
 	}
-	updates := []engine.Update{{To: s.step.All(), Data: step.Data()}, {To: s.bytes.All(), Data: packed}}
-	if s.labels != nil {
-		updates = append(updates, engine.Update{To: s.labels.All(), Data: s.classes(labels)})
+	size := len(pictures) / s.Accumulate
+	for i := range s.Accumulate {
+		step.Image0 = uint32(i * s.Batch)
+		packed := pictures[i*size : (i+1)*size]
+		if pad := int(s.bytes.Size()) - size; pad > 0 {
+			packed = append(append([]byte{}, packed...), make([]byte, pad)...)
+		}
+		updates, reads := []engine.Update{{To: s.bytes.All(), Data: packed}}, []engine.Range{s.loss().Range}
+		if s.labels != nil {
+			updates = append(updates, engine.Update{To: s.labels.All(), Data: s.classes(labels, i*s.Batch)})
+		}
+		if s.update == nil {
+			reads = append(reads, s.norm().Range)
+		}
+		if err := submit(s.program, updates, reads...); err != nil {
+			return Pending{}, err
+		}
 	}
-	sub, err := s.program.Submit(updates,
-		[]engine.Range{s.loss().Range, s.norm().Range})
-	if err != nil {
-		return Pending{}, err
+	if s.update != nil {
+		step.LossScale = scale // each batch's gradient was divided by their number: the sum is the mean
+		if err := submit(s.update, nil, s.norm().Range); err != nil {
+			return Pending{}, err
+		}
 	}
 	s.at++
-	return Pending{s, sub, Result{Step: s.at, LR: s.lr(t)}, scale}, nil
+	return p, nil
 }
 
-// classes returns labels as the device reads them.
-func (s *State) classes(labels []uint32) []byte {
+// classes returns a batch's labels as the device reads them, the first of them being labels[first].
+func (s *State) classes(labels []uint32, first int) []byte {
 	out := make([]byte, 0, 4*s.Batch)
-	for i := range s.Batch {
+	for i := first; i < first+s.Batch; i++ {
 		class := uint32(s.Config.Model.Classes) // none
 		if labels != nil {
 			class = labels[i]
@@ -217,12 +270,22 @@ func (s *State) classes(labels []uint32) []byte {
 
 // Wait returns the step's result; steps are waited for in the order in which they began.
 func (p Pending) Wait() (Result, error) {
-	data, err := p.sub.Wait()
-	if err != nil {
-		return Result{}, err
+	var read []float32 // each batch's loss, then the norm
+	for _, sub := range p.subs {
+		data, err := sub.Wait()
+		if err != nil {
+			return Result{}, err
+		}
+		for _, d := range data {
+			read = append(read, checkpoint.DecodeFloat32(d)...)
+		}
 	}
-	r := p.result
-	r.Loss, r.GradNorm = checkpoint.DecodeFloat32(data[0])[0], checkpoint.DecodeFloat32(data[1])[0]/p.scale
+	r, batches := p.result, p.state.Accumulate
+	mean := 0.0
+	for _, loss := range read[:batches] {
+		mean += float64(loss) / float64(batches)
+	}
+	r.Loss, r.GradNorm = float32(mean), read[batches]/p.scale
 	p.state.waited++
 	v := float64(r.Loss) + float64(r.GradNorm)
 	r.Skipped = math.IsNaN(v) || math.IsInf(v, 0) // the optimizer left the weights as they were
@@ -237,17 +300,23 @@ func (s *State) sampleWeights() *engine.Buffer {
 	return s.weights
 }
 
-// Tensors downloads the run's state as named tensors: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME
-// and adam.v/NAME for the optimizer's moments.
+// A part is one of a checkpoint's tensors for every parameter.
+type part struct {
+	prefix string
+	buffer *engine.Buffer
+}
+
+// parts are what a checkpoint holds: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME and adam.v/NAME
+// for the optimizer's moments.
+func (s *State) parts() []part {
+	list := []part{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}}
+	return slices.DeleteFunc(list, func(p part) bool { return p.buffer == nil })
+}
+
+// Tensors downloads the run's state as named tensors.
 func (s *State) Tensors() ([]checkpoint.Tensor, error) {
 	var out []checkpoint.Tensor
-	for _, part := range []struct {
-		prefix string
-		buffer *engine.Buffer
-	}{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}} {
-		if part.buffer == nil {
-			continue
-		}
+	for _, part := range s.parts() {
 		flat, err := s.dev.Download(part.buffer.All())
 		if err != nil {
 			return nil, err

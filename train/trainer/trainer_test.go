@@ -228,30 +228,38 @@ func TestDryRunOfAnyPreset(t *testing.T) {
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c := small(t)
-	plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := NewState(plan, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := dev.Stats().Bytes
-	b, err := NewState(dev, c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	if got, want := dev.Stats().Bytes-base, plan.Stats().Bytes; got != want || want == 0 {
-		t.Errorf("a run takes %d bytes, the dry run planned %d", got, want)
-	}
-	if a.program.FLOPs() != b.program.FLOPs() {
-		t.Errorf("operations: %g planned, %g real", a.program.FLOPs(), b.program.FLOPs())
-	}
-	// A step is three forward passes' worth of work: forward, gradients of inputs, gradients of weights.
-	if r := b.program.FLOPs() / (6 * c.Model.ForwardMACs() * float64(c.Batch)); r < 0.95 || r > 1.25 {
-		t.Errorf("a step is %.2f times three forward passes", r)
+	for _, change := range []func(c *Config){func(*Config) {}, func(c *Config) { c.Accumulate = 3 }, func(c *Config) { c.CheckpointBlocks = true }} {
+		c := small(t)
+		change(&c)
+		plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plan.Close()
+		a, err := NewState(plan, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := dev.Stats().Bytes
+		b, err := NewState(dev, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if got, want := dev.Stats().Bytes-base, plan.Stats().Bytes; got != want || want == 0 {
+			t.Errorf("a run takes %d bytes, the dry run planned %d", got, want)
+		}
+		if a.FLOPs() != b.FLOPs() {
+			t.Errorf("operations: %g planned, %g real", a.FLOPs(), b.FLOPs())
+		}
+		// A step is three forward passes' worth of work: forward, gradients of inputs, gradients of weights.
+		passes := 3.0
+		if c.CheckpointBlocks {
+			passes = 4
+		}
+		if r := b.FLOPs() / (2 * passes * c.Model.ForwardMACs() * float64(c.images())); r < 0.95 || r > 1.25 {
+			t.Errorf("a step is %.2f times %g forward passes", r, passes)
+		}
 	}
 }
 
@@ -300,6 +308,7 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 		"-preset quick -unknown 1":      {"-unknown"},
 		"-preset quick extra":           {"extra"},
 		"-preset quick -batch 99999999": {"-batch 99999999"},
+		"-preset quick -accumulate 0":   {"-accumulate 0", "1 and 65535"},
 		"-preset quick -labels Smiling": {"-labels Smiling", "preset quick knows no classes", "jit"},
 	} {
 		_, err := Parse(strings.Fields(args))
@@ -579,7 +588,7 @@ func TestClassesAreLearned(t *testing.T) {
 
 func TestGridEvery(t *testing.T) {
 	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
-		c := Config{Steps: test.steps, Batch: test.batch}
+		c := Config{Steps: test.steps, Batch: test.batch, Accumulate: 1}
 		if c.pictures() != test.pictures || c.gridEvery() != test.every {
 			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, c.pictures(), c.gridEvery(), test.pictures, test.every)
 		}
