@@ -76,15 +76,21 @@ func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, e
 	f := &profile{steps: s.Profile}
 	order := dataset.Order{N: data.Len(), Seed: s.Seed}
 	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
-	sums := map[string]*kernelTime{}
+	var labels []uint32 // nil for data without classes
+	if data.Classes() != nil {
+		labels = make([]uint32, s.Batch)
+	}
 	for i := -profileWarmup; i < f.steps; i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		start := time.Now()
 		data.Batch(batch, order, int64(s.at), s.Batch)
+		if labels != nil {
+			data.Labels(labels, order, int64(s.at), s.Batch)
+		}
 		read := time.Since(start)
-		p, err := s.Step(batch, nil)
+		p, err := s.Step(batch, labels)
 		if err != nil {
 			return nil, err
 		}
@@ -101,20 +107,17 @@ func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, e
 			return nil, err
 		}
 		for _, t := range timings {
-			k := sums[t.Shader]
-			if k == nil {
-				k = &kernelTime{name: t.Shader}
-				sums[t.Shader] = k
-				f.kernels = append(f.kernels, *k)
+			at := slices.IndexFunc(f.kernels, func(k kernelTime) bool { return k.name == t.Shader })
+			if at < 0 {
+				at = len(f.kernels)
+				f.kernels = append(f.kernels, kernelTime{name: t.Shader})
 			}
+			k := &f.kernels[at]
 			k.calls, k.time, k.flops, k.bytes = k.calls+1, k.time+t.Time, k.flops+t.FLOPs, k.bytes+t.Bytes
 			f.device += t.Time
 		}
 		f.read, f.submit, f.wait = f.read+read, f.submit+submit, f.wait+wait
 		f.trace = trace(read, submit, wait, timings)
-	}
-	for i, k := range f.kernels {
-		f.kernels[i] = *sums[k.name]
 	}
 	slices.SortFunc(f.kernels, func(a, b kernelTime) int { return cmp.Compare(b.time, a.time) })
 	return f, nil
