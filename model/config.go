@@ -162,20 +162,22 @@ func (c Config) Validate() error {
 		return fmt.Errorf("model: dropout %g and label drop %g: shares from 0 to 1", c.Dropout, c.LabelDrop)
 	case !kinds[c.Predict] || !kinds[c.Loss]:
 		return fmt.Errorf("model: -predict %q, -loss %q: each is x, eps or v", c.Predict, c.Loss)
-	case !(c.NoiseScale > 0) || math.IsInf(c.NoiseScale, 0):
-		return fmt.Errorf("model: noise scale %g: it must be above 0", c.NoiseScale)
+	case !(c.NoiseScale >= 1e-3 && c.NoiseScale <= 1e3):
+		return fmt.Errorf("model: -noise-scale %g: between 0.001 and 1000; the paper takes -size/256", c.NoiseScale)
 	case c.Norm != "rms" && c.Norm != "derf":
 		return fmt.Errorf("model: norm %q: it is rms or derf", c.Norm)
 	case c.Window != "hann" && c.Window != "sine":
 		return fmt.Errorf("model: window %q: it is hann or sine", c.Window)
-	case !(c.Sigma > 0) || math.IsInf(c.Sigma, 0):
-		return fmt.Errorf("model: sigma %g: it must be above 0", c.Sigma)
+	case !(c.Sigma >= 1e-3 && c.Sigma <= 1e3):
+		return fmt.Errorf("model: sigma %g: between 0.001 and 1000", c.Sigma)
 	case math.IsNaN(c.Mu) || math.Abs(c.Mu) > 20:
 		return fmt.Errorf("model: -mu %g: it is the mean of logit(tau), between -20 and 20", c.Mu)
 	case !(c.RoPEBase > 0) || math.IsInf(c.RoPEBase, 0) || math.IsNaN(c.TimeScale) || math.IsInf(c.TimeScale, 0):
 		return fmt.Errorf("model: RoPE base %g and time scale %g: finite numbers, the first above 0", c.RoPEBase, c.TimeScale)
-	case c.TimeDim < 2 || c.TimeDim%2 != 0 || c.TimeHidden < 1:
-		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even", c.TimeDim, c.TimeHidden)
+	case c.TimeDim < 2 || c.TimeDim%2 != 0 || c.TimeDim > 8192 || c.TimeHidden < 1:
+		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even and at most 8192", c.TimeDim, c.TimeHidden)
+	case c.Tokens()*c.Dim > 1<<28: // tables of tokens are computed on the host, in a dry run too
+		return fmt.Errorf("model: -size %d, -patch %d, -stride %d: %d tokens of width %d are too many; use a larger -patch and -stride or a smaller -size", c.Size, c.Patch, c.Stride, c.Tokens(), c.Dim)
 	}
 	return nil
 }

@@ -64,6 +64,8 @@ func TestValidateNamesWhatWouldDo(t *testing.T) {
 		"width":                     {func(c *Config) { c.Dim = 129 }, []string{"-dim 129", "192"}},
 		"zero depth":                {func(c *Config) { c.Depth = 0 }, []string{"-depth 0"}},
 		"negative size":             {func(c *Config) { c.Size = -32 }, []string{"-size -32"}},
+		"noise scale":               {func(c *Config) { c.NoiseScale = 1e300 }, []string{"-noise-scale 1e+300"}},
+		"tokens":                    {func(c *Config) { c.Size, c.Patch, c.Stride = 4096, 1, 1 }, []string{"-patch 1", "16777216 tokens"}},
 		"mu":                        {func(c *Config) { c.Mu = math.NaN() }, []string{"-mu NaN"}},
 	} {
 		c, _ := Preset("quick")

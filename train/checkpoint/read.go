@@ -37,21 +37,21 @@ type File struct {
 
 // Open reads and checks the header of path: whatever it returns can be read. Close it.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path) // before it is opened: a pipe would be waited for
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("checkpoint %s: %w: check the path, or train first", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w but a folder or a device: name the .safetensors file itself", ErrDamaged)
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("checkpoint %s: %w but a folder or a device: name the .safetensors file itself", path, ErrDamaged)
 	}
-	var file *File
-	if err == nil {
-		file, err = read(f, info.Size())
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
+	file, err := read(f, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", path, errors.Join(err, f.Close()))
 	}

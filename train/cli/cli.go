@@ -62,6 +62,9 @@ func oneLine(name string, panicked any) string {
 	if strings.Contains(text, "do not fit into the device's") { // kernels cut their tensors for a device, but no picture in two
 		return fmt.Sprintf("%s: %s; use a smaller -size or a larger -patch and -stride", name, text)
 	}
+	if strings.Contains(text, "workgroups in dimension") {
+		return fmt.Sprintf("%s: %s; use a smaller -batch", name, text)
+	}
 	return fmt.Sprintf("%s: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: %s", name, text)
 }
 

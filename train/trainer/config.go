@@ -65,15 +65,19 @@ func recipe(preset string) Config {
 		c.Batch, c.Steps, c.LR, c.Decay, c.EMA = 32, 3000, 2e-3, 0.5, 0.99
 	case "jit-b16", "jit-b32", "jit-l16", "jit-h16": // 200 epochs of ImageNet's 1,281,167 pictures, 5 of them warm-up, as the official code has them
 		c.Batch, c.Clip, c.EMA, c.EMA2, c.EMAExact = 128, 0, 0.9999, 0.9996, true
-		c.Steps, c.Warmup, c.LR = 200*1281167/c.Batch, 5*1281167/c.Batch, officialLR(c.Batch)
+		c.official()
 	case "blog256": // 100 epochs of 28,000 pictures, as the post ran it
 		c.Batch, c.Steps, c.LR, c.Warmup, c.EMA, c.Flip = 32, 87500, 1e-4, 0, 0, false
 	}
 	return c
 }
 
-// officialLR is the paper's learning rate, in proportion to the batch.
-func officialLR(batch int) float64 { return 5e-5 * float64(batch) / 256 }
+// official sets what follows from the number of pictures a step in the paper's training: as many epochs in fewer steps, and a
+// learning rate in proportion.
+func (c *Config) official() {
+	n := max(c.images(), 1) // Validate refuses what is less
+	c.Steps, c.Warmup, c.LR = max(200*1281167/n, 1), 5*1281167/n, 5e-5*float64(n)/256
+}
 
 // DefaultPreset is what trains in minutes on the device: quick on a CPU driver, faces64 on a GPU.
 func DefaultPreset(info engine.Info) string {
@@ -167,10 +171,10 @@ func Parse(args []string) (Config, error) {
 	override(set, "noise-scale", &c.Model.NoiseScale, m.NoiseScale)
 	override(set, "batch", &c.Batch, f.Batch)
 	override(set, "accumulate", &c.Accumulate, f.Accumulate)
-	override(set, "steps", &c.Steps, f.Steps)
 	if official {
-		c.LR = officialLR(c.images())
+		c.official()
 	}
+	override(set, "steps", &c.Steps, f.Steps)
 	override(set, "lr", &c.LR, f.LR)
 	override(set, "warmup", &c.Warmup, f.Warmup)
 	override(set, "ema", &c.EMA, f.EMA)

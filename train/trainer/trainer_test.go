@@ -594,3 +594,18 @@ func TestGridEvery(t *testing.T) {
 		}
 	}
 }
+
+// TestPaperTrainingFollowsTheBatch: epochs and warm-up are counted in pictures, whatever makes up a step.
+func TestPaperTrainingFollowsTheBatch(t *testing.T) {
+	for args, want := range map[string]Config{
+		"-batch 128":                {Steps: 2001823, Warmup: 50045, LR: 2.5e-5},
+		"-batch 128 -accumulate 8":  {Steps: 250227, Warmup: 6255, LR: 2e-4},
+		"-batch 1024 -warmup 7":     {Steps: 250227, Warmup: 7, LR: 2e-4},
+		"-batch 32 -steps 9 -lr .1": {Steps: 9, Warmup: 200182, LR: 0.1},
+	} {
+		c := parse(t, append(strings.Fields(args), "-preset", "jit-b16")...)
+		if c.Steps != want.Steps || c.Warmup != want.Warmup || math.Abs(c.LR/want.LR-1) > 1e-12 {
+			t.Errorf("%s: %d steps, warm-up %d, learning rate %g; want %d, %d, %g", args, c.Steps, c.Warmup, c.LR, want.Steps, want.Warmup, want.LR)
+		}
+	}
+}
