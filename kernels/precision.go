@@ -2,6 +2,12 @@
 
 package kernels
 
+import (
+	"fmt"
+
+	"jitvk/engine"
+)
+
 // Precision is what the operands of a matrix product are rounded to. Memory and sums are fp32 in any case.
 type Precision uint32
 
@@ -12,3 +18,19 @@ const (
 )
 
 func (p Precision) String() string { return [...]string{"fp32", "fp16", "bf16"}[p] }
+
+// ParsePrecision is String's inverse. "auto", or nothing, is FP16 where a GPU multiplies halves on matrix units, else FP32.
+func ParsePrecision(s string, info engine.Info) (Precision, error) {
+	if s == "auto" || s == "" {
+		if !info.CPU() && hasFragment(info, FP16) {
+			return FP16, nil
+		}
+		return FP32, nil
+	}
+	for p := FP32; p <= BF16; p++ {
+		if s == p.String() {
+			return p, nil
+		}
+	}
+	return 0, fmt.Errorf("%q: it is auto, fp32, fp16 or bf16", s)
+}

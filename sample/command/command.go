@@ -49,6 +49,7 @@ type Config struct {
 	Trajectory  string    // safetensors file for tau and z, or ""
 	Convergence string    // PNG file for a plot of the solvers' errors instead of pictures, or ""
 	Device      string
+	Precision   string // of the operands of matrix products: "fp32", "fp16", "bf16" or "auto"
 	DryRun      bool
 }
 
@@ -92,9 +93,13 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&c.Trajectory, "trajectory", "", "safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first")
 	fs.StringVar(&c.Convergence, "convergence", "", "draw no pictures but a plot into this PNG file: the error of both solvers by the number of their steps")
 	fs.StringVar(&c.Device, "device", "", "index of the Vulkan device or part of its name")
+	fs.StringVar(&c.Precision, "precision", "auto", "of the operands of matrix products: fp32, fp16, bf16, or auto: fp16 where a GPU has matrix units, else fp32")
 	fs.BoolVar(&c.DryRun, "dry-run", false, "print what would be done and planned memory, then stop")
 	if err := cli.Parse(fs, args); err != nil {
 		return c, err
+	}
+	if _, err := kernels.ParsePrecision(c.Precision, engine.Info{}); err != nil {
+		return c, fmt.Errorf("sample: -precision %w", err)
 	}
 	set := map[string]bool{}
 	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
@@ -245,6 +250,10 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err := c.check(path, config.Size, len(classes)); err != nil {
 		return err
 	}
+	precision, err := kernels.ParsePrecision(c.Precision, dev.Info())
+	if err != nil {
+		return fmt.Errorf("sample: -precision %w", err)
+	}
 	m, err := model.New(dev, config)
 	if err != nil {
 		return err
@@ -255,7 +264,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return fmt.Errorf("sample: %w", err)
 	}
 	defer weights.Close()
-	s, err := sampler.New(dev, m, weights, c.Batch)
+	s, err := sampler.New(dev, m, weights, c.Batch, precision)
 	if err != nil {
 		return err
 	}
@@ -270,6 +279,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if c.Classes != nil {
 		h.Add("classes", "%d with guidance %s for tau from %g to %g", len(classes), strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Low, c.High)
 	}
+	h.Add("precision", "%v", precision)
 	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))
 	if c.DryRun {
 		h.Add("dry run", "nothing was allocated")

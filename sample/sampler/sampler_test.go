@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/model"
 	"jitvk/sample/ode"
@@ -19,6 +20,11 @@ func TestMain(m *testing.M) { kerneltest.Main(m) }
 
 // newSampler puts a small model on the test device. Its last layer is zero or, like all others, random.
 func newSampler(t *testing.T, zero bool) (sampler func(batch int) *Sampler, pixels int) {
+	t.Helper()
+	return newSamplerIn(t, zero, kernels.FP32)
+}
+
+func newSamplerIn(t *testing.T, zero bool, precision kernels.Precision) (sampler func(batch int) *Sampler, pixels int) {
 	t.Helper()
 	dev := kerneltest.Device(t)
 	c, err := model.Preset("quick")
@@ -44,13 +50,34 @@ func newSampler(t *testing.T, zero bool) (sampler func(batch int) *Sampler, pixe
 		t.Fatal(err)
 	}
 	return func(batch int) *Sampler {
-		s, err := New(dev, m, weights, batch)
+		s, err := New(dev, m, weights, batch, precision)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(s.Close)
 		return s
 	}, 3 * c.Size * c.Size
+}
+
+// TestPrecision: products with halves draw nearly the same pictures, and not the same.
+func TestPrecision(t *testing.T) {
+	draw := func(p kernels.Precision) []float32 {
+		sampler, _ := newSamplerIn(t, false, p)
+		x, err := sampler(2).Sample(context.Background(), Options{N: 2, Steps: 4, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	whole, half := draw(kernels.FP32), draw(kernels.FP16)
+	square, size := 0.0, 0.0
+	for i := range whole {
+		d := float64(whole[i] - half[i])
+		square, size = square+d*d, size+float64(whole[i])*float64(whole[i])
+	}
+	if r := math.Sqrt(square / size); !(r > 1e-6 && r < 1e-2) {
+		t.Errorf("pictures in fp16 differ by %g of their size from those in fp32", r)
+	}
 }
 
 // TestEulerOnTheGrey follows the flow towards a picture that is grey everywhere, which is what a network with a zero last

@@ -371,7 +371,7 @@ func (b *session) sample(c model.Config) error {
 	if err := b.dev.Upload(weights.All(), flat); err != nil {
 		return err
 	}
-	s, err := sampler.New(b.dev, net, weights, t.Batch)
+	s, err := sampler.New(b.dev, net, weights, t.Batch, kernels.FP32)
 	if err != nil {
 		return err
 	}

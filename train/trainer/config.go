@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/train/cli"
 )
@@ -212,11 +213,12 @@ func (c Config) Validate() error {
 	if err := c.Model.Validate(); err != nil {
 		return err
 	}
+	if _, err := kernels.ParsePrecision(c.Precision, engine.Info{}); err != nil {
+		return fmt.Errorf("train: -precision %w", err)
+	}
 	switch {
 	case c.Labels != "" && c.Model.Arch == "post":
 		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
-	case c.Precision != "" && c.Precision != "auto" && !isPrecision(c.Precision):
-		return fmt.Errorf("train: -precision %s: it is auto, fp32, fp16 or bf16", c.Precision)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):

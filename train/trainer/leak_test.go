@@ -59,11 +59,20 @@ func TestTenThousandStepsAtConstantMemory(t *testing.T) {
 	if now := runtime.NumGoroutine(); now > routines {
 		t.Errorf("%d goroutines, %d before", now, routines)
 	}
-	// A leak of 200 bytes a step would be 2 MB; what is not one goes up and down by a third of a MB.
-	now := resident(t)
-	t.Logf("resident memory %.1f MB, after %d steps %.1f MB", float64(rss)/1e6, steps, float64(now)/1e6)
-	if now > rss+2<<20 {
-		t.Errorf("resident memory grew from %d to %d bytes in %d steps", rss, now, steps)
+	// A leak of 200 bytes a step would be 2 MB, every time. What is not one goes up and down by a third of a MB, and now and then by
+	// more on a busy machine, but not twice in a row.
+	for round := 1; ; round++ {
+		now := resident(t)
+		t.Logf("resident memory %.1f MB, after %d steps %.1f MB", float64(rss)/1e6, steps, float64(now)/1e6)
+		if now <= rss+2<<20 {
+			break
+		}
+		if round == 2 {
+			t.Errorf("resident memory grew to %d bytes in %d steps, and more than 2 MB in the %d before", now, steps, steps)
+			break
+		}
+		rss = now
+		run(steps)
 	}
 	s.Close()
 	if now := dev.Stats(); now.Buffers != before.Buffers || now.Bytes != before.Bytes {

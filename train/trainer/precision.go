@@ -2,27 +2,7 @@
 
 package trainer
 
-import (
-	"fmt"
-	"slices"
-
-	"jitvk/engine"
-	"jitvk/kernels"
-)
-
-// precisions are what -precision can be: what the operands of matrix products and of attention are rounded to. Weights,
-// gradients, the optimizer's state and all sums are fp32 in each.
-var precisions = map[string]kernels.Precision{"fp32": kernels.FP32, "fp16": kernels.FP16, "bf16": kernels.BF16}
-
-func isPrecision(name string) bool { _, ok := precisions[name]; return ok }
-
-// autoPrecision is fp16 where a GPU multiplies it on matrix units, else fp32.
-func autoPrecision(info engine.Info) string {
-	if !info.CPU() && slices.Contains(kernels.MatMulTiers(info, kernels.FP16), "matmul/05_coopmat") {
-		return "fp16"
-	}
-	return "fp32"
-}
+import "fmt"
 
 // A lossScaler keeps gradients within fp16's range (Micikevicius et al., arXiv 1710.03740): the loss's gradient is multiplied by
 // a scale that the optimizer divides by again. The scale halves when a gradient overflows, and the step is skipped; it doubles

@@ -139,7 +139,7 @@ func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	samples, err := sampler.New(dev, s.m, s.sampleWeights(), c.pictures())
+	samples, err := sampler.New(dev, s.m, s.sampleWeights(), c.pictures(), s.precision)
 	if err != nil {
 		s.Close()
 		return nil, nil, err

@@ -4,6 +4,7 @@ package trainer
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,15 +30,18 @@ type State struct {
 	at                               int             // steps begun
 	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
+	precision                        kernels.Precision
 	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
 func NewState(d *engine.Device, c Config) (s *State, err error) {
-	if !isPrecision(c.Precision) {
-		c.Precision = autoPrecision(d.Info())
+	precision, err := kernels.ParsePrecision(c.Precision, d.Info())
+	if err != nil {
+		return nil, fmt.Errorf("train: -precision %w", err)
 	}
-	s = &State{Config: c, dev: d, scaler: newLossScaler(c.Precision)}
+	c.Precision = precision.String()
+	s = &State{Config: c, dev: d, precision: precision, scaler: newLossScaler(c.Precision)}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -117,7 +121,7 @@ func (s *State) gradients(p *engine.Program) {
 	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
 	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
 	tape := autograd.New(p)
-	tape.Precision, tape.AddGrads = precisions[c.Precision], c.Accumulate > 1
+	tape.Precision, tape.AddGrads = s.precision, c.Accumulate > 1
 	var labels *kernels.Tensor
 	if s.labels != nil {
 		v := kernels.View(s.labels.All(), c.Batch)

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/sample/sampler"
 	"jitvk/train/checkpoint"
@@ -93,7 +94,7 @@ func TestOverfit(t *testing.T) {
 	if !(last < 0.05*first) {
 		t.Errorf("the loss fell from %.4f to %.4f only", first, last)
 	}
-	sam, err := sampler.New(dev, s.m, s.weights, 8)
+	sam, err := sampler.New(dev, s.m, s.weights, 8, kernels.FP32)
 	if err != nil {
 		t.Fatal(err)
 	}
