@@ -52,6 +52,16 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			return "", err
 		}
 	}
+	if c.DryRun && c.Labels != "" { // how many classes there are is part of the model
+		data, err := openData(ctx, c, out)
+		if err != nil {
+			return "", err
+		}
+		c = c.withClasses(data.Classes())
+		if err := data.Close(); err != nil {
+			return "", err
+		}
+	}
 	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
 	if err != nil {
 		return "", err

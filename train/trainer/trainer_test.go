@@ -587,6 +587,31 @@ func TestClassesAreLearned(t *testing.T) {
 	}
 }
 
+// TestDryRunCountsClasses: what a dry run says of a model with labels is what training with them says.
+func TestDryRunCountsClasses(t *testing.T) {
+	kerneltest.Device(t)
+	lines := func(args ...string) (out []string) {
+		c, err := Parse(append([]string{"-preset", "jit-quick", "-labels", "Expression", "-batch", "2", "-steps", "1"}, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if _, err := Run(context.Background(), c, &b); err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(b.String(), "\n") {
+			if f := strings.Fields(line); len(f) > 2 && (f[0] == "parameters" || f[0] == "memory") || len(f) == 2 && f[0] == "parameters" {
+				out = append(out, strings.Join(f[:min(len(f), 3)], " "))
+			}
+		}
+		return out
+	}
+	planned, real := lines("-dry-run"), lines("-out", filepath.Join(t.TempDir(), "run"))
+	if len(planned) != 2 || !slices.Equal(planned, real) {
+		t.Errorf("planned %q, training says %q", planned, real)
+	}
+}
+
 func TestGridEvery(t *testing.T) {
 	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
 		c := Config{Steps: test.steps, Batch: test.batch, Accumulate: 1}
