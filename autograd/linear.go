@@ -28,15 +28,21 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 	t.push(y, in, func() {
 		dy := y.Grad.Reshape(rows, m)
 		t.weightGrads(w, b, dy, xs)
-		if x.needs {
-			dx, acc := t.into(x)
-			kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
-		}
+		t.inputGrad(x, w, dy)
 		if r != nil {
 			t.give(r, y.Grad)
 		}
 	})
 	return y
+}
+
+// inputGrad records dx = dy W, where x wants it.
+func (t *Tape) inputGrad(x, w *Var, dy kernels.Tensor) {
+	if x.needs {
+		dx, acc := t.into(x)
+		rows, k := dx.Rows(1)
+		kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
+	}
 }
 
 // weightGrads records dW = dyᵀ x and, where there is a bias, db = sum of dy over rows, in one pass over dy.

@@ -64,10 +64,7 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
 		kernels.MatMulSwiGLUBackward(t.P, dab, dy, w3.Value, *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})
 		t.weightGrads(w12, b12, dab, xs)
-		if x.needs {
-			dx, acc := t.into(x)
-			kernels.MatMul(t.P, dx.Reshape(rows, c), dab, w12.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
-		}
+		t.inputGrad(x, w12, dab)
 		if r != nil {
 			t.give(r, y.Grad)
 		}

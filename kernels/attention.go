@@ -20,20 +20,11 @@ type attentionRung struct {
 	tier         string
 	fwd, dq, dkv string
 	runs         func(info engine.Info, precision Precision, D int) bool // whether a device has what the rung needs for heads of D floats
-	launch       func(info engine.Info, a attention, pass attentionPass) attentionLaunch
+	launch       func(info engine.Info, a attention) attentionLaunch
 }
 
-// An attentionPass is one of a rung's shaders.
-type attentionPass int
-
-const (
-	passForward attentionPass = iota
-	passQ                     // backward, dq
-	passKV                    // backward, dk and dv
-)
-
-// An attentionLaunch is how a pass is launched: the invocations of a workgroup, how many tokens of one head it owns, and the
-// shader's specialization constants from 3 on (0 is LOCAL, 1 D, 2 PRECISION).
+// An attentionLaunch is how a rung's shaders are launched, all three alike: the invocations of a workgroup, how many tokens of
+// one head it owns, and the specialization constants from 3 on (0 is LOCAL, 1 D, 2 PRECISION).
 type attentionLaunch struct {
 	local, rows int
 	spec        []uint32
@@ -54,14 +45,14 @@ var attentionRungs = []attentionRung{
 func anyHeads(engine.Info, Precision, int) bool { return true }
 
 // launchNaive gives each invocation a row.
-func launchNaive(info engine.Info, _ attention, _ attentionPass) attentionLaunch {
+func launchNaive(info engine.Info, _ attention) attentionLaunch {
 	return attentionLaunch{info.SubgroupSize, info.SubgroupSize, nil}
 }
 
 const narrowLanes = 8
 
 // launchNarrow gives each of 8 lanes one or two rows.
-func launchNarrow(_ engine.Info, a attention, _ attentionPass) attentionLaunch {
+func launchNarrow(_ engine.Info, a attention) attentionLaunch {
 	rows := min(2, ceilDiv(a.T, narrowLanes))
 	return attentionLaunch{narrowLanes, narrowLanes * rows, []uint32{uint32(rows)}}
 }
@@ -70,7 +61,7 @@ const sharedSlices = 4 // lanes to a row
 
 // launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
 // time as fit.
-func launchShared(info engine.Info, a attention, _ attentionPass) attentionLaunch {
+func launchShared(info engine.Info, a attention) attentionLaunch {
 	const local = 128
 	rows, tile, sub := 2, 32, 8
 	if a.D > 80 {
@@ -163,7 +154,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 		q, o, k, v := part(0), part(1), part(2), part(3)
 		a := a.batch(s.n)
 		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
-		a.record(p, rung.fwd, rung.launch(p.Info(), a, passForward), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
+		a.record(p, rung.fwd, rung.launch(p.Info(), a), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
 	}
 }
 
@@ -185,6 +176,7 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, dq, dk, dv, do, o, k, v := part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)
 		a, T, lse := a.batch(s.n), uint32(a.T), piece(lse, s, a.H*a.T)
+		launch := rung.launch(p.Info(), a)
 
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
@@ -193,10 +185,10 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}
-		a.record(p, rung.dkv, rung.launch(p.Info(), a, passKV), 4, pushKV, dk.Write(), dv.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
+		a.record(p, rung.dkv, launch, 4, pushKV, dk.Write(), dv.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
 		pushQ := attentionDQPush{T, dq.stride(), dq.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}
-		a.record(p, rung.dq, rung.launch(p.Info(), a, passQ), 3, pushQ, dq.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
+		a.record(p, rung.dq, launch, 3, pushQ, dq.Write(), q.Read(), k.Read(), v.Read(), do.Read(), lse.Read(), delta.Read())
 	}
 }
 

@@ -18,14 +18,16 @@ type SolverOptions struct {
 	TauClamp float32 // what is divided by is at least this; JiT takes 0.05
 }
 
+type solverPush struct {
+	Count    uint32
+	TauClamp float32
+}
+
 // EulerStep is z += dt v(z, u, tau), tau and dt from the step buffer. z, u (B,…).
 func EulerStep(p *engine.Program, z, u, step Tensor, o SolverOptions) {
 	o.check("EulerStep")
 	flat(p, "EulerStep", func(n int, t []Tensor) {
-		push := struct {
-			Count    uint32
-			TauClamp float32
-		}{uint32(n), o.TauClamp}
+		push := solverPush{uint32(n), o.TauClamp}
 		elementwise(p, "eulerstep", n, push, []uint32{uint32(o.Predict)}, t[0].ReadWrite(), t[1].Read(), step.Read())
 	}, z, u)
 }
@@ -35,10 +37,7 @@ func EulerStep(p *engine.Program, z, u, step Tensor, o SolverOptions) {
 func HeunStep(p *engine.Program, z, start, u, step Tensor, o SolverOptions) {
 	o.check("HeunStep")
 	flat(p, "HeunStep", func(n int, t []Tensor) {
-		push := struct {
-			Count    uint32
-			TauClamp float32
-		}{uint32(n), o.TauClamp}
+		push := solverPush{uint32(n), o.TauClamp}
 		elementwise(p, "heunstep", n, push, []uint32{uint32(o.Predict)}, t[0].ReadWrite(), t[1].Read(), t[2].Read(), step.Read())
 	}, z, start, u)
 }
@@ -47,10 +46,7 @@ func HeunStep(p *engine.Program, z, start, u, step Tensor, o SolverOptions) {
 func CleanImage(p *engine.Program, x, z, u, step Tensor, o SolverOptions) {
 	o.check("CleanImage")
 	flat(p, "CleanImage", func(n int, t []Tensor) {
-		push := struct {
-			Count    uint32
-			TauClamp float32
-		}{uint32(n), o.TauClamp}
+		push := solverPush{uint32(n), o.TauClamp}
 		elementwise(p, "cleanimage", n, push, []uint32{uint32(o.Predict)}, t[0].Write(), t[1].Read(), t[2].Read(), step.Read())
 	}, x, z, u)
 }
