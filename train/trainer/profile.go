@@ -74,23 +74,15 @@ func runProfile(ctx context.Context, s *State, data *dataset.Dataset, dir string
 // profile runs s.Profile steps, each of which is waited for.
 func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, error) {
 	f := &profile{steps: s.Profile}
-	order := dataset.Order{N: data.Len(), Seed: s.Seed}
-	batch := make([]byte, s.Batch*3*s.Config.Model.Size*s.Config.Model.Size)
-	var labels []uint32 // nil for data without classes
-	if data.Classes() != nil {
-		labels = make([]uint32, s.Batch)
-	}
+	feed := newFeed(s.Config, data)
 	for i := -profileWarmup; i < f.steps; i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		start := time.Now()
-		data.Batch(batch, order, int64(s.at), s.Batch)
-		if labels != nil {
-			data.Labels(labels, order, int64(s.at), s.Batch)
-		}
+		pictures, labels := feed.gather(s.at)
 		read := time.Since(start)
-		p, err := s.Step(batch, labels)
+		p, err := s.Step(pictures, labels)
 		if err != nil {
 			return nil, err
 		}

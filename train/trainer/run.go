@@ -266,18 +266,12 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	_, mse := data.Mean(s.Flip)
 	baseline := max(mse, 0) * s.Config.Model.LossWeight() // the loss of always predicting the mean picture
 
-	order := dataset.Order{N: data.Len(), Seed: s.Seed}
-	images := s.images()
-	batch := make([]byte, images*3*s.Config.Model.Size*s.Config.Model.Size)
-	var labels []uint32 // nil for data without classes
-	if data.Classes() != nil {
-		labels = make([]uint32, images)
-	}
+	f := newFeed(s.Config, data)
 	elapsed := 0.0 // seconds of training before this start
 	if rows := log.Rows(); len(rows) > 0 {
 		elapsed = rows[len(rows)-1].Seconds
 	}
-	progress := report.NewProgress(out, s.at, s.Steps, images)
+	progress := report.NewProgress(out, s.at, s.Steps, s.images())
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
 		defer progress.Resume()
@@ -304,11 +298,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
-			data.Batch(batch, order, int64(s.at), images)
-			if labels != nil {
-				data.Labels(labels, order, int64(s.at), images)
-			}
-			p, err := s.Step(batch, labels)
+			p, err := s.Step(f.gather(s.at))
 			if err != nil {
 				return err
 			}
@@ -361,6 +351,32 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, CheckpointName))
 	return screen
+}
+
+// A feed gathers what the steps read.
+type feed struct {
+	data     *dataset.Dataset
+	order    dataset.Order
+	images   int
+	pictures []byte
+	labels   []uint32 // nil for data without classes
+}
+
+func newFeed(c Config, data *dataset.Dataset) *feed {
+	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.images()*3*c.Model.Size*c.Model.Size)}
+	if data.Classes() != nil {
+		f.labels = make([]uint32, f.images)
+	}
+	return f
+}
+
+// gather returns a step's pictures and their labels, as Step takes them; the next call overwrites them.
+func (f *feed) gather(step int) (pictures []byte, labels []uint32) {
+	f.data.Batch(f.pictures, f.order, int64(step), f.images)
+	if f.labels != nil {
+		f.data.Labels(f.labels, f.order, int64(step), f.images)
+	}
+	return f.pictures, f.labels
 }
 
 // pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
