@@ -3,6 +3,9 @@
 package measure
 
 import (
+	"fmt"
+	"strings"
+
 	"jitvk/engine"
 	"jitvk/kernels"
 )
@@ -33,6 +36,15 @@ func (p Peaks) Rate(name string) float64 {
 		}
 	}
 	return 0
+}
+
+// String is all of them in a line.
+func (p Peaks) String() string {
+	var all []string
+	for _, x := range p {
+		all = append(all, fmt.Sprintf("%s %.3g %s", x.Name, x.Rate, x.Unit))
+	}
+	return strings.Join(all, ", ")
 }
 
 // Arithmetic returns the rate, in GFLOP/s, that products of operands in a precision are held against: of the matrix unit for

@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -128,7 +127,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err := os.MkdirAll(filepath.Dir(o.json), 0o777); err != nil {
 			return err
 		}
-		if err := save(o.json, data); err != nil {
+		if err := atomicfile.WriteFile(o.json, data); err != nil {
 			return err
 		}
 	}
@@ -136,23 +135,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return nil
 	}
 	base := filepath.Join(folder, o.write)
-	return errors.Join(save(base+".json", data), save(base+".md", []byte("# "+o.write+"\n\n"+r.page())))
+	return errors.Join(atomicfile.WriteFile(base+".json", data), atomicfile.WriteFile(base+".md", []byte("# "+o.write+"\n\n"+r.page())))
 }
 
 var folder = filepath.Join("docs", "benchmarks")
 
-func save(file string, data []byte) error {
-	return atomicfile.AtomicWrite(file, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-}
-
 // bench measures what the options ask for.
 func bench(ctx context.Context, d *engine.Device, o options) (*report, error) {
-	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output() // none outside a checkout
-	r := &report{Device: d.Info().Name, Driver: d.Info().Driver, Commit: strings.TrimSpace(string(commit)), Date: time.Now().Format(time.DateOnly),
-		Go: runtime.Version(), Cores: runtime.NumCPU(), Load: load()}
+	r := &report{Device: d.Info().Name, Driver: d.Info().Driver, Commit: measure.Commit(), Date: time.Now().Format(time.DateOnly),
+		Go: runtime.Version(), Cores: runtime.NumCPU(), Load: measure.Load()}
 	b := &session{Context: ctx, options: o, dev: d, report: r}
 	var err error
 	if b.blas, err = startBLAS(o.python, d.Info()); err != nil {
@@ -198,15 +189,6 @@ func bench(ctx context.Context, d *engine.Device, o options) (*report, error) {
 		}
 	}
 	return r, nil
-}
-
-// load is what else the machine does; "" where the system does not say.
-func load() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	return strings.Fields(string(data))[0]
 }
 
 // A report is what one run measured.
@@ -267,11 +249,7 @@ func (r *report) page() string {
 	if r.Load != "" {
 		fmt.Fprintf(&b, ", load %s before the run", r.Load)
 	}
-	b.WriteString(". Measured peaks:")
-	for i, p := range r.Peaks {
-		fmt.Fprintf(&b, "%s %s %.3g %s", map[bool]string{true: ",", false: ""}[i > 0], p.Name, p.Rate, p.Unit)
-	}
-	b.WriteString(".\n")
+	fmt.Fprintf(&b, ". Measured peaks: %v.\n", r.Peaks)
 	for _, g := range groups {
 		var columns []string
 		var rows []result

@@ -108,7 +108,7 @@ func record(m *measure.Memory, precision kernels.Precision, products []product) 
 // layers are the products of a block's four layers in the three transpose cases of training: y = x wᵀ, dx = dy w, dw = dyᵀ x.
 func layers(c model.Config, rows int) (names []string, products [][]product) {
 	cases := make([][]product, 3)
-	for _, io := range [][2]int{{c.Dim, 3 * c.Dim}, {c.Dim, c.Dim}, {c.Dim, 2 * c.Hidden}, {c.Hidden, c.Dim}} {
+	for _, io := range measure.Layers(c.Dim, c.Hidden) {
 		in, out := io[0], io[1]
 		cases[0] = append(cases[0], product{rows, out, in, false, true})
 		cases[1] = append(cases[1], product{rows, in, out, false, false})
@@ -168,8 +168,7 @@ func (b *session) products(names []string, cases [][]product) error {
 	return nil
 }
 
-// attention is one block's, q, k and v being views of one projection as in the model. The backward pass is counted as the five
-// products of its formulas, the forward pass as two.
+// attention is one block's.
 func (b *session) attention(c model.Config) error {
 	t, err := b.config(c)
 	if err != nil {
@@ -177,34 +176,25 @@ func (b *session) attention(c model.Config) error {
 	}
 	m := measure.NewMemory(b.dev)
 	defer m.Close()
-	B, T, H, D := t.Batch, c.Tokens(), c.Heads, c.HeadSize()
-	heads := func() kernels.Tensor { return m.Tensor(B, T, H, D) }
-	qkv, dqkv, o, do, lse := m.Tensor(B, T, 3*c.Dim), m.Tensor(B, T, 3*c.Dim), heads(), heads(), m.Tensor(B, H, T)
-	view := func(t kernels.Tensor, i int) kernels.Tensor {
-		return kernels.Tensor{Shape: []int{B, T, H, D}, Range: t.Range, Ld: 3 * c.Dim, Off: i * c.Dim}
-	}
-	_, cases := layers(c, B*T)
+	B := t.Batch
+	a := measure.NewAttention(m, B, c.Tokens(), c.Heads, c.HeadSize())
+	_, cases := layers(c, B*c.Tokens())
 	productFLOPs := 0.0
 	for _, x := range cases[0] {
 		productFLOPs += x.flops()
 	}
-	product := 2 * float64(B*H) * float64(T) * float64(T) * float64(D)
 	for _, precision := range b.precisions() {
 		opt := kernels.AttentionOptions{Precision: precision}
 		matmul := &measure.Contender{Label: "matmul", Record: record(m, precision, cases[0])}
-		forward := &measure.Contender{Label: "forward", Record: func(p *engine.Program) {
-			kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
-		}}
-		backward := &measure.Contender{Label: "backward", Record: func(p *engine.Program) {
-			kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
-		}}
+		forward := &measure.Contender{Label: "forward", Record: func(p *engine.Program) { a.Forward(p, opt) }}
+		backward := &measure.Contender{Label: "backward", Record: func(p *engine.Program) { a.Backward(p, opt) }}
 		peaks, err := b.race(m, matmul, forward, backward)
 		if err != nil {
 			return err
 		}
 		for i, x := range []*measure.Contender{forward, backward} {
 			b.report.add("attention", fmt.Sprintf("%s, batch %d: %s", c.Preset, B, x.Label), precision.String(), "GFLOP/s",
-				[]float64{2, 5}[i]*product/1e9/x.Best().Seconds(), other{thePeak, peaks.Arithmetic(precision)},
+				[]float64{a.ForwardFLOPs, a.BackwardFLOPs}[i]/1e9/x.Best().Seconds(), other{thePeak, peaks.Arithmetic(precision)},
 				other{"our y = x wᵀ", productFLOPs / 1e9 / matmul.Best().Seconds()})
 		}
 	}
@@ -343,7 +333,10 @@ func (b *session) step(c model.Config) error {
 	name, images := fmt.Sprintf("%s, batch %d", c.Preset, t.Batch), float64(t.Batch)/seconds
 	others := b.peers(c.Preset, t.Batch, s.Precision, func(x torchResult) float64 { return x.Train })
 	b.report.add("step", name, s.Precision, "images/s", images, others...)
-	precision := map[string]kernels.Precision{"fp16": kernels.FP16}[s.Precision]
+	precision, err := kernels.ParsePrecision(s.Precision, b.dev.Info())
+	if err != nil {
+		return err
+	}
 	b.report.add("step", name+": all kernels", s.Precision, "GFLOP/s", s.FLOPs()/1e9/seconds, other{thePeak, peaks.Arithmetic(precision)})
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"jitvk/train/atomicfile"
 )
 
 // figures are the pictures by name. Each is drawn from the files of the repository's root.
@@ -41,13 +43,5 @@ func save(file string, figure func(root string) (*canvas, error)) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	if err := c.png(f); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	return atomicfile.AtomicWrite(file, c.png)
 }

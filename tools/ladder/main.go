@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"runtime"
 	"slices"
@@ -35,6 +34,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
+	"jitvk/train/atomicfile"
 )
 
 func main() {
@@ -102,13 +102,13 @@ func run(ops, presets []string, device string, rounds int, file string, write bo
 		return err
 	}
 	defer d.Close()
-	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output() // none outside a checkout
-	load := ""
-	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
-		load = fmt.Sprintf("load %s on %d cores", strings.Fields(string(data))[0], runtime.NumCPU())
+	load := measure.Load()
+	if load != "" {
+		load = fmt.Sprintf("load %s on %d cores", load, runtime.NumCPU())
 	}
+	commit := measure.Commit()
 	for _, op := range ops {
-		r := report{Op: op, Device: d.Info().Name, Driver: d.Info().Driver, Commit: strings.TrimSpace(string(commit)),
+		r := report{Op: op, Device: d.Info().Name, Driver: d.Info().Driver, Commit: commit,
 			Date: time.Now().Format(time.DateOnly), Load: load}
 		for _, c := range configs {
 			fmt.Fprintf(os.Stderr, "%s, %s …\n", op, c.Preset)
@@ -136,9 +136,9 @@ func run(ops, presets []string, device string, rounds int, file string, write bo
 func (r *report) shares() {
 	for _, s := range r.Shapes {
 		for i, x := range s.Rungs {
-			precision := kernels.FP32
-			if x.Operands == kernels.FP16.String() {
-				precision = kernels.FP16
+			precision, err := kernels.ParsePrecision(x.Operands, engine.Info{})
+			if err != nil {
+				panic(err) // cannot be: it is a Precision's name
 			}
 			s.Rungs[i].Share = x.GFLOPs / r.Peaks.Arithmetic(precision)
 		}
@@ -152,11 +152,7 @@ func (r report) table() string {
 	if r.Load != "" {
 		fmt.Fprintf(&b, ", %s before the run", r.Load)
 	}
-	b.WriteString(". Measured peaks:")
-	for i, p := range r.Peaks {
-		fmt.Fprintf(&b, "%s %s %.3g %s", map[bool]string{true: ",", false: ""}[i > 0], p.Name, p.Rate, p.Unit)
-	}
-	b.WriteString(".\n")
+	fmt.Fprintf(&b, ". Measured peaks: %v.\n", r.Peaks)
 	for _, s := range r.Shapes {
 		fmt.Fprintf(&b, "\n| %s: %s | operands | %s | together, GFLOP/s | share of the peak | times the rung below |\n| --- | --- |%s ---: | ---: | ---: |\n",
 			s.Preset, s.Text, strings.Join(s.Parts, " | "), strings.Repeat(" ---: |", len(s.Parts)))
@@ -201,7 +197,7 @@ func keep(file string, r report) error {
 	if data, err = json.MarshalIndent(all, "", " "); err != nil {
 		return err
 	}
-	return replace(file, append(data, '\n'))
+	return atomicfile.WriteFile(file, append(data, '\n'))
 }
 
 // document replaces a page's block of this device and driver, or puts one before the line that says where blocks go.
@@ -214,14 +210,7 @@ func document(file string, r report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return replace(file, []byte(text))
-}
-
-func replace(file string, data []byte) error {
-	if err := os.WriteFile(file+".new", data, 0o666); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return atomicfile.WriteFile(file, []byte(text))
 }
 
 func insert(text string, r report) (string, error) {

@@ -34,7 +34,7 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 	type layer struct{ x, w, y, dx, dw kernels.Tensor }
 	var layers []layer
 	flops := 0.0
-	for _, io := range [][2]int{{c.Dim, 3 * c.Dim}, {c.Dim, c.Dim}, {c.Dim, 2 * c.Hidden}, {c.Hidden, c.Dim}} {
+	for _, io := range measure.Layers(c.Dim, c.Hidden) {
 		in, out := io[0], io[1]
 		layers = append(layers, layer{m.Tensor(rows, in), m.Tensor(out, in), m.Tensor(rows, out), m.Tensor(rows, in), m.Tensor(out, in)})
 		flops += 2 * float64(rows) * float64(in) * float64(out)
@@ -56,24 +56,18 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 		}}
 }
 
-// attention is one block's. q, k and v are views of one projection, as in the model. The backward pass is counted as the five
-// products of its formulas.
+// attention is one block's, as in the model.
 func attention(m *measure.Memory, c model.Config) ladder {
 	B, T, H, D := batch[c.Preset], c.Tokens(), c.Heads, c.HeadSize()
-	heads := func() kernels.Tensor { return m.Tensor(B, T, H, D) }
-	qkv, dqkv, o, do, lse := m.Tensor(B, T, 3*c.Dim), m.Tensor(B, T, 3*c.Dim), heads(), heads(), m.Tensor(B, H, T)
-	view := func(t kernels.Tensor, i int) kernels.Tensor {
-		return kernels.Tensor{Shape: []int{B, T, H, D}, Range: t.Range, Ld: 3 * c.Dim, Off: i * c.Dim}
-	}
-	product := 2 * float64(B*H) * float64(T) * float64(T) * float64(D)
-	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"}, []float64{2 * product, 5 * product},
+	a := measure.NewAttention(m, B, T, H, D)
+	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"}, []float64{a.ForwardFLOPs, a.BackwardFLOPs},
 		kernels.AttentionTiers,
 		func(p *engine.Program, part int, precision kernels.Precision, tier string) {
 			opt := kernels.AttentionOptions{Precision: precision, Tier: tier}
 			if part == 0 {
-				kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+				a.Forward(p, opt)
 			} else {
-				kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+				a.Backward(p, opt)
 			}
 		}}
 }

@@ -34,6 +34,14 @@ func AtomicWrite(path string, write func(io.Writer) error) error {
 	return f.Commit()
 }
 
+// WriteFile is AtomicWrite of these bytes.
+func WriteFile(path string, data []byte) error {
+	return AtomicWrite(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
 // File is a file on its way: written under PATH.tmp until Commit gives it its name.
 type File struct {
 	f    *os.File // nil after Commit or Abort

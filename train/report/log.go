@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -93,7 +92,7 @@ func OpenLog(path string, after int) (*Log, error) {
 		}
 	}
 	l.size = int64(text.Len())
-	err := atomicfile.AtomicWrite(path, func(w io.Writer) error { _, err := w.Write(text.Bytes()); return err })
+	err := atomicfile.WriteFile(path, text.Bytes())
 	if err != nil {
 		return nil, err
 	}
