@@ -20,6 +20,7 @@ var opCases = []opCase{
 	{"AddRows", drawAddRows},
 	{"Attention", drawAttention},
 	{"AttentionBackward", drawAttentionBackward},
+	{"Cast", drawCast},
 	{"CleanImage", drawCleanImage},
 	{"ColSum", drawColSum},
 	{"ConcatTime", drawConcatTime},
@@ -250,6 +251,30 @@ func drawAttentionBackward(d draw) call {
 			x.backward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
 			x.backwardTerms(terms[0], terms[1], terms[2], a[3], a[4], a[6], a[7], a[8])
 		}}
+}
+
+// halves is a precision that a tensor in memory may have.
+func halves(d draw) kernels.Precision { return pickFrom(d, "halves", kernels.FP16, kernels.BF16) }
+
+// heldIn lets an arg be in halves of a precision, where its rows are multiples of four.
+func (a arg) heldIn(d draw, precision kernels.Precision) arg {
+	width := a.width
+	if width == 0 {
+		width = a.shape[len(a.shape)-1]
+	}
+	if (width|a.lay.gap|a.lay.off)%4 == 0 && precision != kernels.FP32 && d.on(a.name+" in halves") {
+		a.precision = precision
+	}
+	return a
+}
+
+func drawCast(d draw) call {
+	n, precision := 4*d.size("n/4", 600), halves(d)
+	y := out("y", 4, n/4, 4)
+	y.precision = precision
+	return call{args: []arg{y, in("x", d.values("x", n, 4, 1e-7, 1e3), 4, n/4, 4)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Cast(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { ref.Cast(a[0], a[1], rounding(precision)) }}
 }
 
 func drawColSum(d draw) call {
@@ -776,11 +801,12 @@ func drawMatMul(d draw) call {
 		return a.rowsOf(d, cols, unit)
 	}
 	c := both(operand("c", M, N, false))
+	a, b := operand("a", M, K, o.TransA).heldIn(d, precision), operand("b", K, N, o.TransB).heldIn(d, precision)
 	if !o.Accumulate {
 		c.data = nil
 	}
 	return call{tier: path.Base(rung) + tierSuffix(precision),
-		args: []arg{c, sums, operand("a", M, K, o.TransA), operand("b", K, N, o.TransB),
+		args: []arg{c, sums, a, b,
 			in("bias", d.normal("bias", N, N), 0, N), operand("residual", M, N, false)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o := o
@@ -820,9 +846,11 @@ func drawMatMulSwiGLU(d draw) call {
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
 	keep, bias := d.on("keep ab"), d.on("bias")
-	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c),
-		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
-	args[1].out = keep
+	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c).heldIn(d, precision),
+		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c).heldIn(d, precision), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
+	if args[1].out = keep; precision == kernels.BF16 { // fp16 would have to hold products of large numbers
+		args[0] = args[0].heldIn(d, precision)
+	}
 	return call{tier: path.Base(rung) + tierSuffix(precision), args: args,
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o, ab := o, &t[1]
@@ -851,7 +879,7 @@ func drawMatMulSwiGLUBackward(d draw) call {
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
 	return call{tier: path.Base(rung) + tierSuffix(precision),
-		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f),
+		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
 			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.MatMulSwiGLUBackward(p, t[0], t[1], t[2], t[3], o)

@@ -25,11 +25,11 @@ layout(local_size_x = 8) in;
 // Elements j to j+3 of a row of len floats that starts at float `row`. What lies past the row's end repeats its last
 // elements: it reaches only elements of C that are never stored, or is zeroed as K's tail.
 vec4 quad_a(uint row, uint j, uint len) {
-    if (VEC_A) return a4[(row + min(j, len - 4)) / 4];
+    if (VEC_A) return four_a(row + min(j, len - 4));
     return vec4(a[row + min(j, len - 1)], a[row + min(j + 1, len - 1)], a[row + min(j + 2, len - 1)], a[row + min(j + 3, len - 1)]);
 }
 vec4 quad_b(uint row, uint j, uint len) {
-    if (VEC_B) return b4[(row + min(j, len - 4)) / 4];
+    if (VEC_B) return four_b(row + min(j, len - 4));
     return vec4(b[row + min(j, len - 1)], b[row + min(j + 1, len - 1)], b[row + min(j + 2, len - 1)], b[row + min(j + 3, len - 1)]);
 }
 
@@ -73,10 +73,10 @@ void main() {
             else t[j] = cut(quad_b(baseB + min(k + j, K - 1) * ldB, n, N), uvec4(k + j));
         }
         [[unroll]] for (uint g = 0; g < 2; g++) {
-            x[g] = rounded(x[g]);
+            x[g] = rounded_a(x[g]);
             if (ROW_SUM != 0) of_row[g] += x[g];
         }
-        [[unroll]] for (uint j = 0; j < 4; j++) t[j] = rounded(t[j]);
+        [[unroll]] for (uint j = 0; j < 4; j++) t[j] = rounded_b(t[j]);
         ROWS(0) ROWS(1) ROWS(2) ROWS(3)
     }
 
