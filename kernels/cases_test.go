@@ -268,6 +268,9 @@ func (a arg) heldIn(d draw, precision kernels.Precision) arg {
 	return a
 }
 
+// unit is what a layout's distances are multiples of.
+func unit(d draw) int { return pickFrom(d, "unit", 1, 4) }
+
 func drawCast(d draw) call {
 	n, precision := 4*d.size("n/4", 600), halves(d)
 	y := out("y", 4, n/4, 4)
@@ -335,7 +338,7 @@ func drawDerf(d draw) call {
 		shape = []int{shape[0] * shape[1], width} // D = H D says one head to Derf
 	}
 	n := (kernels.Tensor{Shape: shape}).Len()
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, unit(d)).heldIn(d, halves(d)), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Derf(p, t[0], t[1], t[2], t[3]) },
 		ref: func(a, terms [][]float64) {
@@ -787,7 +790,7 @@ func drawMatMul(d draw) call {
 	o.AddRowSum = rowSum && d.on("add row sum")
 	sums := gradient(d, "row sums", o.AddRowSum, b2i(!o.TransA), M)
 	sums.out = rowSum
-	unit := pickFrom(d, "unit", 1, 4)
+	unit := unit(d)
 	operand := func(name string, rows, cols int, swap bool) arg {
 		if swap {
 			rows, cols = cols, rows
@@ -932,8 +935,12 @@ func drawPeak(d draw) call {
 func drawNormModulate(d draw) call {
 	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
 	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
-	return call{args: []arg{out("y", t*c, b, t, c), out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
-		in("scale", d.normal("scale", b*c, c), c, b, c).rowsOf(d, c, 1), in("shift", d.normal("shift", b*c, c), c, b, c).rowsOf(d, c, 1)},
+	y, big := out("y", t*c, b, t, c).heldIn(d, halves(d)), 1e5
+	if y.precision == kernels.FP16 {
+		big = 10 // fp16 ends at 65504
+	}
+	return call{args: []arg{y, out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.values("w", c, c, 1e-5, big), 0, c),
+		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, 1), in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, 1)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
 		},
@@ -1005,8 +1012,15 @@ func drawRMSNorm(d draw) call {
 	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
 	size := (kernels.Tensor{Shape: shape}).Len()
 	n := size / c
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), out("rstd", width/c, n),
-		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, 1), in("w", d.normal("w", c, c), 0, c)},
+	y, big := out("y", width, shape...).rowsOf(d, width, unit(d)), 1e5
+	if c%4 == 0 {
+		y = y.heldIn(d, halves(d))
+	}
+	if y.precision == kernels.FP16 {
+		big = 100 // fp16 ends at 65504
+	}
+	return call{args: []arg{y, out("rstd", width/c, n),
+		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, 1), in("w", d.values("w", c, c, 1e-5, big), 0, c)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RMSNorm(p, t[0], t[1], t[2], t[3], eps) },
 		ref: func(a, _ [][]float64) { ref.RMSNorm(a[0], a[1], a[2], a[3], n, c, float64(eps)) }}
 }

@@ -291,7 +291,7 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 }
 
 // roundoff is by how much of a number storing it in a precision may change it: half a unit of its last bit.
-var roundoff = map[kernels.Precision]float64{kernels.FP16: 0x1p-11, kernels.BF16: 0x1p-8 / 2}
+var roundoff = map[kernels.Precision]float64{kernels.FP16: 0x1p-11, kernels.BF16: 0x1p-8}
 
 // again runs the call once more.
 func (c call) again(t *failure, first []rowTensor, limit *int64) {
