@@ -39,8 +39,8 @@ type MatMulOptions struct {
 // RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
 // reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
 //
-// The kernels are the rungs of shaders/matmul. A CPU driver gets 04_narrow, every other device 03_vector, and 05_coopmat for
-// FP16 where it has the matrix unit; JITVK_TIER names another.
+// The kernels are the rungs of shaders/matmul. A CPU driver with subgroups of 8 and 64-bit integers gets 04_narrow, every other
+// device 03_vector, and 05_coopmat for FP16 where it has the matrix unit; JITVK_TIER names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -164,7 +164,7 @@ var matMulRungs = []matMulRung{
 	{"matmul/01_tiled", anywhere, fixedTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 }, fixedTile(matMulTile{bm: 16, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, fixedTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTile},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTile},
 }
@@ -250,7 +250,7 @@ func chooseMatMul(info engine.Info, precision Precision, tier string) matMulRung
 		return find(tier)
 	}
 	switch {
-	case info.CPU() && info.SubgroupSize >= 8: // its matrix units are loops
+	case info.CPU() && runs("matmul/04_narrow", precision): // its matrix units are loops
 		return find("matmul/04_narrow")
 	case hasFragment(info, precision):
 		return find("matmul/05_coopmat")
