@@ -20,7 +20,7 @@ type attentionRung struct {
 	tier         string
 	fwd, dq, dkv string
 	runs         func(info engine.Info, precision Precision, D int) bool // whether a device has what the rung needs for heads of D floats
-	launch       func(info engine.Info, a attention) attentionLaunch
+	launch       func(info engine.Info, a attention, backward bool) attentionLaunch
 }
 
 // An attentionLaunch is how a rung's shaders are launched, all three alike: the invocations of a workgroup, how many tokens of
@@ -35,7 +35,7 @@ var attentionRungs = []attentionRung{
 	{"attention/00_naive", "attention/00_naive_fwd", "attention/00_naive_bwd_dq", "attention/00_naive_bwd_dkv",
 		anyHeads, launchNaive},
 	{"attention/01_narrow", "attention/01_narrow_fwd", "attention/01_narrow_bwd_dq", "attention/01_narrow_bwd_dkv",
-		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize == narrowLanes }, launchNarrow},
+		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize == narrowLanes && i.Int64 }, launchNarrow},
 	{"attention/02_shared", "attention/02_shared_fwd", "attention/02_shared_bwd_dq", "attention/02_shared_bwd_dkv",
 		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize%sharedSlices == 0 }, launchShared},
 	{"attention/03_coopmat", "attention/03_coopmat_fwd", "attention/03_coopmat_bwd_dq", "attention/03_coopmat_bwd_dkv",
@@ -45,15 +45,22 @@ var attentionRungs = []attentionRung{
 func anyHeads(engine.Info, Precision, int) bool { return true }
 
 // launchNaive gives each invocation a row.
-func launchNaive(info engine.Info, _ attention) attentionLaunch {
+func launchNaive(info engine.Info, _ attention, _ bool) attentionLaunch {
 	return attentionLaunch{info.SubgroupSize, info.SubgroupSize, nil}
 }
 
 const narrowLanes = 8
 
-// launchNarrow gives each of 8 lanes one or two rows.
-func launchNarrow(_ engine.Info, a attention) attentionLaunch {
-	rows := min(2, ceilDiv(a.T, narrowLanes))
+// launchNarrow gives each of 8 lanes up to four rows, as evenly as it can. A row more saves loads of the other side; but a
+// lane's arrays, of which the backward pass has more, are code too, and that should stay in the CPU's first cache.
+func launchNarrow(_ engine.Info, a attention, backward bool) attentionLaunch {
+	floats := 256 // of one array
+	if backward {
+		floats = 128
+	}
+	most := min(max(floats/a.D, 2), 4)
+	each := ceilDiv(a.T, narrowLanes) // rows a lane if there were one workgroup
+	rows := ceilDiv(each, ceilDiv(each, most))
 	return attentionLaunch{narrowLanes, narrowLanes * rows, []uint32{uint32(rows)}}
 }
 
@@ -61,7 +68,7 @@ const sharedSlices = 4 // lanes to a row
 
 // launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
 // time as fit.
-func launchShared(info engine.Info, a attention) attentionLaunch {
+func launchShared(info engine.Info, a attention, _ bool) attentionLaunch {
 	const local = 128
 	rows, tile, sub := 2, 32, 8
 	if a.D > 80 {
@@ -144,7 +151,7 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // With a Precision below FP32, q, k and v are rounded to it as they are loaded, and so are the probabilities that multiply v:
 // what a matrix unit does with half operands. Sums, softmax and lse are fp32.
 //
-// The kernels are the rungs of shaders/attention. A CPU driver with subgroups of 8 gets 01_narrow, every other device
+// The kernels are the rungs of shaders/attention. A CPU driver with subgroups of 8 and 64-bit integers gets 01_narrow, every other device
 // 02_shared, and 03_coopmat for FP16 where it has the matrix unit; JITVK_TIER names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
@@ -154,7 +161,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 		q, o, k, v := part(0), part(1), part(2), part(3)
 		a := a.batch(s.n)
 		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
-		a.record(p, rung.fwd, rung.launch(p.Info(), a), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
+		a.record(p, rung.fwd, rung.launch(p.Info(), a, false), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
 	}
 }
 
@@ -176,7 +183,7 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, dq, dk, dv, do, o, k, v := part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)
 		a, T, lse := a.batch(s.n), uint32(a.T), piece(lse, s, a.H*a.T)
-		launch := rung.launch(p.Info(), a)
+		launch := rung.launch(p.Info(), a, true)
 
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H

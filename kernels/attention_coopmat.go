@@ -56,7 +56,7 @@ func hasAttentionShape(info engine.Info, precision Precision, D int) bool {
 }
 
 // launchCoopMat gives each subgroup a fragment's rows.
-func launchCoopMat(info engine.Info, a attention) attentionLaunch {
+func launchCoopMat(info engine.Info, a attention, _ bool) attentionLaunch {
 	s, _ := attentionShape(info, a.D)
 	u := func(n int) uint32 { return uint32(n) }
 	return attentionLaunch{s.subgroups * info.SubgroupSize, s.subgroups * s.m,

@@ -57,7 +57,7 @@ var matMulForce string
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	tier := "matmul/03_vector"
 	switch {
-	case info.CPU() && info.SubgroupSize >= 8:
+	case info.CPU() && findRung("matmul/04_narrow").runs(info, precision):
 		tier = "matmul/04_narrow"
 	case hasFragment(info, precision):
 		tier = "matmul/05_coopmat"
@@ -161,7 +161,7 @@ var matMulRungs = []matMulRung{
 	{"matmul/01_tiled", anywhere, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 }, oneTile(matMulTile{bm: 16, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
 }

@@ -17,16 +17,13 @@ layout(set = 0, binding = 1, std430) readonly buffer AHalves { uvec2 a_halves[];
 layout(set = 0, binding = 2, std430) readonly buffer BHalves { uvec2 b_halves[]; };
 layout(set = 0, binding = 5, std430) buffer HHalves { uvec2 h_halves[]; };
 
-// Elements i to i+3 of A and of B in memory, where i is a multiple of four and VEC_A, VEC_B say that they can be had at once.
-vec4 four_a(uint i) { return HALF_A ? unpack_halves(PRECISION, a_halves[i / 4]) : a4[i / 4]; }
-vec4 four_b(uint i) { return HALF_B ? unpack_halves(PRECISION, b_halves[i / 4]) : b4[i / 4]; }
-
 // Four neighbours in memory from element (m,k) of op(A) on: along K, or along M where TRANS_A is set.
 vec4 load_a(uint m, uint k) {
     uint left = TRANS_A ? M - min(m, M) : K - min(k, K); // floats to the row's end
     if (left == 0 || (TRANS_A ? k >= K : m >= M)) return vec4(0);
     uint i = index_a(m, k);
-    if (VEC_A) return four_a(i); // rows are multiples of four, and so is every place where a load begins
+    if (HALF_A) return unpack_halves(PRECISION, a_halves[i / 4]); // rows are multiples of four, and so is where a load begins
+    if (VEC_A) return a4[i / 4];
     return vec4(a[i], left > 1 ? a[i + 1] : 0.0, left > 2 ? a[i + 2] : 0.0, left > 3 ? a[i + 3] : 0.0);
 }
 
@@ -35,7 +32,8 @@ vec4 load_b(uint k, uint n) {
     uint left = TRANS_B ? K - min(k, K) : N - min(n, N);
     if (left == 0 || (TRANS_B ? n >= N : k >= K)) return vec4(0);
     uint i = index_b(k, n);
-    if (VEC_B) return four_b(i);
+    if (HALF_B) return unpack_halves(PRECISION, b_halves[i / 4]);
+    if (VEC_B) return b4[i / 4];
     return vec4(b[i], left > 1 ? b[i + 1] : 0.0, left > 2 ? b[i + 2] : 0.0, left > 3 ? b[i + 3] : 0.0);
 }
 
