@@ -14,7 +14,7 @@ func NoiseMix(p *engine.Program, z, x, eps, tau Tensor, noiseScale float32) {
 			Images, Count, Blocks, First uint32
 			NoiseScale                   float32
 		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), noiseScale}
-		blocked(p, "noisemix", s.n, width, push, nil,
+		blocked(p, "noisemix", s.n, width, push, []uint32{vec(width)},
 			piece(z, s, width).Write(), piece(x, s, width).Read(), piece(eps, s, width).Read(), tau.Read())
 	}
 }
