@@ -62,7 +62,7 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 			Images, Count, Blocks, First uint32
 			TauClamp, NoiseScale         float32
 		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale}
-		blocked(p, "flowloss_fwd", s.n, width, push, spec,
+		blocked(p, "flowloss_fwd", s.n, width, push, append(spec, vec(width)),
 			part.Write(), piece(pred, s, width).Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read())
 	}
 	reduce(p, loss, part, 1/float64(b*width), false)
@@ -80,7 +80,7 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 		if o.Step != nil {
 			step = *o.Step
 		}
-		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil)),
+		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil), vec(width)),
 			piece(*dpred, s, width).Write(), predPart.Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read(), step.Read())
 	}
 }
