@@ -939,12 +939,15 @@ func drawPeak(d draw) call {
 func drawNormModulate(d draw) call {
 	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
 	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
-	y, big := out("y", t*c, b, t, c).heldIn(d, halves(d)), 1e5
+	y, unit, big := out("y", t*c, b, t, c), unit(d), 1e5
+	if unit == 4 {
+		y = y.heldIn(d, halves(d))
+	}
 	if y.precision == kernels.FP16 {
 		big = 10 // fp16 ends at 65504
 	}
 	return call{args: []arg{y, out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.values("w", c, c, 1e-5, big), 0, c),
-		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, 1), in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, 1)},
+		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit), in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
 		},
@@ -1016,15 +1019,16 @@ func drawRMSNorm(d draw) call {
 	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
 	size := (kernels.Tensor{Shape: shape}).Len()
 	n := size / c
-	y, big := out("y", width, shape...).rowsOf(d, width, unit(d)), 1e5
-	if c%4 == 0 {
+	unit, big := unit(d), 1e5
+	y := out("y", width, shape...).rowsOf(d, width, unit)
+	if c%4 == 0 && unit == 4 {
 		y = y.heldIn(d, halves(d))
 	}
 	if y.precision == kernels.FP16 {
 		big = 100 // fp16 ends at 65504
 	}
 	return call{args: []arg{y, out("rstd", width/c, n),
-		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, 1), in("w", d.values("w", c, c, 1e-5, big), 0, c)},
+		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, unit), in("w", d.values("w", c, c, 1e-5, big), 0, c)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RMSNorm(p, t[0], t[1], t[2], t[3], eps) },
 		ref: func(a, _ [][]float64) { ref.RMSNorm(a[0], a[1], a[2], a[3], n, c, float64(eps)) }}
 }

@@ -84,6 +84,17 @@ func single(p *engine.Program, shader string, n int, push any, spec []uint32, bi
 		Push: push, Bind: bind, FLOPs: float64(n)})
 }
 
+// vec is the specialization constant VEC of shaders/vec.glsl: how many neighbouring floats an invocation moves at a time, if
+// rows of such lengths, and such distances and offsets of rows, are all that it meets.
+func vec(floats ...int) uint32 {
+	for _, n := range floats {
+		if n%4 != 0 {
+			return 1
+		}
+	}
+	return 4
+}
+
 // localSize returns the invocations of one workgroup of an elementwise shader.
 func localSize(p *engine.Program) int {
 	if narrow(p) {

@@ -126,4 +126,6 @@ float sigmoid_(float x) {
     return 1.0 / (1.0 + exp_(x < -87.0 ? 87.0 : -x));
 }
 
+vec4 sigmoid4(vec4 x) { return vec4(sigmoid_(x.x), sigmoid_(x.y), sigmoid_(x.z), sigmoid_(x.w)); }
+
 #endif
