@@ -138,6 +138,28 @@ var faults = []fault{
 	{"kernels/normmodulate.go", "a, b := av.piece(s), bv.piece(s)", "a, b := av.piece(s), bv", "kernels ^TestNormModulateCut$"},
 	{"autograd/normmodulate.go", "scale.Value, rstd, accX, accW, accScale)", "scale.Value, rstd, accX, accW, false)", "autograd ^TestGradients$/^normmodulate"},
 
+	// Halves in memory.
+	{"shaders/precision.glsl", "u.xz >> 16 | u.yw & 0xffff0000u", "u.yw >> 16 | u.xz & 0xffff0000u", "kernels ^TestCast$"},
+	{"shaders/precision.glsl", "v = mix(round_to(format, v), uintBitsToFloat(uvec4(0x7fc00000u)), isnan(v));", "v = round_to(format, v);", "kernels ^TestCast$"},
+	{"shaders/precision.glsl", "packHalf2x16(v.zw)", "packHalf2x16(v.xy)", "kernels ^TestProperties$/^Cast$"},
+	{"shaders/precision.glsl", "w >> i % 2 * 16", "w >> (1 - i % 2) * 16", "kernels ^TestMatMulEveryHalf$/^00_naive$"},
+	{"shaders/cast.comp", "pack_halves(FORMAT, x[e])", "pack_halves(2, x[e])", "kernels ^TestCast$"},
+	{"kernels/cast.go", "x.words(4), y.words(4)", "x.words(4)", "kernels ^TestCast$"},
+	{"shaders/matmul/matmul.glsl", "HALF_B = LAY_B == 2", "HALF_B = LAY_B == 3", "kernels ^TestMatMulHalves$/^01_tiled$"},
+	{"shaders/matmul/quads.glsl", "unpack_halves(PRECISION, b_halves[i / 4])", "unpack_halves(PRECISION, b_halves[i / 2])", "kernels ^TestMatMulHalves$/^03_vector$"},
+	{"shaders/matmul/quads.glsl", "pack_halves(PRECISION, product)", "pack_halves(1, product)", "kernels ^TestMatMulSwiGLU$/^03_vector$"},
+	{"shaders/matmul/04_narrow.comp", "halves_a[(row + min(j, len - 4)) / 4]", "halves_a[(row + min(j, len - 4)) / 2]", "kernels ^TestMatMulHalves$/^04_narrow$"},
+	{"kernels/matmulchoice.go", "var storesFours = []string{", "var storesFours = []string{\"matmul/02_register\", ", "kernels ^TestMatMulSwiGLU$/^02_register$"},
+	{"kernels/matmul.go", "m.Range.Sub(m.precision.size()*int64(skip), m.bytes())", "m.Range.Sub(4*int64(skip), m.bytes())", "kernels ^TestProperties$/^MatMul$"},
+	{"kernels/chunk.go", "t.Range.Sub(t.Precision.size()*int64(s.first)*int64(width), out.bytes())", "t.Range.Sub(4*int64(s.first)*int64(width), out.bytes())", "kernels ^TestCast$"},
+	{"shaders/vec.glsl", "name##_halves[(i) / 4] = pack_halves(format, v)", "name##_halves[(i) / 4] = pack_halves(1, v)", "kernels ^TestStoredInHalves$"},
+	{"shaders/derf_fwd.comp", "a[q] * x[at + q] + s[q]", "a[q] * x[at + q] + s[0]", "kernels ^TestStoredInHalves$/^Derf$"},
+	{"kernels/derf.go", "columns /= 4", "columns /= 8", "kernels ^TestStoredInHalves$/^Derf$"},
+	{"kernels/kernels.go", "return t.floats().read()", "return t.read()", "kernels ^TestHalvesAreRefused$"},
+	{"kernels/kernels.go", "return t.floats().write()", "return t.write()", "kernels ^TestHalvesAreRefused$"},
+	{"kernels/matmul.go", "x.precision != o.Precision || !x.quads()", "!x.quads()", "kernels ^TestHalvesAreRefused$"},
+	{"autograd/tape.go", "t.halves[w] = half\n", "", "autograd ^TestHalvesKeepTheBits$"},
+
 	// Attention.
 	{"shaders/attention/00_naive_fwd.comp", "exp_(score(i, j) - top)", "exp_(score(i, j))", "kernels ^TestAttentionExtremes$"},
 	{"shaders/attention/00_naive_bwd_dq.comp", "* (dp - delta[row])", "* dp", "kernels ^TestAttention$/^00_naive$/^fp32$"},
