@@ -51,8 +51,8 @@ func launchNaive(info engine.Info, _ attention, _ bool) attentionLaunch {
 
 const narrowLanes = 8
 
-// launchNarrow gives each of 8 lanes up to four rows, as evenly as it can. A row more saves loads of the other side; but a
-// lane's arrays, of which the backward pass has more, are code too, and that should stay in the CPU's first cache.
+// launchNarrow gives each of 8 lanes up to four rows, as evenly as it can: a load of the other side serves them all. But a
+// lane's arrays, of which the backward pass has twice as many, are code too, and that should stay in the CPU's first cache.
 func launchNarrow(_ engine.Info, a attention, backward bool) attentionLaunch {
 	floats := 256 // of one array
 	if backward {

@@ -55,11 +55,20 @@ void main() {
         [[unroll]] for (uint d = 0; d < D; d++) dkr[r * D + d] = dvr[r * D + d] = 0.0;
     }
 
+    // Queries in the order of their tokens, so that each sum has one order and the same bits in every run.
     for (uint i = 0; i < T; i++) {
-        // Scores and do.v. The lanes load the query and its do together, and broadcast what they have in turn.
-        vec4 s[ROWS], dp[ROWS], qpart[PARTS], dopart[PARTS];
-        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
+        // All loads stand first: what follows is then one block of code, which the driver's compiler does not split and sink.
+        vec4 qpart[PARTS], dopart[PARTS];
         uint fromq = at(i, ldQ, offQ) / 4, fromdo = at(i, ldDO, offDO) / 4;
+        [[unroll]] for (uint g = 0; g < PARTS; g++) {
+            qpart[g] = rounded(floats(q[fromq + quad_of(lane, g)]));
+            dopart[g] = rounded(floats(do_[fromdo + quad_of(lane, g)]));
+        }
+        float lsei = lse[head + i], deltai = delta[head + i];
+
+        // Scores and do.v of the lane's keys: word d of the query and of do comes from the lane that loaded it.
+        vec4 s[ROWS], dp[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
 #define SCORE(l)                                                                              \
     if (32 * g + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
         float qd = subgroupBroadcast(qpart[g][c], l), dod = subgroupBroadcast(dopart[g][c], l); \
@@ -69,14 +78,10 @@ void main() {
             dp[r][c] += vr[r * D + d] * dod;                                                  \
         }                                                                                     \
     }
-        [[unroll]] for (uint g = 0; g < PARTS; g++) {
-            qpart[g] = rounded(floats(q[fromq + quad_of(lane, g)]));
-            dopart[g] = rounded(floats(do_[fromdo + quad_of(lane, g)]));
-            EACH_LANE(SCORE)
-        }
+        [[unroll]] for (uint g = 0; g < PARTS; g++) { EACH_LANE(SCORE) }
 
         // The softmax again from its log-sum-exp, then its gradient.
-        float p[ROWS], ds[ROWS], lsei = lse[head + i], deltai = delta[head + i];
+        float p[ROWS], ds[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             p[r] = exp_(scale * ((s[r].x + s[r].y) + (s[r].z + s[r].w)) - lsei);
             ds[r] = rounded(p[r] * (((dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)) - deltai));
@@ -95,6 +100,7 @@ void main() {
         [[unroll]] for (uint g = 0; g < PARTS; g++) { EACH_LANE(ADD) }
     }
 
+    // What every query added is scaled once; each token of dk and dv has one writer.
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint j = first + r * LANES;
         if (j < T) {

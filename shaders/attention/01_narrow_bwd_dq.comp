@@ -54,24 +54,27 @@ void main() {
     }
 
     for (uint j = 0; j < T; j++) {
-        // Scores and do.v. The lanes load the key and the value together, and broadcast what they have in turn.
-        vec4 s[ROWS], dp[ROWS], kpart[PARTS];
-        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
+        // All loads stand first: what follows is then one block of code, which the driver's compiler does not split and sink.
+        vec4 kpart[PARTS], vpart[PARTS];
         uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
+        [[unroll]] for (uint i = 0; i < PARTS; i++) {
+            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
+            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+        }
+
+        // Scores and do.v.
+        vec4 s[ROWS], dp[ROWS];
+        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
 #define SCORE(l)                                                                              \
     if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
-        float kd = subgroupBroadcast(kpart[i][c], l), vd = subgroupBroadcast(vpart[c]   , l); \
+        float kd = subgroupBroadcast(kpart[i][c], l), vd = subgroupBroadcast(vpart[i][c], l); \
         uint d = 32 * i + 4 * l + c;                                                          \
         [[unroll]] for (uint r = 0; r < ROWS; r++) {                                          \
             s[r][c] += qr[r * D + d] * kd;                                                    \
             dp[r][c] += dor[r * D + d] * vd;                                                  \
         }                                                                                     \
     }
-        [[unroll]] for (uint i = 0; i < PARTS; i++) {
-            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
-            vec4 vpart = rounded(floats(v[fromv + quad_of(lane, i)]));
-            EACH_LANE(SCORE)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(SCORE) }
 
         // The softmax again from its log-sum-exp, then its gradient.
         float ds[ROWS];

@@ -51,19 +51,24 @@ void main() {
     }
 
     for (uint j = 0; j < T; j++) {
-        vec4 s[ROWS], part;  // the scores; the lane's part of the key, then of the value
+        // All loads stand first: what follows is then one block of code, which the driver's compiler does not split and sink.
+        vec4 kpart[PARTS], vpart[PARTS];
+        uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
+        [[unroll]] for (uint i = 0; i < PARTS; i++) {
+            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
+            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+        }
+
+        // Scores.
+        vec4 s[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = vec4(0.0);
-        uint from = at(j, ldK, offK) / 4;
 #define SCORE(l)                                                                              \
     if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
-        float kd = subgroupBroadcast(part[c], l);                                          \
+        float kd = subgroupBroadcast(kpart[i][c], l);                                         \
         uint d = 32 * i + 4 * l + c;                                                          \
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r][c] += qr[r * D + d] * kd;             \
     }
-        [[unroll]] for (uint i = 0; i < PARTS; i++) {
-            part = rounded(floats(k[from + quad_of(lane, i)]));
-            EACH_LANE(SCORE)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(SCORE) }
 
         // A new maximum shrinks what has been summed so far.
         float p[ROWS], shrink[ROWS];
@@ -77,19 +82,15 @@ void main() {
             p[r] = rounded(p[r]);
         }
 
-        // The value, loaded and passed around the same way, weighs p in the output.
-        from = at(j, ldV, offV) / 4;
+        // p weighs the value in the output.
 #define ADD(l)                                                                                \
     if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
-        float vd = subgroupBroadcast(part[c], l);                                          \
+        float vd = subgroupBroadcast(vpart[i][c], l);                                         \
         uint d = 32 * i + 4 * l + c;                                                          \
         [[unroll]] for (uint r = 0; r < ROWS; r++)                                            \
             acc[r * D + d] = acc[r * D + d] * shrink[r] + p[r] * vd;                          \
     }
-        [[unroll]] for (uint i = 0; i < PARTS; i++) {
-            part = rounded(floats(v[from + quad_of(lane, i)]));
-            EACH_LANE(ADD)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(ADD) }
     }
 
     // The weights are divided by their sum at the end, once.
