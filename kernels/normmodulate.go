@@ -19,7 +19,7 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
 			Eps                                                float32
 		}{uint32(T), uint32(C), a.stride(), a.offset(), b.stride(), b.offset(), eps}
-		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, vec(C, a.ld, a.off, b.ld, b.off),
+		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, fours(C, a.ld, a.off, b.ld, b.off),
 			piece(y, s, T*C).Write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
 	}
 }
@@ -41,7 +41,7 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, vec(C, a.ld, a.off), dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, fours(C, a.ld, a.off), dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}

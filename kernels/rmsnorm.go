@@ -19,7 +19,7 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
 			Eps                                     float32
 		}{uint32(rows), uint32(heads), uint32(w.Len()), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{vec(w.Len(), x.ld, x.off, y.ld, y.off)},
+		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{fours(w.Len(), x.ld, x.off, y.ld, y.off)},
 			y.Write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
 	}
 }
@@ -39,7 +39,7 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
-		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{vec(w.Len(), dy.ld, dy.off, x.ld, x.off)},
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.ld, dy.off, x.ld, x.off)},
 			dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
 
 		chunk := chunkRows(p, rows)

@@ -3,7 +3,8 @@
 // Computes: rstd = 1/sqrt(mean(x^2) + eps);  y[b,t,c] = w[c] * x[b,t,c] * rstd * (1 + scale[b,c]) + shift[b,c]
 // Shapes:   x, y (B,T,C); w (C); rstd (B,T); scale, shift (B,C), rows ldScale, ldShift floats apart
 // Push:     tokens = T, cols = C, ldScale, offScale, ldShift, offShift (floats), eps
-// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false); 2 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
+//           2 VEC: floats at a time, see vec.glsl
 // Dispatch: (ceil(T/rows), B), rows = LOCAL/subgroup size (SPREAD) or LOCAL: a workgroup stays within an image, so scale
 //           and shift are the same words for all of it
 // Precision: fp32 storage and sums
@@ -34,7 +35,7 @@ void main() {
     if (token >= tokens) return;
 
     uint row = image * tokens + token, at = row * cols;
-    float sum = 0.0;
+    float sum = 0.0; // of squares, over this invocation's share of the row
     for (uint c = first; c < cols; c += next) {
         vec4 v = LOAD(x, at + c);
         sum = add4(sum, v * v);

@@ -5,7 +5,8 @@
 //           plain rows (N,C) are heads = 1; QK-norm is heads = H, C = D.
 // Push:     rows = tokens*heads, heads, cols = C, ldX, offX, ldY, offY (floats), eps
 // Spec:     0 LOCAL invocations; 1 SPREAD: true (GPUs): the lanes of a subgroup share a row, so their loads are
-//           neighbours; false (CPU drivers): each invocation owns a row, so w is the same word for all of them; 2 VEC: floats at a time, see vec.glsl
+//           neighbours; false (CPU drivers): each invocation owns a row, so w is the same word for all of them;
+//           2 VEC: floats at a time, see vec.glsl
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/rmsnorm.go RMSNorm
