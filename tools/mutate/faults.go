@@ -10,7 +10,7 @@ var faults = []fault{
 	{"shaders/common.glsl", "min((block + 1) * gl_WorkGroupSize.x * items, count)", "min((block + 1) * gl_WorkGroupSize.x * items, count - 1)", "kernels ^TestProperties$/^EMA$"},
 	{"shaders/vec.glsl", "name##4[(i) / 4] = v", "name##4[(i) / 4] = (v).xyzx", "kernels ^TestProperties$/^Add$"},
 	{"shaders/vec.glsl", "((sum + v.x) + v.y) + v.z) + v.w", "((sum + v.x) + v.y) + v.z) + v.z", "kernels ^TestProperties$/^RMSNorm$"},
-	{"shaders/pairs.glsl", "mat2x4(vec4(u.xz, v.xz), vec4(u.yw, v.yw))", "mat2x4(vec4(u.xy, v.xy), vec4(u.zw, v.zw))", "kernels ^TestProperties$/^NormRoPE$"},
+	{"shaders/pairs.glsl", "mat2x4(vec4(u.xz, v.xz), vec4(u.yw, v.yw))", "mat2x4(vec4(u.xy, v.xy), vec4(u.zw, v.zw))", "kernels ^TestNormRoPE$"},
 	{"shaders/pairs.glsl", "vec4((p).z, (q).z, (p).w, (q).w)", "vec4((p).z, (p).w, (q).z, (q).w)", "kernels ^TestProperties$/^NormRoPEBackward$"},
 	{"shaders/dropout.comp", "if (VEC == 1) u.x = u[e % 4];", "", "kernels ^TestProperties$/^Dropout$"},
 	{"shaders/normal.comp", "if (VEC == 1) n.x = n[e % 4];", "", "kernels ^TestProperties$/^Normal$"},
