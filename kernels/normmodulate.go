@@ -13,15 +13,15 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 	B, T, C := modulateShape(op, x, w, []Tensor{y}, []Tensor{scale, shift})
 	check(rstd.Contiguous() && rstd.Len() == B*T, op, "rstd %v, x %v: rstd (%d,%d) wanted", rstd, x, B, T)
 	av, bv := viewRows(op, scale, 1), viewRows(op, shift, 1)
-	fours := vec(C, av.ld, av.off, bv.ld, bv.off)
-	check(y.Precision == FP32 || fours == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale, shift)
+	wide := fours(C, av.ld, av.off, bv.ld, bv.off)
+	check(y.Precision == FP32 || wide == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale, shift)
 	for _, s := range spans(p, op, B, 1, T*C, y.words(T*C), T, av.ld, bv.ld) {
 		a, b := av.piece(s), bv.piece(s)
 		push := struct {
 			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
 			Eps                                                float32
 		}{uint32(T), uint32(C), a.stride(), a.offset(), b.stride(), b.offset(), eps}
-		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, []uint32{fours, uint32(y.Precision)},
+		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, []uint32{wide, uint32(y.Precision)},
 			piece(y, s, T*C).write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
 	}
 }
@@ -43,7 +43,7 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{vec(C, a.ld, a.off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.ld, a.off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}

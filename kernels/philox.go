@@ -24,7 +24,7 @@ func Normal(p *engine.Program, x, step Tensor, sigma float32, stream uint32) {
 			Images, Count, Blocks, First, Stream uint32
 			Sigma                                float32
 		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), stream, sigma}
-		blocked(p, "normal", s.n, width, push, []uint32{vec(width)}, piece(x, s, width).Write(), step.Read())
+		blocked(p, "normal", s.n, width, push, []uint32{fours(width)}, piece(x, s, width).Write(), step.Read())
 	}
 }
 

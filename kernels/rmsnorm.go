@@ -11,8 +11,8 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 	finite("RMSNorm", eps)
 	xv, heads := headRows("RMSNorm", x, w.Len())
 	yv, _ := headRows("RMSNorm", y, w.Len())
-	fours := vec(w.Len(), xv.ld, xv.off, yv.ld, yv.off)
-	check(y.Precision == FP32 || fours == 4, "RMSNorm", "y %v, x %v, w %v: halves want all rows in multiples of four", y, x, w)
+	wide := fours(w.Len(), xv.ld, xv.off, yv.ld, yv.off)
+	check(y.Precision == FP32 || wide == 4, "RMSNorm", "y %v, x %v, w %v: halves want all rows in multiples of four", y, x, w)
 	check(w.Contiguous() && rstd.Contiguous() && yv.rows == xv.rows && yv.width == xv.width && rstd.Len() == xv.rows*heads,
 		"RMSNorm", "y %v, rstd %v, x %v, w %v: y like x and rstd (%d) wanted", y, rstd, x, w, xv.rows*heads)
 	for _, s := range spans(p, "RMSNorm", xv.rows, 1, xv.ld, yv.words(yv.ld), heads) {
@@ -21,7 +21,7 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
 			Eps                                     float32
 		}{uint32(rows), uint32(heads), uint32(w.Len()), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{fours, uint32(y.Precision)},
+		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{wide, uint32(y.Precision)},
 			y.write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
 	}
 }
@@ -41,7 +41,7 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
-		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{vec(w.Len(), dy.ld, dy.off, x.ld, x.off)},
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.ld, dy.off, x.ld, x.off)},
 			dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
 
 		chunk := chunkRows(p, rows)

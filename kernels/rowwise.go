@@ -76,7 +76,7 @@ func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
 // columnVec is vec for downColumns and perImage, whose invocations own as many columns. A GPU wants the more invocations.
 func columnVec(p *engine.Program, floats ...int) uint32 {
 	if narrow(p) {
-		return vec(floats...)
+		return vec(p, floats...)
 	}
 	return 1
 }

@@ -32,15 +32,17 @@ void main() {
     if ((floatBitsToUint(norm[0]) & 0x7f800000u) == 0x7f800000u) return;
     float scale = 1.0 / now.loss_scale;
     if (clip > 0.0) scale *= min(1.0, clip / (norm[0] * scale + 1e-6));
+    // What is the same for all elements: a division each that the loop is spared.
     float keep = 1.0 - now.lr * decay, rate = now.lr / now.bias1, root2 = inversesqrt(now.bias2);
 
     uint block = group_index();
     for (uint e = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, count); e < end; e += VEC * gl_WorkGroupSize.x) {
-        vec4 d = LOAD(g, e) * scale;
+        vec4 d = LOAD(g, e) * scale; // in units of the loss, clipped
         vec4 m1 = beta1 * LOAD(m, e) + (1.0 - beta1) * d;
         vec4 v1 = beta2 * LOAD(v, e) + (1.0 - beta2) * d * d;
         STORE(m, e, m1);
         STORE(v, e, v1);
+        // sqrt(v1 / bias2) as sqrt(v1) root2: one root for all elements, and no division
         STORE(w, e, keep * LOAD(w, e) - rate * m1 / (sqrt(v1) * root2 + eps));
     }
 }

@@ -4,7 +4,7 @@
 // Shapes:   src (rows, cols), rows ld floats apart; sum (chunks, cols) contiguous
 // Push:     rows, cols, ld, off (floats), chunk (rows a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what sum holds (with one chunk); 2 VEC: floats at a time, see vec.glsl
-// Dispatch: (ceil(cols/LOCAL), ceil(rows/chunk)); one invocation owns one column of one chunk
+// Dispatch: (ceil(cols/(LOCAL VEC)), ceil(rows/chunk)); one invocation owns VEC columns of one chunk
 // Precision: fp32; two passes of about sqrt(rows) terms each, so the error grows with the fourth root of rows
 // CPU:      kernels/ref/colsum.go ColSum
 // Backward: none; it is itself the backward of adding a bias

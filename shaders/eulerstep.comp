@@ -3,7 +3,8 @@
 // Computes: z = z + dt v, v of z, u and tau by flow.glsl; tau and dt from the step buffer
 // Shapes:   z, u flat, count floats; step buffer
 // Push:     count, tauClamp
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 PREDICT what u is: 0 image, 1 noise, 2 velocity; 3 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 PREDICT what u is: 0 image, 1 noise, 2 velocity;
+//           3 VEC: floats at a time, see vec.glsl
 // Dispatch: ceil(count / (LOCAL ITEMS)) workgroups
 // Precision: fp32
 // CPU:      kernels/ref/solver.go EulerStep

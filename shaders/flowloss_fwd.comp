@@ -5,7 +5,8 @@
 //           part (B blocks)
 // Push:     images, count (floats an image), blocks = ceil(count / (LOCAL ITEMS)) an image, first (number of the
 //           dispatch's first image: tau and part are the whole batch's), tauClamp, noiseScale
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; LOCAL ITEMS <= 1024; 2 PREDICT, 3 LOSS: 0 x, 1 e, 2 v; 4 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; LOCAL ITEMS <= 1024; 2 PREDICT, 3 LOSS: 0 x, 1 e, 2 v;
+//           4 VEC: floats at a time, see vec.glsl
 // Dispatch: images blocks workgroups; one owns LOCAL ITEMS neighbours of one image
 // Precision: fp32; at most 1024 terms of one sign a sum
 // CPU:      kernels/ref/flow.go FlowLoss

@@ -3,7 +3,8 @@
 // Computes: z = (start + z + dt v)/2, v of z, u and tau by flow.glsl; tau is where the step ends, dt how far it goes
 // Shapes:   z, start, u flat, count floats; step buffer
 // Push:     count, tauClamp
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 PREDICT what u is: 0 image, 1 noise, 2 velocity; 3 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 PREDICT what u is: 0 image, 1 noise, 2 velocity;
+//           3 VEC: floats at a time, see vec.glsl
 // Dispatch: ceil(count / (LOCAL ITEMS)) workgroups
 // Precision: fp32
 // CPU:      kernels/ref/solver.go HeunStep
@@ -28,7 +29,7 @@ void main() {
     uint block = group_index();
     // With z = start + dt v1 this is start + dt (v1 + v2)/2: the mean of both slopes, and v1 need not be kept.
     for (uint e = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, count); e < end; e += VEC * gl_WorkGroupSize.x) {
-        vec4 end_ = LOAD(z, e);
-        STORE(z, e, 0.5 * (LOAD(start, e) + end_ + now.dt * velocity(end_, LOAD(u, e), scale)));
+        vec4 euler = LOAD(z, e);
+        STORE(z, e, 0.5 * (LOAD(start, e) + euler + now.dt * velocity(euler, LOAD(u, e), scale)));
     }
 }

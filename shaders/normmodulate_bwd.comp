@@ -6,7 +6,7 @@
 //           normPart, dyPart (B,chunks,C), taken further by normmodulate_bwd_sum.comp
 // Push:     tokens = T, cols = C, ldScale, offScale (floats), chunk (tokens a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 VEC: floats at a time, see vec.glsl
-// Dispatch: (ceil(C/LOCAL), ceil(T/chunk), B); one invocation owns one column of one chunk of one image
+// Dispatch: (ceil(C/(LOCAL VEC)), ceil(T/chunk), B); one invocation owns VEC columns of one chunk of one image
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/normmodulate.go NormModulateBackward
 // Forward:  normmodulate_fwd.comp; the first pass is normmodulate_bwd_dot.comp

@@ -3,7 +3,8 @@
 // Computes: dot[b,t] = rstd^2/C * sum over c of dy[b,t,c] w[c] (1 + scale[b,c]) x[b,t,c]
 // Shapes:   dy, x (B,T,C); w (C); rstd, dot (B,T); scale (B,C), rows ldScale floats apart
 // Push:     tokens = T, cols = C, ldScale, offScale (floats)
-// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false); 2 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
+//           2 VEC: floats at a time, see vec.glsl
 // Dispatch: (ceil(T/rows), B), rows = LOCAL/subgroup size (SPREAD) or LOCAL: a workgroup stays within an image
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/normmodulate.go NormModulateBackward

@@ -6,7 +6,7 @@
 //           apart; dwPart (B,C), summed over images by colsum.comp
 // Push:     chunks, cols = C, ldDScale, offDScale, ldDShift, offDShift, ldScale, offScale (floats)
 // Spec:     0 LOCAL invocations; 1 ACC; 2 VEC: floats at a time, see vec.glsl
-// Dispatch: (ceil(C/LOCAL), B); one invocation owns one column of one image
+// Dispatch: (ceil(C/(LOCAL VEC)), B); one invocation owns VEC columns of one image
 // Precision: fp32
 // CPU:      kernels/ref/normmodulate.go NormModulateBackward
 // Forward:  normmodulate_fwd.comp; the second pass is normmodulate_bwd.comp

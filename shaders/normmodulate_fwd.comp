@@ -38,7 +38,7 @@ void main() {
     if (token >= tokens) return;
 
     uint row = image * tokens + token, at = row * cols;
-    float sum = 0.0;
+    float sum = 0.0; // of squares, over this invocation's share of the row
     for (uint c = first; c < cols; c += next) {
         vec4 v = LOAD(x, at + c);
         sum = add4(sum, v * v);

@@ -7,8 +7,9 @@
 // Shapes:   dx, dy, x (tokens = B*T, H, D), tokens ldDX, ldDY, ldX floats apart; w (D); rstd, delta (tokens, H);
 //           cos, sin (T, D/2); dwPart (chunks, H, D), summed over chunks and heads by colsum.comp
 // Push:     rows = B*T, T, pairs = H*D/2, half = D/2, ldDX, offDX, ldDY, offDY, ldX, offX (floats), chunk (tokens a workgroup)
-// Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 INTERLEAVED: as normrope_fwd.comp; 3 VEC: floats at a time, see vec.glsl
-// Dispatch: (ceil(pairs/LOCAL), ceil(rows/chunk)); one invocation owns one pair of one head for a chunk of tokens
+// Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 INTERLEAVED: as normrope_fwd.comp;
+//           3 VEC: floats at a time, see vec.glsl
+// Dispatch: (ceil(pairs/(LOCAL VEC)), ceil(rows/chunk)); one invocation owns VEC pairs of one head for a chunk of tokens
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/normrope.go NormRoPEBackward
 // Forward:  normrope_fwd.comp; delta is attention/delta.comp's
@@ -53,12 +54,12 @@ void main() {
         float scale = rstd[row], d = delta[row] * scale / float(2 * half_);
         mat2x4 grad = mat2x4(scale * (weight[0] * g0 - v[0] * d), scale * (weight[1] * g1 - v[1] * d));
         if (ACC) grad += LOAD_PAIRS(dx, to);
-        STORE_PAIRS(dx, to, grad[0], grad[1])
+        STORE_PAIRS(dx, to, grad[0], grad[1]);
         dw0 += g0 * v[0] * scale;
         dw1 += g1 * v[1] * scale;
         t = t + 1 == T ? 0 : t + 1;
     }
     // One row of partial sums a chunk.
     uint part = gl_WorkGroupID.y * pairs * 2 + base;
-    STORE_PAIRS(dw_part, part, dw0, dw1)
+    STORE_PAIRS(dw_part, part, dw0, dw1);
 }

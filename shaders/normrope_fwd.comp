@@ -4,7 +4,8 @@
 // Shapes:   x, y (tokens = B*T, H, D), tokens ldX, ldY floats apart; w (D); rstd (tokens, H); cos, sin (T, D/2)
 // Push:     rows = B*T*H, heads = H, T, half = D/2, ldX, offX, ldY, offY (floats), eps
 // Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
-//           2 INTERLEAVED: neighbours (2j, 2j+1) are pair j (the paper); else (i, i+D/4) inside each half of D (the post); 3 VEC: floats at a time, see vec.glsl
+//           2 INTERLEAVED: neighbours (2j, 2j+1) are pair j (the paper); else (i, i+D/4) inside each half of D (the post);
+//           3 VEC: floats at a time, see vec.glsl
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
 // Precision: fp32 storage and sums; tables computed in fp64 by the host
 // CPU:      kernels/ref/normrope.go NormRoPE
@@ -55,6 +56,6 @@ void main() {
         vec4 c = LOAD(cos_, angle + j), s = LOAD(sin_, angle + j);
         mat2x4 weight = LOAD_PAIRS(w, 0), n = LOAD_PAIRS(x, at);
         n = mat2x4(weight[0] * n[0] * r, weight[1] * n[1] * r);
-        STORE_PAIRS(y, to, n[0] * c - n[1] * s, n[1] * c + n[0] * s)
+        STORE_PAIRS(y, to, n[0] * c - n[1] * s, n[1] * c + n[0] * s);
     }
 }

@@ -6,7 +6,7 @@
 //           rstd, dot (tokens*heads); dwPart (chunks, C), summed over chunks by colsum.comp
 // Push:     rows = tokens*heads, heads, cols = C, ldDX, offDX, ldDY, offDY, ldX, offX (floats), chunk (rows a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 VEC: floats at a time, see vec.glsl
-// Dispatch: (ceil(C/LOCAL), ceil(rows/chunk)); one invocation owns one column of one chunk
+// Dispatch: (ceil(C/(LOCAL VEC)), ceil(rows/chunk)); one invocation owns VEC columns of one chunk
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/rmsnorm.go RMSNormBackward
 // Forward:  rmsnorm_fwd.comp; the first pass is rmsnorm_bwd_dot.comp

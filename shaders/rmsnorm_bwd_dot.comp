@@ -3,7 +3,8 @@
 // Computes: dot[row] = rstd^2/C * sum over c of dy[c] w[c] x[c]
 // Shapes:   dy, x (tokens, heads, C), each token ldDY, ldX floats from the last; w (C); rstd, dot (tokens*heads)
 // Push:     rows = tokens*heads, heads, cols = C, ldDY, offDY, ldX, offX (floats)
-// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false); 2 VEC: floats at a time, see vec.glsl
+// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
+//           2 VEC: floats at a time, see vec.glsl
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/rmsnorm.go RMSNormBackward

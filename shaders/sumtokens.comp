@@ -3,9 +3,10 @@
 //           partial sum for each chunk of tokens.
 // Computes: y[b,c] = (ACC ? y : 0) + sum over t of x[b,t,c]
 // Shapes:   y (B,C), rows ldY floats apart; x (B,T,C), images ldB and tokens ldT floats apart, the first offX floats in
-// Push:     images = B, tokens = T, width = C, ldY, offY, ldB, ldT, offX (floats), blocks = ceil(C / LOCAL) an image
+// Push:     images = B, tokens = T, width = C, ldY, offY, ldB, ldT, offX (floats), blocks = ceil(C / (LOCAL VEC)) an
+//           image
 // Spec:     0 LOCAL invocations; 1 ITEMS, unused; 2 ACC: add to what y holds; 3 VEC: floats at a time, see vec.glsl
-// Dispatch: images blocks workgroups; one invocation owns one (b,c)
+// Dispatch: images blocks workgroups; one invocation owns VEC channels of one image
 // Precision: fp32, T terms in four running sums
 // CPU:      kernels/ref/gate.go GateBackward (its dg)
 // Backward: none; it is itself the backward of giving every token the same row
