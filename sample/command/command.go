@@ -20,12 +20,12 @@ import (
 	"strings"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/ode"
 	"jitvk/sample/sampler"
-	"jitvk/train/atomicfile"
 	"jitvk/train/checkpoint"
 	"jitvk/train/cli"
 	"jitvk/train/report"

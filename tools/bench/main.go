@@ -33,10 +33,10 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
-	"jitvk/train/atomicfile"
 	"jitvk/train/cli"
 )
 
