@@ -47,9 +47,10 @@ type Info struct {
 	CoopMat               []CoopMat // what a subgroup can multiply (VK_KHR_cooperative_matrix)
 	CoopMat2              CoopMat2  // the parts of VK_NV_cooperative_matrix2
 
-	version            uint32 // of Vulkan
-	subgroupOperations uint32 // VkSubgroupFeatureFlags in compute shaders
-	pinsSubgroups      bool   // a pipeline can demand subgroups of SubgroupSize, all of them full
+	version            uint32   // of Vulkan
+	subgroupOperations uint32   // VkSubgroupFeatureFlags in compute shaders
+	pinsSubgroups      bool     // a pipeline can demand subgroups of SubgroupSize, all of them full
+	cacheID            [24]byte // whose pipelines are whose: vendor, device and UUID, as in VkPipelineCacheHeaderVersionOne
 }
 
 // CoopMat is a shape of cooperative matrices: R (MxN) = A (MxK) B (KxN) + C (MxN), with the types "f16", "bf16", "f32", ….
@@ -80,6 +81,7 @@ type Options struct {
 	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
 	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
 	Slack int64
+	Cache string // folder that keeps pipelines between runs, made if need be; "" keeps none
 }
 
 // Device is an open Vulkan device with one compute queue. It is not safe for concurrent use.
@@ -96,7 +98,8 @@ type Device struct {
 	pool      vk.CommandPool
 	layouts   map[int]layout         // by number of bindings
 	pipelines map[string]vk.Pipeline // by shader and specialization
-	heaps     [2]heap                // device-local, host-visible
+	cache     pipelineCache
+	heaps     [2]heap // device-local, host-visible
 	stats     Stats
 	slack     int64  // see Options
 	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
@@ -287,6 +290,8 @@ func describe(h vk.PhysicalDevice) Info {
 	C.jitvk_features(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &features)
 	info.Float16, info.BFloat16 = features&C.JITVK_FLOAT16 != 0, features&C.JITVK_BFLOAT16 != 0
 	info.Int64 = features&C.JITVK_INT64 != 0
+	id := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, p.VendorID), p.DeviceID)
+	copy(info.cacheID[:], append(id, p.PipelineCacheUUID[:]...))
 	info.pinsSubgroups = features&C.JITVK_SUBGROUPS != 0 && x.subgroup_pin != 0
 	part := func(i int) bool { return features&(C.JITVK_COOPMAT2<<i) != 0 }
 	info.CoopMat2 = CoopMat2{part(0), part(1), part(2), part(3), part(4), part(5), part(6)}
@@ -333,7 +338,7 @@ func Open(o Options) (*Device, error) {
 	if d.dryRun {
 		return d, nil
 	}
-	if err := d.create(); err != nil {
+	if err := d.create(o.Cache); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -360,7 +365,7 @@ func choose(infos []Info, selection string) (int, error) {
 	return 0, fmt.Errorf("engine: %w: %q is neither an index nor part of a name; there is: %s", ErrNoDevice, selection, strings.Join(list, "; "))
 }
 
-func (d *Device) create() error {
+func (d *Device) create(cache string) error {
 	var families []vk.QueueFamilyProperties
 	noGC(func() {
 		var n uint32
@@ -416,8 +421,10 @@ func (d *Device) create() error {
 	}
 	pool := &vk.CommandPoolCreateInfo{SType: vk.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: d.family,
 		Flags: vk.CommandPoolCreateFlags(vk.CommandPoolCreateResetCommandBufferBit)}
-	d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) })
-	return err
+	if d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) }); err != nil {
+		return err
+	}
+	return d.cache.open(d, cache)
 }
 
 // Close waits for the device and frees all that it owns. Programs are closed before their device.
@@ -426,6 +433,7 @@ func (d *Device) Close() {
 		return
 	}
 	vk.DeviceWaitIdle(d.device)
+	d.cache.close(d)
 	for _, p := range d.pipelines {
 		vk.DestroyPipeline(d.device, p, nil)
 	}
@@ -502,7 +510,7 @@ func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeli
 	if matrix && d.info.pinsSubgroups {
 		subgroup = C.uint32_t(d.info.SubgroupSize)
 	}
-	result := C.jitvk_pipeline(d.fns, unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), subgroup, &module, &handle)
+	result := C.jitvk_pipeline(d.fns, C.uint64_t(handleOf(d.cache.handle)), unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), subgroup, &module, &handle)
 	if err := resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", shader, spec), int32(result)); err != nil {
 		return nil, err
 	}
