@@ -33,18 +33,25 @@ func MatMulPrecisions(rung string, info engine.Info) (out []Precision) {
 	return out
 }
 
-// WithCoopMatTile calls f while 05_coopmat takes its i-th tile, whatever the device; CoopMatTiles says how many there are.
-func WithCoopMatTile(i int, f func()) {
-	coopMatForce = i + 1
-	defer func() { coopMatForce = 0 }()
-	f()
+// MatMulShape is a product for ChooseMatMul and MatMulCandidates.
+type MatMulShape = matMulShape
+
+// NewMatMulShape is a product of (M,K) and (K,N) matrices without a batch.
+func NewMatMulShape(M, N, K int) MatMulShape { return matMulShape{batch: 1, M: M, N: N, K: K} }
+
+// ChooseMatMul returns how a device computes a product.
+func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice {
+	return chooseMatMul(info, s, o)
 }
 
-func CoopMatTiles() int { return len(coopMatTiles) }
+// MatMulCandidates returns what is worth measuring.
+func MatMulCandidates(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
+	return matMulCandidates(info, precision, s)
+}
 
-// ChooseMatMul returns the rung that a device is given.
-func ChooseMatMul(info engine.Info, precision Precision, tier string) string {
-	return chooseMatMul(info, precision, tier).shader
+// MatMulTiles returns how many tiles a rung has on a device.
+func MatMulTiles(rung string, info engine.Info, precision Precision) int {
+	return len(findRung(rung).tiles(info, precision))
 }
 
 // WithTiers calls f as if JITVK_TIER held a list.

@@ -25,12 +25,17 @@ type product struct {
 	rowSum, addRowSum              bool
 	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
 	precision                      kernels.Precision
+	choice                         *kernels.MatMulChoice
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	return fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
 		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
+	if x.choice != nil {
+		s += fmt.Sprintf("/%+v", *x.choice)
+	}
+	return s
 }
 
 func b2i(b bool) int {
@@ -78,7 +83,7 @@ func (x product) run(t *testing.T) []float32 {
 	ar, ac := rows(x.transA, x.M, x.K)
 	br, bc := rows(x.transB, x.K, x.N)
 	a, b, c := tensor(av, ar, ac, x.gapA), tensor(bv, br, bc, x.gapB), tensor(cv, x.M, x.N, x.gapC)
-	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision}
+	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision, Choice: x.choice}
 	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Round: rounding(x.precision)}
 	if x.bias {
 		bias := h.Input(biasV, x.N)
@@ -346,13 +351,14 @@ func TestMatMulCoopMatTiles(t *testing.T) {
 	if len(kernels.MatMulPrecisions(rung, info)) == 0 {
 		t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
 	}
-	for i := range kernels.CoopMatTiles() {
+	tiles := kernels.MatMulTiles(rung, info, kernels.FP16)
+	if tiles != 3 {
+		t.Errorf("%d tiles fit onto %v, want 3", tiles, info)
+	}
+	for i := range tiles {
 		for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
-			kernels.WithCoopMatTile(i, func() {
-				kernels.WithMatMul(rung, func() {
-					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16}.run(t)
-				})
-			})
+			choice := kernels.MatMulChoice{Tier: rung, Tile: i, Split: 1}
+			product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16, choice: &choice}.run(t)
 		}
 	}
 }

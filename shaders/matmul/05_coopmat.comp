@@ -14,6 +14,4 @@
 // glslc: sid --target-env=vulkan1.3
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
-#define HALF float16_t
 #include "coopmat.glsl"

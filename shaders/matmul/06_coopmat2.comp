@@ -12,8 +12,6 @@
 // glslc: sid --target-env=vulkan1.3
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_NV_cooperative_matrix2 : require
-#define HALF float16_t
 #define PER_ELEMENT
 #include "coopmat.glsl"

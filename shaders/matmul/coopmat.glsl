@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Purpose: the body of the cooperative matrix rungs, which define HALF, the type of the staged operands, and, where a function
-// can be called for each element of a fragment, PER_ELEMENT.
+// Purpose: the body of the cooperative matrix rungs, which define PER_ELEMENT where a function can be called for each element of
+// a fragment.
 // Spec: see 05_coopmat.comp
 
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -29,12 +30,13 @@ const uint LOADS_A = BM * BK / (4 * gl_WorkGroupSize.x);      // fours that an i
 const uint LOADS_B = BN * BK / (4 * gl_WorkGroupSize.x);
 
 // Staged rows are rows of memory: op(A)'s, or A's where it is transposed, which the fragment's layout then says; likewise B.
-// SKEW, 16 bytes, keeps rows aligned as coopMatLoad wants them and spreads a column over the banks.
-const uint SKEW = 8;
-const uint STRIDE_A = (TRANS_A ? BM : BK) + SKEW, STRIDE_B = (TRANS_B ? BK : BN) + SKEW;
+// They are kept, and counted, in fours: an invocation writes what it loaded at once. SKEW, 16 bytes, keeps rows aligned as
+// coopMatLoad wants them and spreads a column over the banks.
+const uint SKEW = 2;
 const uint QUADS_A = (TRANS_A ? BM : BK) / 4, QUADS_B = (TRANS_B ? BK : BN) / 4; // fours a row
-shared HALF As[(TRANS_A ? BK : BM) * STRIDE_A];
-shared HALF Bs[(TRANS_B ? BN : BK) * STRIDE_B];
+const uint STRIDE_A = QUADS_A + SKEW, STRIDE_B = QUADS_B + SKEW;
+shared f16vec4 As[(TRANS_A ? BK : BM) * STRIDE_A];
+shared f16vec4 Bs[(TRANS_B ? BN : BK) * STRIDE_B];
 #ifndef PER_ELEMENT
 shared float Cs[SUBGROUPS * CM * CN]; // a fragment of C for each subgroup
 #endif
@@ -73,7 +75,7 @@ void main() {
 
     // Sums of op(A)'s rows are its product with ones, which the subgroups of the tile's first columns make.
     bool sum_rows = ROW_SUM != 0 && gl_WorkGroupID.x == 0 && wn == 0;
-    coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> ones = coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>(1.0);
+    coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> ones = coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>(1.0);
     coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> of_row[FM];
     [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);
 
@@ -85,12 +87,12 @@ void main() {
         // All of As and Bs is read before this slice overwrites it.
         barrier();
         [[unroll]] for (uint s = 0; s < LOADS_A; s++) {
-            uint e = s * local + id, to = e / QUADS_A * STRIDE_A + e % QUADS_A * 4;
-            [[unroll]] for (uint q = 0; q < 4; q++) As[to + q] = HALF(next_a[s][q]);
+            uint e = s * local + id;
+            As[e / QUADS_A * STRIDE_A + e % QUADS_A] = f16vec4(next_a[s]);
         }
         [[unroll]] for (uint s = 0; s < LOADS_B; s++) {
-            uint e = s * local + id, to = e / QUADS_B * STRIDE_B + e % QUADS_B * 4;
-            [[unroll]] for (uint q = 0; q < 4; q++) Bs[to + q] = HALF(next_b[s][q]);
+            uint e = s * local + id;
+            Bs[e / QUADS_B * STRIDE_B + e % QUADS_B] = f16vec4(next_b[s]);
         }
         // All of As and Bs is written before any of it is read.
         barrier();
@@ -105,19 +107,19 @@ void main() {
         }
         // Not unrolled here: a GPU's compiler does, and a CPU driver would compile for a minute.
         for (uint k = 0; k < BK; k += CK) {
-            coopmat<HALF, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA> x[FM];
+            coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA> x[FM];
             [[unroll]] for (uint i = 0; i < FM; i++) {
                 uint m = wm + i * CM;
-                if (TRANS_A) coopMatLoad(x[i], As, k * STRIDE_A + m, STRIDE_A, gl_CooperativeMatrixLayoutColumnMajor);
-                else coopMatLoad(x[i], As, m * STRIDE_A + k, STRIDE_A, gl_CooperativeMatrixLayoutRowMajor);
+                if (TRANS_A) coopMatLoad(x[i], As, k * STRIDE_A + m / 4, STRIDE_A, gl_CooperativeMatrixLayoutColumnMajor);
+                else coopMatLoad(x[i], As, m * STRIDE_A + k / 4, STRIDE_A, gl_CooperativeMatrixLayoutRowMajor);
             }
             if (sum_rows) [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = coopMatMulAdd(x[i], ones, of_row[i]);
             // A column of fragments at a time: one of B serves all of A's.
             [[unroll]] for (uint j = 0; j < FN; j++) {
-                coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> y;
+                coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> y;
                 uint n = wn + j * CN;
-                if (TRANS_B) coopMatLoad(y, Bs, n * STRIDE_B + k, STRIDE_B, gl_CooperativeMatrixLayoutColumnMajor);
-                else coopMatLoad(y, Bs, k * STRIDE_B + n, STRIDE_B, gl_CooperativeMatrixLayoutRowMajor);
+                if (TRANS_B) coopMatLoad(y, Bs, n * STRIDE_B + k / 4, STRIDE_B, gl_CooperativeMatrixLayoutColumnMajor);
+                else coopMatLoad(y, Bs, k * STRIDE_B + n / 4, STRIDE_B, gl_CooperativeMatrixLayoutRowMajor);
                 [[unroll]] for (uint i = 0; i < FM; i++) acc[i * FN + j] = coopMatMulAdd(x[i], y, acc[i * FN + j]);
             }
         }

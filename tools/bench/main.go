@@ -13,8 +13,9 @@
 // drawing pictures. Each op takes the kernel that it would take in training.
 //
 // The others are, where this machine has them: the measured peaks of the device (package measure); on a CPU driver a memcpy
-// by all cores, and the sgemm that numpy calls (OpenBLAS, on all cores), both of which take turns with ours; and the same model
-// in PyTorch (-peer), in a process of its own, right after ours.
+// by all cores, and the sgemm that numpy calls (OpenBLAS, on all cores); on a GPU PyTorch's matmul (cuBLAS, hipBLASLt) and
+// scaled_dot_product_attention; all of which take turns with ours; and the same model in PyTorch (-peer), in a process of its
+// own, right after ours: eager and compiled on a GPU, with the better of one thread and one a core on a CPU.
 package main
 
 import (
@@ -52,6 +53,11 @@ type options struct {
 
 var groups = []string{"matmul", "attention", "memory", "step", "sample"}
 
+// sections are the groups, and what comes of another.
+var sections = append(slices.Clone(groups), footprint)
+
+const footprint = "footprint" // memory on the device that training takes, of which less is better
+
 func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("tools/bench", flag.ContinueOnError)
 	var o options
@@ -59,7 +65,7 @@ func parse(args []string) (options, error) {
 	all := fs.Bool("all", false, "blog256 too")
 	only := fs.String("only", strings.Join(groups, ","), "what to time, `groups` separated by commas")
 	fs.StringVar(&o.device, "device", "", "index of the device, or part of its name")
-	fs.StringVar(&o.python, "python", "python3", "interpreter with numpy, for sgemm on CPU drivers, or PyTorch; \"\": neither")
+	fs.StringVar(&o.python, "python", "python3", "interpreter with numpy, for sgemm on CPU drivers, and PyTorch; \"\": neither")
 	fs.StringVar(&o.peer, "peer", filepath.FromSlash("../shared/peer/torch_jit.py"), "`script` that trains the same models in PyTorch")
 	fs.StringVar(&o.json, "json", "", "put the measurements into this `file`")
 	fs.StringVar(&o.write, "write", "", "write docs/benchmarks/`NAME`.json and the page NAME.md")
@@ -146,11 +152,11 @@ func bench(ctx context.Context, d *engine.Device, o options) (*report, error) {
 		Go: runtime.Version(), Cores: runtime.NumCPU(), Load: measure.Load()}
 	b := &session{Context: ctx, options: o, dev: d, report: r}
 	var err error
-	if b.blas, err = startBLAS(o.python, d.Info()); err != nil {
-		r.note("no sgemm beside ours: %v", err)
-	} else if b.blas != nil {
-		defer b.blas.Close()
-		r.note("sgemm is that of %s", b.blas.name)
+	if b.library, err = startLibrary(o.python, d.Info()); err != nil {
+		r.note("no library beside our ops: %v", err)
+	} else if b.library != nil {
+		defer b.library.Close()
+		r.note("%s: %s", b.library.columns[0], b.library.name)
 	}
 	if b.torch, err = findTorch(o.python, o.peer); err != nil {
 		r.note("no PyTorch beside ours: %v", err)
@@ -250,7 +256,7 @@ func (r *report) page() string {
 		fmt.Fprintf(&b, ", load %s before the run", r.Load)
 	}
 	fmt.Fprintf(&b, ". Measured peaks: %v.\n", r.Peaks)
-	for _, g := range groups {
+	for _, g := range sections {
 		var columns []string
 		var rows []result
 		for _, x := range r.Results {

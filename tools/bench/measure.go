@@ -20,10 +20,10 @@ import (
 type session struct {
 	context.Context
 	options
-	dev    *engine.Device
-	report *report
-	blas   *blas  // nil: none here
-	torch  *torch // nil: none here
+	dev     *engine.Device
+	report  *report
+	library *library // nil: none here
+	torch   *torch   // nil: none here
 }
 
 // The others' names, as the tables have them.
@@ -142,9 +142,9 @@ func (b *session) products(names []string, cases [][]product) error {
 	for i, products := range cases {
 		for _, precision := range b.precisions() {
 			ours = append(ours, &measure.Contender{Label: names[i], Record: record(m, precision, products)})
-		}
-		if b.blas != nil {
-			theirs = append(theirs, &measure.Contender{Label: sgemm, Run: func(n int) error { return b.blas.multiply(products, n) }})
+			if b.library != nil {
+				theirs = append(theirs, b.library.multiply(products, precision))
+			}
 		}
 	}
 	all = append(append(all, ours...), theirs...)
@@ -158,11 +158,11 @@ func (b *session) products(names []string, cases [][]product) error {
 			gflop += x.flops() / 1e9
 		}
 		for j, precision := range b.precisions() {
-			others := []other{{thePeak, peaks.Arithmetic(precision)}}
+			others, at := []other{{thePeak, peaks.Arithmetic(precision)}}, i*len(b.precisions())+j
 			if theirs != nil {
-				others = append(others, other{sgemm, gflop / theirs[i].Best().Seconds()})
+				others = append(others, other{theirs[at].Label, gflop / theirs[at].Best().Seconds()})
 			}
-			b.report.add("matmul", names[i], precision.String(), "GFLOP/s", gflop/ours[i*len(b.precisions())+j].Best().Seconds(), others...)
+			b.report.add("matmul", names[i], precision.String(), "GFLOP/s", gflop/ours[at].Best().Seconds(), others...)
 		}
 	}
 	return nil
@@ -188,14 +188,23 @@ func (b *session) attention(c model.Config) error {
 		matmul := &measure.Contender{Label: "matmul", Record: record(m, precision, cases[0])}
 		forward := &measure.Contender{Label: "forward", Record: func(p *engine.Program) { a.Forward(p, opt) }}
 		backward := &measure.Contender{Label: "backward", Record: func(p *engine.Program) { a.Backward(p, opt) }}
-		peaks, err := b.race(m, matmul, forward, backward)
+		var theirs []*measure.Contender
+		if b.library != nil && !b.dev.Info().CPU() {
+			for _, pass := range []string{"forward", "backward"} {
+				theirs = append(theirs, b.library.attend(pass, precision, B, c.Tokens(), c.Heads, c.HeadSize()))
+			}
+		}
+		peaks, err := b.race(m, append(theirs, matmul, forward, backward)...)
 		if err != nil {
 			return err
 		}
 		for i, x := range []*measure.Contender{forward, backward} {
-			b.report.add("attention", fmt.Sprintf("%s, batch %d: %s", c.Preset, B, x.Label), precision.String(), "GFLOP/s",
-				[]float64{a.ForwardFLOPs, a.BackwardFLOPs}[i]/1e9/x.Best().Seconds(), other{thePeak, peaks.Arithmetic(precision)},
-				other{"our y = x wᵀ", productFLOPs / 1e9 / matmul.Best().Seconds()})
+			gflop := []float64{a.ForwardFLOPs, a.BackwardFLOPs}[i] / 1e9
+			others := []other{{thePeak, peaks.Arithmetic(precision)}, {"our y = x wᵀ", productFLOPs / 1e9 / matmul.Best().Seconds()}}
+			if theirs != nil {
+				others = append(others, other{theirs[i].Label, gflop / theirs[i].Best().Seconds()})
+			}
+			b.report.add("attention", fmt.Sprintf("%s, batch %d: %s", c.Preset, B, x.Label), precision.String(), "GFLOP/s", gflop/x.Best().Seconds(), others...)
 		}
 	}
 	return nil
@@ -297,6 +306,7 @@ func (b *session) step(c model.Config) error {
 		return err
 	}
 	defer s.Close()
+	held := float64(b.dev.Stats().Bytes) / 1e9
 	if err := s.Init(); err != nil {
 		return err
 	}
@@ -338,6 +348,7 @@ func (b *session) step(c model.Config) error {
 		return err
 	}
 	b.report.add("step", name+": all kernels", s.Precision, "GFLOP/s", s.FLOPs()/1e9/seconds, other{thePeak, peaks.Arithmetic(precision)})
+	b.report.add(footprint, name, s.Precision, "GB", held, b.peers(c.Preset, t.Batch, s.Precision, func(x torchResult) float64 { return x.Peak * (1 << 20) / 1e9 })...)
 	return nil
 }
 

@@ -17,65 +17,91 @@ import (
 	"strings"
 
 	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/measure"
 )
 
-//go:embed sgemm.py
-var sgemmScript string
+//go:embed ops.py
+var opsScript string
 
-// blas is a Python process that multiplies with numpy.
-type blas struct {
-	name string // version and library
-	cmd  *exec.Cmd
-	to   io.WriteCloser
-	from *bufio.Reader
+// A library is a Python process that does single ops by those whom everybody calls: sgemm by numpy on a CPU driver's host; on a
+// GPU PyTorch's matmul, which is cuBLAS or hipBLASLt, and its scaled_dot_product_attention.
+type library struct {
+	name    string // version and library
+	columns [2]string
+	cmd     *exec.Cmd
+	to      io.WriteCloser
+	from    *bufio.Reader
 }
 
-// startBLAS returns nil where sgemm would be no measure: on a GPU, or without an interpreter.
-func startBLAS(python string, info engine.Info) (*blas, error) {
-	if python == "" || !info.CPU() {
+// startLibrary returns nil without an interpreter.
+func startLibrary(python string, info engine.Info) (*library, error) {
+	if python == "" {
 		return nil, nil
 	}
-	b := &blas{cmd: exec.Command(python, "-c", sgemmScript)}
+	where, needs := "cuda", "PyTorch with CUDA or ROCm"
+	l := &library{columns: [2]string{"PyTorch's matmul", "PyTorch's attention"}}
+	if info.CPU() {
+		where, needs = "cpu", "numpy"
+		l.columns = [2]string{sgemm, ""} // what PyTorch does here is no measure of a core
+	}
+	l.cmd = exec.Command(python, "-c", opsScript, where)
 	var problem bytes.Buffer
-	b.cmd.Stderr = &problem
-	to, err := b.cmd.StdinPipe()
+	l.cmd.Stderr = &problem
+	to, err := l.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	from, err := b.cmd.StdoutPipe()
+	from, err := l.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := b.cmd.Start(); err != nil {
+	if err := l.cmd.Start(); err != nil {
 		return nil, err
 	}
-	b.to, b.from = to, bufio.NewReader(from)
-	if b.name, err = b.from.ReadString('\n'); err != nil {
-		b.Close()
-		return nil, fmt.Errorf("%s: %s; name an interpreter that has numpy with -python", python, cmp.Or(lastLine(problem.String()), err.Error()))
+	l.to, l.from = to, bufio.NewReader(from)
+	if l.name, err = l.from.ReadString('\n'); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("%s: %s; name an interpreter that has %s with -python", python, cmp.Or(lastLine(problem.String()), err.Error()), needs)
 	}
-	b.name = strings.TrimSpace(b.name)
-	return b, nil
+	l.name = strings.TrimSpace(l.name)
+	return l, nil
 }
 
-// multiply does each product n times.
-func (b *blas) multiply(products []product, n int) error {
+// contender does what a line of ops.py's protocol says, without the number of times.
+func (l *library) contender(label string, lines ...string) *measure.Contender {
+	return &measure.Contender{Label: label, Run: func(n int) error {
+		for _, line := range lines {
+			if _, err := fmt.Fprintln(l.to, line, n); err != nil {
+				return fmt.Errorf("bench: %s: %w", label, err)
+			}
+			if _, err := l.from.ReadString('\n'); err != nil {
+				return fmt.Errorf("bench: %s: the Python process has ended: %w", label, err)
+			}
+		}
+		return nil
+	}}
+}
+
+// multiply does each product.
+func (l *library) multiply(products []product, precision kernels.Precision) *measure.Contender {
 	bit := func(v bool) int { return map[bool]int{true: 1}[v] }
+	var lines []string
 	for _, x := range products {
-		if _, err := fmt.Fprintln(b.to, x.m, x.n, x.k, bit(x.transA), bit(x.transB), n); err != nil {
-			return fmt.Errorf("bench: sgemm: %w", err)
-		}
-		if _, err := b.from.ReadString('\n'); err != nil {
-			return fmt.Errorf("bench: sgemm: the Python process has ended: %w", err)
-		}
+		lines = append(lines, fmt.Sprintf("matmul %v %d %d %d %d %d", precision, x.m, x.n, x.k, bit(x.transA), bit(x.transB)))
 	}
-	return nil
+	return l.contender(l.columns[0], lines...)
+}
+
+// attend does a block's attention; backward is the backward pass alone.
+func (l *library) attend(pass string, precision kernels.Precision, B, T, H, D int) *measure.Contender {
+	return l.contender(l.columns[1], fmt.Sprintf("%s %v %d %d %d %d", pass, precision, B, T, H, D))
 }
 
 // Close ends the process.
-func (b *blas) Close() {
-	b.to.Close()
-	b.cmd.Wait()
+func (l *library) Close() {
+	l.to.Close()
+	l.cmd.Wait()
 }
 
 // torch runs the same models in PyTorch.
@@ -88,6 +114,7 @@ type torch struct {
 type torchResult struct {
 	Train  float64 `json:"images_per_s"`
 	Sample float64 `json:"sample_images_per_s"`
+	Peak   float64 `json:"peak_mib"` // memory, on GPUs
 	name   string
 }
 
