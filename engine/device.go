@@ -103,6 +103,9 @@ type Device struct {
 	stats     Stats
 	slack     int64  // see Options
 	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
+
+	preferred, chosen Choices
+	undecided         []Decision
 }
 
 type layout struct {
@@ -326,7 +329,7 @@ func Open(o Options) (*Device, error) {
 	if err != nil && !(o.DryRun && errors.Is(err, ErrNoDriver)) {
 		return nil, err
 	}
-	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
+	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}, chosen: Choices{}}
 	if err == nil {
 		i, err := choose(infos, o.Select)
 		if err != nil {

@@ -113,7 +113,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			terms = spans(p, "MatMul", K, matMulBM, matA.ld, matB.ld)
 		}
 	}
-	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o)
+	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o, p.Choose)
 	for _, z := range batches {
 		for _, r := range rows {
 			for _, k := range terms {
