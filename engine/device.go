@@ -23,8 +23,6 @@ import (
 	"unsafe"
 
 	vk "github.com/vulkan-go/vulkan"
-
-	"jitvk/shaders"
 )
 
 // Info describes a device: what a kernel needs to choose its shape, and what a person wants to read.
@@ -451,91 +449,6 @@ func (d *Device) Close() {
 	vk.DestroyDevice(d.device, nil)
 	C.free(unsafe.Pointer(d.fns))
 	d.device, d.fns = nil, nil
-}
-
-// layout returns the layouts for shaders with n storage buffers and up to 128 bytes of push constants.
-func (d *Device) layout(n int) (layout, error) {
-	if l, ok := d.layouts[n]; ok {
-		return l, nil
-	}
-	var l layout
-	bindings := make([]vk.DescriptorSetLayoutBinding, n)
-	for i := range bindings {
-		bindings[i] = vk.DescriptorSetLayoutBinding{Binding: uint32(i), DescriptorType: vk.DescriptorTypeStorageBuffer, DescriptorCount: 1,
-			StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit)}
-	}
-	var err error
-	if l.set, err = create("vkCreateDescriptorSetLayout", func(h *vk.DescriptorSetLayout) vk.Result {
-		return vk.CreateDescriptorSetLayout(d.device, &vk.DescriptorSetLayoutCreateInfo{SType: vk.StructureTypeDescriptorSetLayoutCreateInfo,
-			BindingCount: uint32(n), PBindings: bindings}, nil, h)
-	}); err != nil {
-		return l, err
-	}
-	if l.pipeline, err = create("vkCreatePipelineLayout", func(h *vk.PipelineLayout) vk.Result {
-		return vk.CreatePipelineLayout(d.device, &vk.PipelineLayoutCreateInfo{SType: vk.StructureTypePipelineLayoutCreateInfo,
-			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
-			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
-	}); err != nil {
-		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
-		return l, err
-	}
-	d.layouts[n] = l
-	return l, nil
-}
-
-// pipeline returns the pipeline of a shader with the given number of bindings and specialization constants 0, 1, 2, …
-func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeline, error) {
-	key := fmt.Sprintf("%s %d %v", shader, bindings, spec)
-	if p, ok := d.pipelines[key]; ok {
-		return p, nil
-	}
-	code, ok := shaders.SPIRV(shader)
-	if !ok {
-		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", shader))
-	}
-	operations, matrix := capabilities(code)
-	if lacking := operations &^ d.info.subgroupOperations; lacking != 0 {
-		return nil, fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
-			shader, d.info.Name, lacking, ErrUnsupported)
-	}
-	l, err := d.layout(bindings)
-	if err != nil {
-		return nil, err
-	}
-	var module, handle C.uint64_t
-	var data *C.uint32_t
-	if len(spec) > 0 {
-		data = (*C.uint32_t)(unsafe.Pointer(&spec[0]))
-	}
-	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info
-	// says. Without this SPIR-V 1.6, which they are compiled to, lets the driver choose another.
-	subgroup := C.uint32_t(0)
-	if matrix && d.info.pinsSubgroups {
-		subgroup = C.uint32_t(d.info.SubgroupSize)
-	}
-	result := C.jitvk_pipeline(d.fns, C.uint64_t(handleOf(d.cache.handle)), unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), subgroup, &module, &handle)
-	if err := resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", shader, spec), int32(result)); err != nil {
-		return nil, err
-	}
-	p := *(*vk.Pipeline)(unsafe.Pointer(&handle))
-	d.pipelines[key] = p
-	return p, nil
-}
-
-// capabilities returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags, and whether it
-// multiplies cooperative matrices. Capabilities (OpCapability, opcode 17) stand first in a module; those from
-// GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in the order of the flags; CooperativeMatrixKHR is 6022 (SPIR-V
-// specification, 2.3 and 3.31).
-func capabilities(code []byte) (operations uint32, matrix bool) {
-	for at := 20; at+8 <= len(code) && binary.LittleEndian.Uint32(code[at:]) == 2<<16|17; at += 8 {
-		switch c := binary.LittleEndian.Uint32(code[at+4:]); {
-		case c >= 61 && c <= 68:
-			operations |= 1 << (c - 61)
-		case c == 6022:
-			matrix = true
-		}
-	}
-	return operations, matrix
 }
 
 // handleOf widens a non-dispatchable Vulkan handle to the integer that the shim takes.

@@ -20,7 +20,7 @@ func cached(t *testing.T, folder string) (path string, id [24]byte) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if _, err := d.pipeline("add", 3, []uint32{64, 1}); err != nil {
+	if err := d.makePipelines([]command{{Dispatch: Dispatch{Shader: "add", Spec: []uint32{64, 1}, Bind: make([]Binding, 3)}}}); err != nil {
 		t.Fatal(err)
 	}
 	return d.cache.path, d.info.cacheID
