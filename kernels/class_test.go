@@ -51,7 +51,7 @@ func TestPreferredWays(t *testing.T) {
 		asked[class] = ways
 		return len(ways) - 1
 	}
-	shape := kernels.NewMatMulShape(800, 384, 128)
+	shape := kernels.NewMatMulShape(1, 800, 384, 128)
 	o := kernels.MatMulOptions{Precision: kernels.FP16}
 	if got, ways := kernels.ChooseMatMulBy(tensorInfo, shape, o, second), asked["matmul fp16 nn 1x832x384x128"]; len(ways) < 2 || fmt.Sprint(got) != ways[len(ways)-1] {
 		t.Errorf("%v of %v", got, asked)

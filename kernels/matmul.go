@@ -18,7 +18,7 @@ type MatMulOptions struct {
 	AddRowSum      bool    // add that to what RowSum holds
 	Precision      Precision
 	Tier           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
-	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil leaves that to the guess
+	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil takes what Program.Choose has for the class, or the guess
 
 	swiglu  swigluEpilogue // matmulswiglu.go's
 	h       Tensor         // (M,N), rows may be apart
@@ -38,7 +38,13 @@ type MatMulOptions struct {
 // RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
 // reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
 //
-// The kernels are the rungs of shaders/matmul; guessMatMul says which device gets which, JITVK_TIER names another.
+// A product with few elements and a long K may be split along K, so that a GPU has enough to do: each slice is summed by
+// itself, then the slices in order. That gives other bits than the whole, the same ones at each run, within the same bound. As
+// the choice depends on M, too, a row of c may then have other bits among other numbers of rows. Unmeasured, a CPU driver splits
+// nothing.
+//
+// The kernels are the rungs of shaders/matmul. Which of them is for Program.Choose to say; guessMatMul has what a device gets
+// that nobody has measured, and JITVK_TIER names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -133,7 +139,11 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 					sums := piece(*o.RowSum, r, 1)
 					o.RowSum = &sums
 				}
-				matMul(p, choice, c, a, b, res, h, z.n, r.n, N, k.n, o)
+				if slice := sliceOf(choice.Split, r.n, N, k.n, limit); slice < k.n {
+					splitMatMul(p, choice, c, a, b, res, k.n, slice, o)
+				} else {
+					matMul(p, choice, c, a, b, res, h, k.n, k.n, o)
+				}
 			}
 		}
 	}
@@ -144,7 +154,8 @@ const matMulBM = 128
 
 // matMulPush is the push block of shaders/matmul/matmul.glsl.
 type matMulPush struct {
-	M, N, K          uint32
+	M, N             uint32
+	EachK, LastK     uint32
 	LdC, OffC, StepC uint32
 	LdA, OffA, StepA uint32
 	LdB, OffB, StepB uint32
@@ -154,11 +165,43 @@ type matMulPush struct {
 	ToValue          uint32
 }
 
-// matMul records one dispatch: batch products (M,K) (K,N) whose operands each lie within one binding.
-func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, batch, M, N, K int, o MatMulOptions) {
+// splitMatMul records a product whose K terms are cut into slices: a product for each slice, all in one dispatch, and their
+// sum, which ends as the product would have.
+func splitMatMul(p *engine.Program, choice MatMulChoice, c, a, b, r matrix, K, slice int, o MatMulOptions) {
+	n := ceilDiv(K, slice)
+	part := Temp(p, "matmul slices", n, c.rows, c.cols)
+	po := MatMulOptions{TransA: o.TransA, TransB: o.TransB, Precision: o.Precision}
+	if o.RowSum != nil {
+		sums := Temp(p, "matmul slices' row sums", n, c.rows)
+		po.RowSum = &sums
+	}
+	matMul(p, choice, matrixOf(part, true), a, b, matrix{}, matrix{}, K, slice, po)
+	sumSlices(p, c, r, part, o)
+	if o.RowSum != nil {
+		row := matrixOf(o.RowSum.Reshape(1, c.rows), false)
+		sumSlices(p, row, matrix{}, *po.RowSum, MatMulOptions{Accumulate: o.AddRowSum})
+	}
+}
+
+// tileGroup is GROUP of shaders/matmul/matmul.glsl on a GPU: with tiles of 64 to 128 rows, eight strips of A lie in any L2 cache
+// for as long as a group is walked.
+const tileGroup = 8
+
+// matMul records one dispatch: a product (M,K) (K,N) for each matrix of c, whose operands each lie within one binding; or, where
+// a slice is shorter than K, for each slice of the terms of one product.
+func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, slice int, o MatMulOptions) {
 	u := func(n int) uint32 { return uint32(n) }
-	push := matMulPush{M: u(M), N: u(N), K: u(K), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()), LdA: u(a.ld), OffA: u(a.off), StepA: u(a.step()),
-		LdB: u(b.ld), OffB: u(b.off), StepB: u(b.step())}
+	M, N, stepA, stepB := c.rows, c.cols, a.step(), b.step()
+	if slice < K {
+		if stepA = slice; o.TransA {
+			stepA *= a.ld
+		}
+		if stepB = slice; !o.TransB {
+			stepB *= b.ld
+		}
+	}
+	push := matMulPush{M: u(M), N: u(N), EachK: u(slice), LastK: u((K-1)%slice + 1), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()),
+		LdA: u(a.ld), OffA: u(a.off), StepA: u(stepA), LdB: u(b.ld), OffB: u(b.off), StepB: u(stepB)}
 	vecC, bindC := c.quads(), c.update(o.Accumulate)
 	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
 	// that they would not.
@@ -179,17 +222,21 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, batch,
 	if o.RowSum != nil {
 		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
 	}
+	group := uint32(tileGroup)
+	if narrow(p) {
+		group = 1
+	}
 	rung := findRung(choice.Tier)
 	t := rung.tiles(p.Info(), o.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
 		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
-		uint32(o.swiglu), sum}
+		uint32(o.swiglu), sum, flag(slice < K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
-		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), batch},
+		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), c.batch},
 		Push:   push,
 		Bind:   []engine.Binding{bindC, a.read(), b.read(), bias, residual, swiglu, sums},
-		FLOPs:  2 * float64(batch) * float64(M) * float64(N) * float64(K)})
+		FLOPs:  2 * float64(a.batch) * float64(M) * float64(N) * float64(K)})
 }
 
 // matrix is a tensor as a batch of matrices whose rows lie ld floats apart, the first off floats into its range.

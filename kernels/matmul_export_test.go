@@ -36,8 +36,10 @@ func MatMulPrecisions(rung string, info engine.Info) (out []Precision) {
 // MatMulShape is a product for ChooseMatMul and MatMulCandidates.
 type MatMulShape = matMulShape
 
-// NewMatMulShape is a product of (M,K) and (K,N) matrices without a batch.
-func NewMatMulShape(M, N, K int) MatMulShape { return matMulShape{batch: 1, M: M, N: N, K: K} }
+// NewMatMulShape is a batch of products of (M,K) and (K,N) matrices.
+func NewMatMulShape(batch, M, N, K int) MatMulShape {
+	return matMulShape{batch: batch, M: M, N: N, K: K}
+}
 
 // ChooseMatMul returns how a device computes a product.
 func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice {
@@ -52,6 +54,21 @@ func MatMulCandidates(info engine.Info, precision Precision, s MatMulShape) []Ma
 // MatMulTiles returns how many tiles a rung has on a device.
 func MatMulTiles(rung string, info engine.Info, precision Precision) int {
 	return len(findRung(rung).tiles(info, precision))
+}
+
+// MatMulTile returns the rows and columns of C's tiles.
+func MatMulTile(c MatMulChoice, info engine.Info, precision Precision) (bm, bn int) {
+	t := findRung(c.Tier).tiles(info, precision)[c.Tile]
+	return t.bm, t.bn
+}
+
+// SumSlices is the sum that ends a split product.
+func SumSlices(p *engine.Program, c, part Tensor, o MatMulOptions) {
+	r := matrix{}
+	if o.Residual != nil {
+		r = matrixOf(*o.Residual, false)
+	}
+	sumSlices(p, matrixOf(c, false), r, part, o)
 }
 
 // WithTiers calls f as if JITVK_TIER held a list.

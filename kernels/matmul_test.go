@@ -185,7 +185,7 @@ func magnitudes(x []float32) []float64 {
 // eachRung runs f for each rung of the ladder and the first few precisions that it has on this device; that a folder's rung
 // is missing from the table fails.
 func eachRung(t *testing.T, most int, f func(t *testing.T, precision kernels.Precision)) {
-	files, err := filepath.Glob("../shaders/matmul/*.comp")
+	files, err := filepath.Glob("../shaders/matmul/[0-9]*.comp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,6 +281,7 @@ func TestMatMulStrides(t *testing.T) {
 
 // TestMatMulCut: operands beyond one binding's reach give the same numbers in pieces.
 func TestMatMulCut(t *testing.T) {
+	split := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: 3}
 	for _, x := range []product{
 		{M: 200, N: 24, K: 32, transB: true, bias: true, residual: true}, // rows of c
 		{M: 200, N: 24, K: 32, accumulate: true},
@@ -289,7 +290,8 @@ func TestMatMulCut(t *testing.T) {
 		{M: 24, N: 20, K: 300, transA: true, rowSum: true},
 		{M: 24, N: 20, K: 300, transA: true, rowSum: true, addRowSum: true},
 		{M: 200, N: 24, K: 32, transB: true, rowSum: true},
-		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
+		{M: 24, N: 20, K: 300, transA: true, bias: true, rowSum: true, choice: &split}, // and split on top
+		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true},                   // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
 	} {
 		whole := x.run(t)
@@ -300,6 +302,73 @@ func TestMatMulCut(t *testing.T) {
 			t.Errorf("%v: cut along rows or the batch, and not the same bits", x)
 		}
 	}
+}
+
+// TestMatMulSplit: K in slices, the last of them of one term, of a few, and whole; every transpose case and epilogue, with and
+// without vectors; and more slices than there can be.
+func TestMatMulSplit(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
+		choice := kernels.ChooseMatMul(kerneltest.Device(t).Info(), kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
+		for i, s := range [][4]int{{18, 36, 65, 3}, {17, 33, 67, 2}, {20, 40, 128, 4}, {1, 1, 97, 100}, {37, 70, 160, 2}} {
+			if choice.Split = s[3]; matrixUnit(t) && i > 1 {
+				continue // whose pipelines compile for long on a CPU driver
+			}
+			for j, f := range forms {
+				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, choice: &choice}
+				x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum = (i+j)%2 == 0, (i+j)%3 == 0, j%2 == 0, j > 0, j > 1
+				if j == 3 {
+					x.gapA, x.gapB, x.gapC, x.gapR, x.offset = 4, 8, 7, 4, 4
+				}
+				first := x.run(t)
+				if !slices.Equal(x.run(t), first) {
+					t.Errorf("%v: two runs differ", x)
+				}
+			}
+		}
+	})
+}
+
+// TestMatMulSplitWork: a split is one dispatch more, or two where there are row sums; and it is not made where a slice would
+// hold all of K, or where its products would not fit into a binding.
+func TestMatMulSplitWork(t *testing.T) {
+	h := kerneltest.New(t)
+	c, sums := h.Output(32, 64), h.Output(32)
+	for _, x := range []struct {
+		K, split int
+		rowSum   bool
+		limit    int64
+		want     int
+	}{{320, 1, true, 0, 1}, {320, 2, false, 0, 2}, {320, 2, true, 0, 3}, {32, 2, true, 0, 1}, {33, 2, true, 0, 3}, {64, 8, false, 1 << 14, 2}, {64, 8, false, 1<<14 - 4, 1}} {
+		a, b := h.Output(32, x.K), h.Output(x.K, 64)
+		choice := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: x.split}
+		o := kernels.MatMulOptions{Choice: &choice}
+		if x.rowSum {
+			o.RowSum = &sums
+		}
+		kernels.SetRangeLimit(x.limit)
+		p := engine.NewProgram(kerneltest.Device(t), "split")
+		kernels.MatMul(p, c, a, b, o)
+		kernels.SetRangeLimit(0)
+		if p.Len() != x.want {
+			t.Errorf("%+v: %d dispatches", x, p.Len())
+		}
+		p.Close()
+	}
+}
+
+// TestMatMulTileOrder: the order in which a GPU's workgroups walk C's tiles, each of them once: one group of rows, several, the
+// last of them ragged, and a single column.
+func TestMatMulTileOrder(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
+		kernels.SetGPUShapes(true)
+		defer kernels.SetGPUShapes(false)
+		info := kerneltest.Device(t).Info()
+		choice := kernels.ChooseMatMul(info, kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
+		bm, bn := kernels.MatMulTile(choice, info, precision)
+		for _, tiles := range [][2]int{{8, 2}, {19, 3}, {5, 4}, {9, 1}} {
+			product{M: tiles[0]*bm - 1, N: tiles[1]*bn - 1, K: 3, precision: precision, rowSum: true, choice: &choice}.run(t)
+		}
+	})
 }
 
 // TestMatMulLeadingDims: a weight applied to (B,T,C) sees B*T rows, and its gradient sums over them.

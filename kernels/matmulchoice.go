@@ -24,6 +24,9 @@ type matMulShape struct {
 	swiglu         bool // the product ends in a SwiGLU or its gradient
 }
 
+// splits reports whether K may be cut into slices: a batch has enough products as it is, and sumslices.comp ends in no SwiGLU.
+func (s matMulShape) splits() bool { return s.batch == 1 && !s.swiglu }
+
 // chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_TIER names, else what has been
 // measured for products like it, else the guess.
 func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose chooser) MatMulChoice {
@@ -31,6 +34,7 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose choos
 		r := findRung(c.Tier)
 		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul", "%v has not what %v needs for %v operands",
 			info, *c, o.Precision)
+		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
 		return *c
 	}
 	runs := func(tier string, p Precision) bool { return findRung(tier).runs(info, p) }
@@ -54,7 +58,9 @@ var matMulForce string
 //	a GPU with a matrix unit, fp16    05_coopmat
 //	any other                         03_vector
 //
-// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet.
+// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of a rung's tiles a GPU gets the largest of
+// which there are enough to fill it, else the middle one; a CPU driver, which has no latency to hide, the smallest. Where a
+// GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	tier := "matmul/03_vector"
 	switch {
@@ -66,46 +72,75 @@ func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulCho
 	return guessFor(tier, info, precision, s)
 }
 
-// guessFor is the guess for a rung: the largest tile of which there are enough to fill a GPU, else the middle one; the
-// smallest for CPU drivers, which have no latency to hide.
+// guessFor is the guess for a rung.
 func guessFor(tier string, info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	tiles := findRung(tier).tiles(info, precision)
-	c := MatMulChoice{Tier: tier, Tile: min(1, len(tiles)-1), Split: 1}
 	if info.CPU() {
-		c.Tile = 0
-		return c
+		return MatMulChoice{tier, 0, 1}
 	}
-	for i, t := range tiles {
-		if i > c.Tile && t.groups(s) >= fillGPU {
-			c.Tile = i
+	best := min(1, len(tiles)-1)
+	for i := best + 1; i < len(tiles); i++ {
+		if tiles[i].groups(s) >= fill(info) {
+			best = i
 		}
+	}
+	c := MatMulChoice{tier, best, 1}
+	if s.K >= 2048 {
+		c.Split = fillingSplit(info, s, tiles[best])
 	}
 	return c
 }
 
-// fillGPU is how many workgroups fill a GPU: a large one has as many cores, and Vulkan does not tell how many there are.
-const fillGPU = 128
-
-// matMulCandidates returns the choices that are worth measuring, the guess first: on a CPU driver that alone, as every other
-// rung is known to be several times slower there; on a GPU every tile of the rungs that could win.
-func matMulCandidates(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
-	guess := guessMatMul(info, precision, s)
-	out := []MatMulChoice{guess}
+// fill is how many workgroups keep a device busy: about as many as a large one has cores, since Vulkan does not tell how many
+// there are.
+func fill(info engine.Info) int {
 	if info.CPU() {
-		return out
+		return 16
 	}
-	for _, tier := range []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"} {
+	return 128
+}
+
+// fillingSplit returns the slices of K that fill a device: at most 8, each of 256 terms or more, since what they leave has to
+// be read again and added up.
+func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
+	if !s.splits() {
+		return 1
+	}
+	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
+}
+
+// matMulCandidates returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
+// and split to fill the device. On a CPU driver all other rungs are known to be several times slower than the guess.
+func matMulCandidates(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
+	out := []MatMulChoice{guessMatMul(info, precision, s)}
+	tiers := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
+	if info.CPU() {
+		tiers = []string{out[0].Tier}
+	}
+	for _, tier := range tiers {
 		r := findRung(tier)
 		if !r.runs(info, precision) {
 			continue
 		}
-		for i := range r.tiles(info, precision) {
-			if c := (MatMulChoice{Tier: tier, Tile: i, Split: 1}); c != guess {
-				out = append(out, c)
+		for i, t := range r.tiles(info, precision) {
+			for _, split := range []int{1, fillingSplit(info, s, t)} {
+				if c := (MatMulChoice{tier, i, split}); !slices.Contains(out, c) {
+					out = append(out, c)
+				}
 			}
 		}
 	}
 	return out
+}
+
+// sliceOf returns how many terms a slice has where the K terms of M x N sums are to be split: a multiple of every rung's step
+// along K, so that only the last slice is ragged, and enough for the slices' products to fit into a binding of limit bytes.
+func sliceOf(split, M, N, K int, limit int64) int {
+	const quantum = 32
+	if split = min(split, int(limit/4/int64(M)/int64(N))); split < 2 {
+		return K
+	}
+	return min(K, ceilDiv(ceilDiv(K, split), quantum)*quantum)
 }
 
 // A matMulRung is a rung of shaders/matmul.
@@ -115,7 +150,7 @@ type matMulRung struct {
 	tiles  func(engine.Info, Precision) []matMulTile // what it can then be launched with, small to large
 }
 
-// A matMulTile is how a rung is launched: its tile of C, its workgroup, and specialization constants from 13 on.
+// A matMulTile is how a rung is launched: its tile of C, its workgroup, and specialization constants from 15 on.
 type matMulTile struct {
 	bm, bn, local int
 	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL

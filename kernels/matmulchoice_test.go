@@ -40,8 +40,13 @@ func TestMatMulGuess(t *testing.T) {
 		{small, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 1 1}"},    // the large tile does not fit
 		{tensorInfo, kernels.FP16, 1408, 1409, 64, "{matmul/05_coopmat 2 1}"}, // 11 x 12 large tiles: enough
 		{tensorInfo, kernels.FP16, 1408, 1408, 64, "{matmul/05_coopmat 1 1}"}, // 11 x 11: not
+		{gpuInfo, kernels.FP32, 768, 768, 2048, "{matmul/03_vector 0 1}"},     // 144 tiles
+		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"},     // 64 tiles: half of what fills it
+		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
+		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/05_coopmat 1 8}"},
 	} {
-		s, o := kernels.NewMatMulShape(c.M, c.N, c.K), kernels.MatMulOptions{Precision: c.precision}
+		s, o := kernels.NewMatMulShape(1, c.M, c.N, c.K), kernels.MatMulOptions{Precision: c.precision}
 		if got := fmt.Sprint(kernels.ChooseMatMul(c.info, s, o)); got != c.want {
 			t.Errorf("%dx%dx%d of %v on %v: %s, want %s", c.M, c.N, c.K, c.precision, c.info.Type, got, c.want)
 		}
@@ -55,9 +60,10 @@ func TestMatMulCandidates(t *testing.T) {
 	for _, c := range []struct {
 		info      engine.Info
 		precision kernels.Precision
-		want      int
-	}{{cpuInfo, kernels.FP32, 1}, {gpuInfo, kernels.FP32, 1}, {tensorInfo, kernels.FP32, 1}, {tensorInfo, kernels.FP16, 4}, {elements, kernels.FP16, 7}} {
-		s, o := kernels.NewMatMulShape(512, 512, 512), kernels.MatMulOptions{Precision: c.precision}
+		K, want   int
+	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {gpuInfo, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 512, 2},
+		{tensorInfo, kernels.FP32, 256, 1}, {tensorInfo, kernels.FP16, 256, 4}, {elements, kernels.FP16, 256, 7}, {elements, kernels.FP16, 8192, 14}} {
+		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
 		got := kernels.MatMulCandidates(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
 			t.Errorf("%v on %v: %v, want %d and the guess first", c.precision, c.info.Type, got, c.want)
@@ -78,10 +84,12 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 		precision kernels.Precision
 		want      string
 	}{
+		{kernels.MatMulChoice{Tier: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
 		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
 		{kernels.MatMulChoice{Tier: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
 		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
 		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
+		{kernels.MatMulChoice{Tier: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
 		{kernels.MatMulChoice{Tier: "matmul/05"}, kernels.FP16, "no tier matmul/05"},
 	} {
 		func() {
@@ -90,7 +98,7 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 					t.Errorf("panic %q, want %q", got, c.want)
 				}
 			}()
-			kernels.ChooseMatMul(tensorInfo, kernels.NewMatMulShape(64, 64, 64), kernels.MatMulOptions{Precision: c.precision, Choice: &c.choice})
+			kernels.ChooseMatMul(tensorInfo, kernels.NewMatMulShape(2, 64, 64, 64), kernels.MatMulOptions{Precision: c.precision, Choice: &c.choice})
 		}()
 	}
 }

@@ -82,7 +82,7 @@ func TestTierChoice(t *testing.T) {
 			}()
 			kernels.WithTiers(c.env, func() {
 				if c.op == "MatMul" {
-					got = kernels.ChooseMatMul(c.info, kernels.NewMatMulShape(512, 512, 512), kernels.MatMulOptions{Precision: c.precision, Tier: c.tier}).Tier
+					got = kernels.ChooseMatMul(c.info, kernels.NewMatMulShape(1, 512, 512, 512), kernels.MatMulOptions{Precision: c.precision, Tier: c.tier}).Tier
 				} else {
 					got = kernels.ChooseAttention(c.info, c.precision, 64, c.tier)
 				}

@@ -76,7 +76,8 @@ const (
 
 // Decide measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
 // so that nothing of its memory is held. It returns what all of plan's work is to be done by, for Device.Prefer. say is given
-// a line for the user now and then, if there is anything to measure. Errors are the device's, and ctx's.
+// a line for the user now and then, if there is anything to measure. What cannot be measured keeps its guess; errors are those
+// of opening the device, and ctx's.
 func (m Mode) Decide(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
 	choices, open := plan.Chosen(), plan.Undecided()
 	if m != Auto && m != Again || len(open) == 0 {
@@ -110,13 +111,14 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(open), o.Class))
 		}
 		way, err := decide(d, o)
-		switch {
-		case errors.Is(err, engine.ErrOutOfMemory), errors.Is(err, engine.ErrUnsupported): // too large here, or no timestamps
-		case err != nil:
-			return found, err
-		case way != "":
-			found[o.Class] = way
+		if errors.Is(err, engine.ErrDeviceLost) {
+			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
+			return found, nil
 		}
+		if err != nil { // too large for here, no timestamps: it would be so in the next run, too
+			way = o.Ways[0]
+		}
+		found[o.Class] = way
 	}
 	return found, nil
 }
@@ -125,9 +127,9 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 func decide(d *engine.Device, o engine.Decision) (way string, err error) {
 	m := measure.NewMemory(d)
 	defer m.Close()
-	record := work(m, o.Class)
-	if err := m.Err(); err != nil {
-		return "", err
+	record := work(m, d.Info().MaxStorageBufferRange, o.Class)
+	if record == nil || m.Err() != nil {
+		return o.Ways[0], m.Err()
 	}
 	return fastest(d, o.Ways, func(p *engine.Program, way string) {
 		d.Prefer(engine.Choices{o.Class: way})
@@ -135,8 +137,9 @@ func decide(d *engine.Device, o engine.Decision) (way string, err error) {
 	})
 }
 
-// work takes tensors from m and returns what records work that is of a class.
-func work(m *measure.Memory, class string) func(p *engine.Program) {
+// work takes tensors from m and returns what records work that is of a class; nil where a matrix, whose sizes are rounded up,
+// does not fit into a binding of limit bytes.
+func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) {
 	c, err := kernels.ParseClass(class)
 	if err != nil {
 		panic(err)
@@ -148,6 +151,9 @@ func work(m *measure.Memory, class string) func(p *engine.Program) {
 	}
 	B, M, N, K := c.Size[0], c.Size[1], c.Size[2], c.Size[3]
 	transA, transB := c.Variant[0] == 't', c.Variant[1] == 't'
+	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
+		return nil
+	}
 	matrix := func(rows, cols int, transposed bool) kernels.Tensor {
 		if transposed {
 			rows, cols = cols, rows
@@ -157,14 +163,16 @@ func work(m *measure.Memory, class string) func(p *engine.Program) {
 		}
 		return m.Tensor(rows, cols)
 	}
-	if c.Op == "swiglu" { // the gates' product, or the one for dh: with it comes another, or two more tensors to go over
-		x := matrix(M, K, false)
-		if o := (kernels.MatMulSwiGLUOptions{Precision: c.Precision}); transB {
-			h, w := matrix(M, N, false), matrix(2*N, K, false)
-			return func(p *engine.Program) { kernels.MatMulSwiGLU(p, h, nil, x, w, o) }
-		} else {
-			dab, ab, w := matrix(M, 2*N, false), matrix(M, 2*N, false), matrix(K, N, false)
-			return func(p *engine.Program) { kernels.MatMulSwiGLUBackward(p, dab, x, w, ab, o) }
+	switch {
+	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
+		h, x, w := matrix(M, N, false), matrix(M, K, false), matrix(2*N, K, false)
+		return func(p *engine.Program) {
+			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
+		}
+	case c.Op == "swiglu": // the product for dh
+		dab, ab, dy, w := matrix(M, 2*N, false), matrix(M, 2*N, false), matrix(M, K, false), matrix(K, N, false)
+		return func(p *engine.Program) {
+			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}
 	}
 	y, a, b := matrix(M, N, false), matrix(M, K, transA), matrix(K, N, transB)
@@ -181,7 +189,7 @@ type contender struct {
 }
 
 // fastest returns the way that takes the device the least time: the first, the guess, unless another is faster by more than
-// what measurements differ by. "" leaves the class undecided: it takes too long to find out.
+// what measurements differ by, and where it takes too long to find out. Another way that fails is out.
 func fastest(d *engine.Device, ways []string, record func(p *engine.Program, way string)) (string, error) {
 	var running []*contender
 	defer func() {
@@ -189,24 +197,24 @@ func fastest(d *engine.Device, ways []string, record func(p *engine.Program, way
 			c.program.Close()
 		}
 	}()
-	for _, way := range ways {
+	for i, way := range ways {
 		c := &contender{way: way, program: engine.NewProgram(d, way)}
 		running = append(running, c)
 		c.program.Profile()
 		record(c.program, way)
-		if err := c.program.Build(); err != nil {
-			return "", err
-		}
+		err := c.program.Build()
 		for range 2 { // the first does not count: CPU drivers compile in it
-			c.best = 0
-			if err := c.run(); err != nil {
-				return "", err
+			if c.best = 0; err == nil {
+				err = c.run()
 			}
 		}
-		switch guess := running[0]; {
+		guess := running[0]
+		switch {
+		case err != nil && (i == 0 || errors.Is(err, engine.ErrDeviceLost)):
+			return "", err
 		case guess.best > slow:
-			return "", nil
-		case c.best > 3*guess.best: // hopeless
+			return guess.way, nil
+		case err != nil, c.best > 3*guess.best: // hopeless
 			c.program.Close()
 			running = running[:len(running)-1]
 		}

@@ -61,7 +61,7 @@ func TestWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := measure.NewMemory(d)
-		record := work(m, class)
+		record := work(m, d.Info().MaxStorageBufferRange, class)
 		if err := m.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,17 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestFastest: the faster way wins, one that is as fast as the guess does not, and what takes too long stays undecided.
+// TestWorkFits: what does not fit into a binding, as rounding may make it, is not measured.
+func TestWorkFits(t *testing.T) {
+	d := kerneltest.Device(t)
+	m := measure.NewMemory(d)
+	defer m.Close()
+	if work(m, 4*64*64, "matmul fp32 nn 1x64x64x64") != nil || work(m, 8*64*64, "matmul fp32 nn 1x64x64x64") == nil || m.Err() != nil {
+		t.Error("the limit is not kept, or not reached")
+	}
+}
+
+// TestFastest: the faster way wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is guessed.
 func TestFastest(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
@@ -107,6 +117,17 @@ func TestFastest(t *testing.T) {
 			t.Errorf("of %v: %q, %v", c.ways, got, err)
 		}
 	}
+	broken := func(p *engine.Program, way string) {
+		if record(p, way); way == "also once" {
+			p.Fill(p.Temp("beyond all memory", 1<<60).All(), 0)
+		}
+	}
+	if got, err := fastest(d, []string{"twice", "also once", "once"}, broken); err != nil || got != "once" {
+		t.Errorf("beside one that fails: %q, %v", got, err)
+	}
+	if got, err := fastest(d, []string{"also once", "once"}, broken); !errors.Is(err, engine.ErrOutOfMemory) {
+		t.Errorf("a guess that fails: %q, %v", got, err)
+	}
 	long := func(p *engine.Program, _ string) {
 		y := kernels.Temp(p, "peak", 1<<12)
 		for range 2 {
@@ -114,7 +135,7 @@ func TestFastest(t *testing.T) {
 		}
 	}
 	if d.Info().CPU() {
-		if got, err := fastest(d, ways, long); err != nil || got != "" {
+		if got, err := fastest(d, ways, long); err != nil || got != "guess" {
 			t.Errorf("what takes long: %q, %v", got, err)
 		}
 	}

@@ -5,7 +5,7 @@
 // bounds: a dozen instructions a float, against two for eight multiply-adds. So every load brings four floats a lane, none
 // is made by two lanes, and what another lane loaded comes by subgroupBroadcast, which is one instruction.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 12 see matmul.glsl
+// Spec:     1 to 13 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of 8 (or the first 8 lanes of a wider one)
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul

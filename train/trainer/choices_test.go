@@ -210,6 +210,11 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 	if _, err := Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {
 		t.Errorf("-tune: %v", err)
 	}
+	for args, want := range map[string]tune.Mode{"-preset quick": tune.Auto, "-preset quick -tune off": tune.Off, "-preset quick -tune again": tune.Again} {
+		if c, err := Parse(strings.Fields(args)); err != nil || c.Tune != want {
+			t.Errorf("%s: %q, %v", args, c.Tune, err)
+		}
+	}
 	if _, err := Parse([]string{"-tune", "on"}); err == nil || !strings.Contains(err.Error(), "auto, off or again") {
 		t.Errorf("-tune on: %v", err)
 	}

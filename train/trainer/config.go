@@ -153,7 +153,7 @@ func Parse(args []string) (Config, error) {
 	}
 	c := recipe(name)
 	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Profile, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Profile, f.Data, f.Labels
-	c.CheckpointBlocks = f.CheckpointBlocks
+	c.CheckpointBlocks, c.Tune = f.CheckpointBlocks, f.Tune
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
 	if set["size"] || set["patch"] {
