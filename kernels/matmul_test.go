@@ -229,10 +229,11 @@ func TestMatMulSizes(t *testing.T) {
 	})
 }
 
-// TestMatMulEpilogues, in one precision because rounding happens at the loads and not here: bias, residual and accumulation in every combination, where rows can be read in fours and not.
+// TestMatMulEpilogues, in one precision because rounding happens at the loads and not here: bias, residual and accumulation in every
+// combination, where rows can be read in fours and not, and where tiles are whole.
 func TestMatMulEpilogues(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
-		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}} {
+		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}, {64, 64, 8}} {
 			for bits := range 8 {
 				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0, precision: precision}
 				x.accumulate, x.bias, x.residual = bits&1 != 0, bits&2 != 0, bits&4 != 0

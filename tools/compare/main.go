@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(runs)
+	fmt.Fprintln(out, "the runs' own files are gone when both pictures are drawn")
 	var curves []report.Curve
 	var samples []image.Image
 	for i, c := range configs {

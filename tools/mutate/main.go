@@ -9,7 +9,8 @@
 //	go run ./tools/mutate -grep rms     plant the faults whose file or test matches
 //
 // Nothing in the checkout changes. In the copy shaders are read from a folder rather than embedded, so that a fault in a
-// shader costs one run of glslc and no build. Before its fault, every test is run without it and must pass.
+// shader costs one run of glslc and no build. Before its fault, every test is run without it and must pass. Shaders for matrix
+// units are compiled and tested with Debian sid's Mesa where it is there (make sid-root), and otherwise left out.
 package main
 
 import (
@@ -35,11 +36,19 @@ import (
 type fault struct {
 	File     string // in the repository
 	Old, New string // Old occurs in File once
-	Test     string // folder of the package and pattern of the test, as in "kernels TestAdd"
+	Test     string // folder of the package and pattern of the test, as in "kernels TestAdd"; "sid kernels TestX" runs it on sid's Mesa
 }
 
-func (f fault) pkg() string  { p, _, _ := strings.Cut(f.Test, " "); return p }
-func (f fault) test() string { _, t, _ := strings.Cut(f.Test, " "); return t }
+func (f fault) sid() bool { return strings.HasPrefix(f.Test, "sid ") }
+
+func (f fault) pkg() string {
+	p, _, _ := strings.Cut(strings.TrimPrefix(f.Test, "sid "), " ")
+	return p
+}
+func (f fault) test() string {
+	_, t, _ := strings.Cut(strings.TrimPrefix(f.Test, "sid "), " ")
+	return t
+}
 
 // apply returns a file's text with the fault in it.
 func (f fault) apply(text string) (string, error) {
@@ -74,6 +83,15 @@ func main() {
 		}
 		fmt.Printf("%d planted faults\n", len(chosen))
 		return
+	}
+	if root, err := repository(); err != nil {
+		fail(err)
+	} else if err := exec.Command("sh", filepath.Join(root, "tools", "sid.sh"), "glslc", "--version").Run(); err != nil {
+		all := len(chosen)
+		chosen = slices.DeleteFunc(chosen, func(i int) bool { return faults[i].sid() })
+		if left := all - len(chosen); left > 0 {
+			fmt.Printf("%d faults in shaders for matrix units are not planted: make sid-root installs what runs them\n", left)
+		}
 	}
 	missed, err := run(chosen, *workers, *timeout, *verbose)
 	if err != nil {
@@ -244,6 +262,8 @@ func (b *bench) binary(pkg string) string {
 	return filepath.Join(b.root, strings.ReplaceAll(pkg, "/", "_")+".test")
 }
 
+func (b *bench) sid() string { return filepath.Join(b.root, "tools", "sid.sh") }
+
 func (b *bench) build(pkg, to string) (string, error) {
 	return b.command(5*time.Minute, b.root, "go", "test", "-c", "-o", to, "./"+pkg)
 }
@@ -253,6 +273,9 @@ func (b *bench) test(binary string, f fault) (string, error) {
 	args := []string{"-test.run", f.test(), "-test.v"}
 	if f.pkg() == "kernels" {
 		args = append(args, "-rapid.shrinktime=0s", "-rapid.nofailfile")
+	}
+	if f.sid() {
+		binary, args = "sh", append([]string{b.sid(), "exec", binary}, args...)
 	}
 	return b.command(b.timeout, filepath.Join(b.root, f.pkg()), binary, args...)
 }
@@ -280,7 +303,7 @@ func (b *bench) plant(f fault) (output string, err error) {
 			return "", fmt.Errorf("the fault does not build: %w\n%s", err, out)
 		}
 	} else {
-		restore, err := b.compile(f.File)
+		restore, err := b.compile(f)
 		defer restore()
 		if err != nil {
 			return "", err
@@ -296,17 +319,21 @@ func (b *bench) plant(f fault) (output string, err error) {
 	return output, nil
 }
 
-// compile brings the SPIR-V of a shader, or of all shaders that include a .glsl file, up to date; restore undoes it.
-func (b *bench) compile(file string) (restore func(), err error) {
+// compile brings the SPIR-V of a fault's shader, or of all shaders that include its .glsl file, up to date; restore undoes it.
+func (b *bench) compile(f fault) (restore func(), err error) {
 	old := map[string][]byte{}
 	restore = func() {
 		for name, data := range old {
 			os.WriteFile(name, data, 0o666)
 		}
 	}
-	names, err := b.including(file)
+	names, err := b.including(f.File, f.sid())
 	if err != nil {
 		return restore, err
+	}
+	glslc := []string{"glslc"}
+	if f.sid() {
+		glslc = []string{"sh", b.sid(), "glslc"}
 	}
 	for _, name := range names {
 		spv := filepath.Join(b.shaders, filepath.FromSlash(name)+".spv")
@@ -319,7 +346,8 @@ func (b *bench) compile(file string) (restore func(), err error) {
 			return restore, err
 		}
 		old[spv] = data
-		out, err := b.command(b.timeout, b.root, "glslc", append(slices.Clone(flags), "-Ishaders", "-o", spv, "shaders/"+name+".comp")...)
+		args := slices.Concat(glslc, flags, []string{"-Ishaders", "-o", spv, "shaders/" + name + ".comp"})
+		out, err := b.command(b.timeout, b.root, args[0], args[1:]...)
 		if err != nil {
 			return restore, fmt.Errorf("the fault does not compile: %w\n%s", err, out)
 		}
@@ -327,9 +355,9 @@ func (b *bench) compile(file string) (restore func(), err error) {
 	return restore, nil
 }
 
-// including lists the modules that a file goes into, itself or by #include. Those that only Debian sid's glslc compiles stay
-// as they are: no device here runs them.
-func (b *bench) including(file string) (modules []string, err error) {
+// including lists the modules that a file goes into, itself or by #include: those that only Debian sid's glslc compiles, or the
+// others.
+func (b *bench) including(file string, sid bool) (modules []string, err error) {
 	names, err := manifest.Names(b.shaders, ".comp")
 	if err != nil {
 		return nil, err
@@ -343,7 +371,7 @@ func (b *bench) including(file string) (modules []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := sources[strings.TrimPrefix(file, "shaders/")]; ok && !forSid.Match(text) {
+		if _, ok := sources[strings.TrimPrefix(file, "shaders/")]; ok && forSid.Match(text) == sid {
 			modules = append(modules, name)
 		}
 	}

@@ -22,7 +22,7 @@ type Curve struct {
 // curveColors tell the curves apart, for those who see few colours too (Okabe and Ito); a fifth curve begins again.
 var curveColors = []color.RGBA{{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff}}
 
-// SaveLosses draws the smoothed losses of several runs into a PNG of 960 x 600, as SaveLoss draws one.
+// SaveLosses draws the smoothed losses of several runs, and how each ends, into a PNG of 960 x 600, as SaveLoss draws one.
 func SaveLosses(path, title string, curves []Curve) error {
 	p := newPlot("step", "loss, smoothed")
 	x, y := span{}, span{}
@@ -34,8 +34,13 @@ func SaveLosses(path, title string, curves []Curve) error {
 			x.add(q.X)
 			y.add(q.Y)
 		}
-		names = append(names, c.Name+": "+latest(at))
-		styles = append(styles, draw.LineStyle{Color: curveColors[i%len(curveColors)], Width: 2})
+		name := c.Name
+		if len(at) > 0 {
+			name += ": " + shortLoss(float32(at[len(at)-1].Y))
+		}
+		names = append(names, name)
+		// Later curves are thinner, so that one that hides another is seen to do so.
+		styles = append(styles, draw.LineStyle{Color: curveColors[i%len(curveColors)], Width: vg.Length(2 * (len(curves) - i))})
 		line(p, at, styles[i])
 	}
 	p.X.Min, p.X.Max = x.linear()
