@@ -203,12 +203,17 @@ func readPipelines(path string, cacheID [24]byte) []byte {
 		return nil
 	}
 	sum, data := file[:sha256.Size], file[sha256.Size:]
-	// VkPipelineCacheHeaderVersionOne: its length, its version, vendor, device, UUID.
-	header := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 32), 1)
-	if want := sha256.Sum256(data); !bytes.Equal(sum, want[:]) || !bytes.HasPrefix(data, append(header, cacheID[:]...)) {
+	if want := sha256.Sum256(data); !bytes.Equal(sum, want[:]) || !pipelinesOf(data, cacheID) {
 		return nil
 	}
 	return data
+}
+
+// pipelinesOf reports whether a driver's bytes begin with a device's VkPipelineCacheHeaderVersionOne: its length, its version,
+// vendor, device and UUID.
+func pipelinesOf(data []byte, cacheID [24]byte) bool {
+	header := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 32), 1)
+	return bytes.HasPrefix(data, append(header, cacheID[:]...))
 }
 
 // open makes the device's cache, from the file in a folder if there is one.
@@ -234,8 +239,10 @@ func (c *pipelineCache) open(d *Device, folder string) (err error) {
 func (c *pipelineCache) close(d *Device) {
 	if c.path != "" {
 		data := c.data(d)
-		// Where this fails, or another process writes at this moment, the next run compiles again.
-		if sum := sha256.Sum256(data); data != nil && sum != c.sum && os.MkdirAll(filepath.Dir(c.path), 0o755) == nil {
+		sum := sha256.Sum256(data)
+		// Mesa 26.2.6's lavapipe gives 20 bytes of its header and nothing else. Where writing fails, or another process writes at
+		// this moment, the next run compiles again.
+		if pipelinesOf(data, d.info.cacheID) && sum != c.sum && os.MkdirAll(filepath.Dir(c.path), 0o755) == nil {
 			_ = atomicfile.WriteFile(c.path, append(sum[:], data...))
 		}
 	}
