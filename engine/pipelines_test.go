@@ -53,7 +53,7 @@ func TestPipelinesAreKept(t *testing.T) {
 		t.Error("another driver is given our pipelines")
 	}
 	flipped := bytes.Clone(file)
-	flipped[len(file)-1] ^= 1
+	flipped[0] ^= 1 // of the checksum: lavapipe's pipelines are a header and nothing else
 	short := file[:len(file)-1]
 	alien := append(bytes.Repeat([]byte{0}, sha256.Size), "a driver's bytes without their header"...)
 	sum := sha256.Sum256(alien[sha256.Size:])

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +82,30 @@ func TestWork(t *testing.T) {
 		}
 		p.Close()
 		m.Close()
+	}
+}
+
+// TestDecideMeasuresEach: the work of a class is recorded once by each of its ways.
+func TestDecideMeasuresEach(t *testing.T) {
+	d := kerneltest.Device(t)
+	const class = "matmul fp32 tn 1x32x32x1024" // one tile, and a sum that can be split
+	m := measure.NewMemory(d)
+	defer m.Close()
+	record := work(m, d.Info().MaxStorageBufferRange, class)
+	if err := m.Err(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Prefer(nil)
+	d.Prefer(nil)
+	record(engine.NewProgram(d, class))
+	i := slices.IndexFunc(d.Undecided(), func(o engine.Decision) bool { return o.Class == class })
+	if i < 0 {
+		t.Fatalf("%v: not undecided", d.Undecided())
+	}
+	o := d.Undecided()[i]
+	way, err := decide(d, o)
+	if last := o.Ways[len(o.Ways)-1]; err != nil || !slices.Contains(o.Ways, way) || d.Chosen()[class] != last {
+		t.Errorf("%v: %q, %v; %q was recorded last", o, way, err, d.Chosen()[class])
 	}
 }
 
