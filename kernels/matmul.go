@@ -19,7 +19,7 @@ type MatMulOptions struct {
 	AddRowSum      bool          // add that to what RowSum holds
 	Precision      Precision     // of the product; a and b may be in halves of it
 	Tier           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
-	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil leaves that to the guess
+	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil takes what Program.Choose has for the class, or the guess
 
 	swiglu  swigluEpilogue // matmulswiglu.go's
 	h       Tensor         // (M,N), rows may be apart
@@ -42,9 +42,11 @@ type MatMulOptions struct {
 //
 // A product with few elements and a long K may be split along K, so that a GPU has enough to do: each slice is summed by
 // itself, then the slices in order. That gives other bits than the whole, the same ones at each run, within the same bound. As
-// the choice depends on M, too, a row of c may then have other bits among other numbers of rows. A CPU driver splits nothing.
+// the choice depends on M, too, a row of c may then have other bits among other numbers of rows. Unmeasured, a CPU driver splits
+// nothing.
 //
-// The kernels are the rungs of shaders/matmul; guessMatMul says which device gets which, JITVK_TIER names another.
+// The kernels are the rungs of shaders/matmul. Which of them is for Program.Choose to say; guessMatMul has what a device gets
+// that nobody has measured, and JITVK_TIER names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -124,7 +126,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			terms = spans(p, "MatMul", K, matMulBM, matA.words(matA.ld), matB.words(matB.ld))
 		}
 	}
-	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o)
+	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o, p.Choose)
 	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Tier) {
 		halves := o.h
 		o.h = Temp(p, "h in fp32", halves.Shape...)

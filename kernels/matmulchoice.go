@@ -4,6 +4,7 @@ package kernels
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"jitvk/engine"
@@ -26,8 +27,9 @@ type matMulShape struct {
 // splits reports whether K may be cut into slices: a batch has enough products as it is, and sumslices.comp ends in no SwiGLU.
 func (s matMulShape) splits() bool { return s.batch == 1 && !s.swiglu }
 
-// chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_TIER names, else the guess.
-func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions) MatMulChoice {
+// chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_TIER names, else what has been
+// measured for products like it, else the guess.
+func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose chooser) MatMulChoice {
 	if c := o.Choice; c != nil {
 		r := findRung(c.Tier)
 		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul", "%v has not what %v needs for %v operands",
@@ -39,7 +41,12 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions) MatMulChoice
 	if tier := chosenTier("MatMul", info, "matmul/", cmp.Or(o.Tier, matMulForce), o.Precision, runs); tier != "" {
 		return guessFor(tier, info, o.Precision, s)
 	}
-	return guessMatMul(info, o.Precision, s)
+	var ways []string
+	candidates := matMulCandidates(info, o.Precision, s.rounded())
+	for _, c := range candidates {
+		ways = append(ways, fmt.Sprint(c))
+	}
+	return candidates[choose(s.class(o.Precision), ways)]
 }
 
 // matMulForce is the Tier that tests give to all products that have none.

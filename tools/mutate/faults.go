@@ -329,4 +329,15 @@ var faults = []fault{
 	{"shaders/attention/03_coopmat_bwd_dkv.comp", "dvs[f] = coopMatMulAdd(p, right(TILE + n, f * CN), dvs[f]);", "dvs[f] = coopMatMulAdd(ds, right(TILE + n, f * CN), dvs[f]);", "sid kernels ^TestAttention$/^03_coopmat$"},
 	{"shaders/attention/03_coopmat_bwd_dkv.comp", "stats[CM * TILE + n] = i < T ? delta[head + i] : 0.0;", "stats[CM * TILE + n] = 0.0;", "sid kernels ^TestAttention$/^03_coopmat$"},
 	{"shaders/attention/03_coopmat_bwd_dkv.comp", "dk[at(own, ldDK, offDK) + d] = scale * scratch", "dk[at(own, ldDK, offDK) + d] = scratch", "sid kernels ^TestAttention$/^03_coopmat$"},
+
+	// Choices, and what is kept between runs.
+	{"engine/choices.go", "slices.Index(ways, d.preferred[class])", "slices.Index(ways, class)", "kernels ^TestPreferredWays$"},
+	{"engine/pipelines.go", "append(header, cacheID[:]...)", "header", "engine ^TestPipelinesAreKept$"},
+	{"engine/pipelines.go", "!bytes.Equal(sum, want[:])", "len(sum) != len(want)", "engine ^TestPipelinesAreKept$"},
+	{"kernels/class.go", "ceilDiv(n, step)*step", "n/step*step", "kernels ^TestClassSize$"},
+	{"kernels/tune/tune.go", "d.Prefer(engine.Choices{o.Class: way})", "d.Prefer(nil)", "kernels/tune ^TestDecideMeasuresEach$"},
+	{"kernels/tune/tune.go", "maps.Copy(choices, found)", "maps.Copy(found, choices)", "kernels/tune ^TestDecide$"},
+	{"kernels/tune/table.go", "|| t.Kernels != checksum()", "|| checksum() == \"\"", "kernels/tune ^TestTableIsNoError$"},
+	{"train/trainer/resume.go", "d.Prefer(c.kept.Ways)", "c.Tune.Recall(d)", "train/trainer ^TestChoicesBelongToTheRun$"},
+	{"train/trainer/resume.go", "choices{s.dev.Info().Key(), s.dev.Chosen()}", "choices{s.dev.Info().Key(), nil}", "train/trainer ^TestChoicesBelongToTheRun$"},
 }
