@@ -48,13 +48,9 @@ type Var struct {
 // Tape records ops into a program.
 type Tape struct {
 	P *engine.Program
-	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward. Below FP32 the
-	// loss's gradient should be scaled up (FlowLossOptions.Step).
-	//
-	// What only products read is then kept in halves: weights are rounded once for all their products, norms (RMSNorm of rows, Derf
-	// of rows, NormModulate) and the MLP's hidden values are rounded as they are stored. Rounding sooner changes no bit of any
-	// product. Any other op panics when it is given such a Var. Everything else is fp32: sums, gradients, the residual stream, what
-	// attention takes and gives; and so are rows whose length is no multiple of four.
+	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward, and what those
+	// that nothing else reads are kept in (halves.go). Everything else is fp32. Below FP32 the loss's gradient should be scaled up
+	// (FlowLossOptions.Step).
 	Precision kernels.Precision
 	// AddGrads adds the parameters' gradients to what their memory holds, for parameters that come after it is set: gradients of
 	// several batches are summed so. The caller clears that memory.
@@ -117,40 +113,12 @@ func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
 	return t.outIn(kernels.FP32, op, in, shape...)
 }
 
-// operand is out for what only matrix products read.
-func (t *Tape) operand(op string, in []*Var, shape ...int) *Var {
-	return t.outIn(t.stored(shape), op, in, shape...)
-}
-
 func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
 	y := &Var{Value: kernels.TempIn(t.P, op, precision, shape...), name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}
 	return y
-}
-
-// stored is the precision in memory of an operand of products: theirs, where rows can be in halves.
-func (t *Tape) stored(shape []int) kernels.Precision {
-	if shape[len(shape)-1]%4 != 0 {
-		return kernels.FP32
-	}
-	return t.Precision
-}
-
-// weight returns w's value as products take it. Its first use records the rounding.
-func (t *Tape) weight(w *Var) kernels.Tensor {
-	precision := t.stored(w.Value.Shape)
-	if precision == kernels.FP32 {
-		return w.Value
-	}
-	half, ok := t.halves[w]
-	if !ok {
-		half = kernels.TempIn(t.P, w.name, precision, w.Value.Shape...)
-		kernels.Cast(t.P, half, w.Value)
-		t.halves[w] = half
-	}
-	return half
 }
 
 // push puts an op on the tape. Its backward runs only if the output has a gradient: an output that nothing used, or that

@@ -49,6 +49,7 @@ void main() {
     if (first == 0) rstd[row] = r;
     // The image's own rows of scale and shift.
     uint a = offScale + image * ldScale, b = offShift + image * ldShift;
+    // The norm and the modulation of a column, or of four.
     for (uint c = first; c < cols; c += next)
         STORE_AS(FORMAT, y, at + c, LOAD(w, c) * LOAD(x, at + c) * r * (1.0 + LOAD(scale, a + c)) + LOAD(shift, b + c));
 }

@@ -167,7 +167,7 @@ var faults = []fault{
 	{"kernels/kernels.go", "return t.floats().read()", "return t.read()", "kernels ^TestHalvesAreRefused$"},
 	{"kernels/kernels.go", "return t.floats().write()", "return t.write()", "kernels ^TestHalvesAreRefused$"},
 	{"kernels/matmul.go", "x.precision != o.Precision || !x.quads()", "!x.quads()", "kernels ^TestHalvesAreRefused$"},
-	{"autograd/tape.go", "t.halves[w] = half\n", "", "autograd ^TestHalvesKeepTheBits$"},
+	{"autograd/halves.go", "t.halves[w] = half\n", "", "autograd ^TestHalvesKeepTheBits$"},
 
 	// Attention.
 	{"shaders/attention/00_naive_fwd.comp", "exp_(score(i, j) - top)", "exp_(score(i, j))", "kernels ^TestAttentionExtremes$"},
