@@ -20,7 +20,7 @@ type attentionRung struct {
 	tier         string
 	fwd, dq, dkv string
 	runs         func(info engine.Info, precision Precision, D int) bool // whether a device has what the rung needs for heads of D floats
-	launch       func(info engine.Info, a attention) attentionLaunch
+	launch       func(info engine.Info, a attention, backward bool) attentionLaunch
 }
 
 // An attentionLaunch is how a rung's shaders are launched, all three alike: the invocations of a workgroup, how many tokens of
@@ -45,14 +45,14 @@ var attentionRungs = []attentionRung{
 func anyHeads(engine.Info, Precision, int) bool { return true }
 
 // launchNaive gives each invocation a row.
-func launchNaive(info engine.Info, _ attention) attentionLaunch {
+func launchNaive(info engine.Info, _ attention, _ bool) attentionLaunch {
 	return attentionLaunch{info.SubgroupSize, info.SubgroupSize, nil}
 }
 
 const narrowLanes = 8
 
 // launchNarrow gives each of 8 lanes one or two rows.
-func launchNarrow(_ engine.Info, a attention) attentionLaunch {
+func launchNarrow(_ engine.Info, a attention, _ bool) attentionLaunch {
 	rows := min(2, ceilDiv(a.T, narrowLanes))
 	return attentionLaunch{narrowLanes, narrowLanes * rows, []uint32{uint32(rows)}}
 }
@@ -60,15 +60,17 @@ func launchNarrow(_ engine.Info, a attention) attentionLaunch {
 const sharedSlices = 4 // lanes to a row
 
 // launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
-// time as fit.
-func launchShared(info engine.Info, a attention) attentionLaunch {
+// time as fit. A GPU's invocation has 255 or 256 registers: the rows and their gradients have to fit, and so has what is
+// unrolled. For dk and dv at D = 64, AMD's compiler (RADV of Mesa 25.0.7, Navi 31) needs 252 with 2 rows and 2 queries at a
+// time; with 8 it is 347 short.
+func launchShared(info engine.Info, a attention, backward bool) attentionLaunch {
 	const local = 128
 	rows, tile, sub := 2, 32, 8
-	if a.D > 80 {
-		rows = 1 // or the rows and their gradients would not fit into registers
+	if a.D > 80 || backward && a.D > 64 {
+		rows = 1
 	}
-	if info.CPU() {
-		sub = 2 // unrolled less: the driver's compiler takes seconds otherwise
+	if info.CPU() || backward { // a CPU driver's compiler would take seconds
+		sub = 2
 	}
 	for width := ceilDiv(a.D, 16) * 16; tile > sub && 4*tile*2*(width+1) > info.SharedMemory; {
 		tile /= 2
@@ -171,7 +173,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 		q, o, k, v := part(0), part(1), part(2), part(3)
 		a := a.batch(s.n)
 		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
-		a.record(p, rung.fwd, rung.launch(p.Info(), a), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
+		a.record(p, rung.fwd, rung.launch(p.Info(), a, false), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
 	}
 }
 
@@ -193,7 +195,7 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, dq, dk, dv, do, o, k, v := part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)
 		a, T, lse := a.batch(s.n), uint32(a.T), piece(lse, s, a.H*a.T)
-		launch := rung.launch(p.Info(), a)
+		launch := rung.launch(p.Info(), a, true)
 
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
