@@ -434,7 +434,8 @@ func (d *Device) Close() {
 		return
 	}
 	vk.DeviceWaitIdle(d.device)
-	d.cache.close(d)
+	d.KeepPipelines()
+	vk.DestroyPipelineCache(d.device, d.cache.handle, nil)
 	for _, p := range d.pipelines {
 		vk.DestroyPipeline(d.device, p, nil)
 	}

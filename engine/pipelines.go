@@ -235,18 +235,22 @@ func (c *pipelineCache) open(d *Device, folder string) (err error) {
 	return err
 }
 
-// close writes the file, if there is anything new for it, and destroys the cache.
-func (c *pipelineCache) close(d *Device) {
-	if c.path != "" {
-		data := c.data(d)
-		sum := sha256.Sum256(data)
-		// Mesa 26.2.6's lavapipe gives 20 bytes of its header and nothing else. Where writing fails, or another process writes at
-		// this moment, the next run compiles again.
-		if pipelinesOf(data, d.info.cacheID) && sum != c.sum && os.MkdirAll(filepath.Dir(c.path), 0o755) == nil {
-			_ = atomicfile.WriteFile(c.path, append(sum[:], data...))
-		}
+// KeepPipelines writes the pipelines made so far into Options.Cache, as Close does: a long run may be killed before that.
+func (d *Device) KeepPipelines() {
+	c := &d.cache
+	if c.path == "" {
+		return
 	}
-	vk.DestroyPipelineCache(d.device, c.handle, nil)
+	data := c.data(d)
+	sum := sha256.Sum256(data)
+	// Mesa 26.2.6's lavapipe gives 20 bytes of its header and nothing else.
+	if sum == c.sum || !pipelinesOf(data, d.info.cacheID) || os.MkdirAll(filepath.Dir(c.path), 0o755) != nil {
+		return
+	}
+	// Where this fails, or another process writes at this moment, the next run compiles again.
+	if atomicfile.WriteFile(c.path, append(sum[:], data...)) == nil {
+		c.sum = sum
+	}
 }
 
 // data returns the driver's bytes, nil where it gives none.

@@ -46,6 +46,18 @@ func TestPipelinesAreKept(t *testing.T) {
 	if filepath.Dir(path) != folder || !bytes.Equal(readPipelines(path, id), file[sha256.Size:]) {
 		t.Errorf("%s, %d bytes, does not read back", path, len(file))
 	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := Open(Options{Select: os.Getenv("JITVK_DEVICE"), Cache: folder}); err != nil {
+		t.Fatal(err)
+	} else {
+		d.KeepPipelines()
+		if readPipelines(path, id) == nil {
+			t.Error("nothing is kept before the device is closed")
+		}
+		d.Close()
+	}
 	t.Logf("%s: %d bytes", filepath.Base(path), len(file))
 	other := id
 	other[23]++

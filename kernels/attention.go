@@ -67,15 +67,17 @@ func launchNarrow(_ engine.Info, a attention, backward bool) attentionLaunch {
 const sharedSlices = 4 // lanes to a row
 
 // launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
-// time as fit.
-func launchShared(info engine.Info, a attention, _ bool) attentionLaunch {
+// time as fit. A GPU's invocation has 255 or 256 registers: the rows and their gradients have to fit, and so has what is
+// unrolled. For dk and dv at D = 64, AMD's compiler (RADV of Mesa 25.0.7, Navi 31) needs 252 with 2 rows and 2 queries at a
+// time; with 8 it is 347 short.
+func launchShared(info engine.Info, a attention, backward bool) attentionLaunch {
 	const local = 128
 	rows, tile, sub := 2, 32, 8
-	if a.D > 80 {
-		rows = 1 // or the rows and their gradients would not fit into registers
+	if a.D > 80 || backward && a.D > 64 {
+		rows = 1
 	}
-	if info.CPU() {
-		sub = 2 // unrolled less: the driver's compiler takes seconds otherwise
+	if info.CPU() || backward { // a CPU driver's compiler would take seconds
+		sub = 2
 	}
 	for width := ceilDiv(a.D, 16) * 16; tile > sub && 4*tile*2*(width+1) > info.SharedMemory; {
 		tile /= 2

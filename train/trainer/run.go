@@ -110,6 +110,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	defer s.Close()
 	defer samples.Close()
+	dev.KeepPipelines()
 	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
 	s.began, s.data = began, data.Fingerprint()
 	h := header(dev, s.Config, s.FLOPs())
