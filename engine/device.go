@@ -23,8 +23,6 @@ import (
 	"unsafe"
 
 	vk "github.com/vulkan-go/vulkan"
-
-	"jitvk/shaders"
 )
 
 // Info describes a device: what a kernel needs to choose its shape, and what a person wants to read.
@@ -47,9 +45,10 @@ type Info struct {
 	CoopMat               []CoopMat // what a subgroup can multiply (VK_KHR_cooperative_matrix)
 	CoopMat2              CoopMat2  // the parts of VK_NV_cooperative_matrix2
 
-	version            uint32 // of Vulkan
-	subgroupOperations uint32 // VkSubgroupFeatureFlags in compute shaders
-	pinsSubgroups      bool   // a pipeline can demand subgroups of SubgroupSize, all of them full
+	version            uint32   // of Vulkan
+	subgroupOperations uint32   // VkSubgroupFeatureFlags in compute shaders
+	pinsSubgroups      bool     // a pipeline can demand subgroups of SubgroupSize, all of them full
+	cacheID            [24]byte // whose pipelines are whose: vendor, device and UUID, as in VkPipelineCacheHeaderVersionOne
 }
 
 // CoopMat is a shape of cooperative matrices: R (MxN) = A (MxK) B (KxN) + C (MxN), with the types "f16", "bf16", "f32", ….
@@ -80,6 +79,7 @@ type Options struct {
 	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
 	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
 	Slack int64
+	Cache string // folder that keeps pipelines between runs, made if need be; "" keeps none
 }
 
 // Device is an open Vulkan device with one compute queue. It is not safe for concurrent use.
@@ -96,10 +96,14 @@ type Device struct {
 	pool      vk.CommandPool
 	layouts   map[int]layout         // by number of bindings
 	pipelines map[string]vk.Pipeline // by shader and specialization
-	heaps     [2]heap                // device-local, host-visible
+	cache     pipelineCache
+	heaps     [2]heap // device-local, host-visible
 	stats     Stats
 	slack     int64  // see Options
 	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
+
+	preferred, chosen Choices
+	undecided         []Decision
 }
 
 type layout struct {
@@ -287,6 +291,8 @@ func describe(h vk.PhysicalDevice) Info {
 	C.jitvk_features(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &features)
 	info.Float16, info.BFloat16 = features&C.JITVK_FLOAT16 != 0, features&C.JITVK_BFLOAT16 != 0
 	info.Int64 = features&C.JITVK_INT64 != 0
+	id := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, p.VendorID), p.DeviceID)
+	copy(info.cacheID[:], append(id, p.PipelineCacheUUID[:]...))
 	info.pinsSubgroups = features&C.JITVK_SUBGROUPS != 0 && x.subgroup_pin != 0
 	part := func(i int) bool { return features&(C.JITVK_COOPMAT2<<i) != 0 }
 	info.CoopMat2 = CoopMat2{part(0), part(1), part(2), part(3), part(4), part(5), part(6)}
@@ -321,7 +327,7 @@ func Open(o Options) (*Device, error) {
 	if err != nil && !(o.DryRun && errors.Is(err, ErrNoDriver)) {
 		return nil, err
 	}
-	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}}
+	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}, chosen: Choices{}}
 	if err == nil {
 		i, err := choose(infos, o.Select)
 		if err != nil {
@@ -333,7 +339,7 @@ func Open(o Options) (*Device, error) {
 	if d.dryRun {
 		return d, nil
 	}
-	if err := d.create(); err != nil {
+	if err := d.create(o.Cache); err != nil {
 		d.Close()
 		return nil, err
 	}
@@ -360,7 +366,7 @@ func choose(infos []Info, selection string) (int, error) {
 	return 0, fmt.Errorf("engine: %w: %q is neither an index nor part of a name; there is: %s", ErrNoDevice, selection, strings.Join(list, "; "))
 }
 
-func (d *Device) create() error {
+func (d *Device) create(cache string) error {
 	var families []vk.QueueFamilyProperties
 	noGC(func() {
 		var n uint32
@@ -416,8 +422,10 @@ func (d *Device) create() error {
 	}
 	pool := &vk.CommandPoolCreateInfo{SType: vk.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: d.family,
 		Flags: vk.CommandPoolCreateFlags(vk.CommandPoolCreateResetCommandBufferBit)}
-	d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) })
-	return err
+	if d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) }); err != nil {
+		return err
+	}
+	return d.cache.open(d, cache)
 }
 
 // Close waits for the device and frees all that it owns. Programs are closed before their device.
@@ -426,6 +434,8 @@ func (d *Device) Close() {
 		return
 	}
 	vk.DeviceWaitIdle(d.device)
+	d.KeepPipelines()
+	vk.DestroyPipelineCache(d.device, d.cache.handle, nil)
 	for _, p := range d.pipelines {
 		vk.DestroyPipeline(d.device, p, nil)
 	}
@@ -440,91 +450,6 @@ func (d *Device) Close() {
 	vk.DestroyDevice(d.device, nil)
 	C.free(unsafe.Pointer(d.fns))
 	d.device, d.fns = nil, nil
-}
-
-// layout returns the layouts for shaders with n storage buffers and up to 128 bytes of push constants.
-func (d *Device) layout(n int) (layout, error) {
-	if l, ok := d.layouts[n]; ok {
-		return l, nil
-	}
-	var l layout
-	bindings := make([]vk.DescriptorSetLayoutBinding, n)
-	for i := range bindings {
-		bindings[i] = vk.DescriptorSetLayoutBinding{Binding: uint32(i), DescriptorType: vk.DescriptorTypeStorageBuffer, DescriptorCount: 1,
-			StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit)}
-	}
-	var err error
-	if l.set, err = create("vkCreateDescriptorSetLayout", func(h *vk.DescriptorSetLayout) vk.Result {
-		return vk.CreateDescriptorSetLayout(d.device, &vk.DescriptorSetLayoutCreateInfo{SType: vk.StructureTypeDescriptorSetLayoutCreateInfo,
-			BindingCount: uint32(n), PBindings: bindings}, nil, h)
-	}); err != nil {
-		return l, err
-	}
-	if l.pipeline, err = create("vkCreatePipelineLayout", func(h *vk.PipelineLayout) vk.Result {
-		return vk.CreatePipelineLayout(d.device, &vk.PipelineLayoutCreateInfo{SType: vk.StructureTypePipelineLayoutCreateInfo,
-			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
-			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
-	}); err != nil {
-		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
-		return l, err
-	}
-	d.layouts[n] = l
-	return l, nil
-}
-
-// pipeline returns the pipeline of a shader with the given number of bindings and specialization constants 0, 1, 2, …
-func (d *Device) pipeline(shader string, bindings int, spec []uint32) (vk.Pipeline, error) {
-	key := fmt.Sprintf("%s %d %v", shader, bindings, spec)
-	if p, ok := d.pipelines[key]; ok {
-		return p, nil
-	}
-	code, ok := shaders.SPIRV(shader)
-	if !ok {
-		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", shader))
-	}
-	operations, matrix := capabilities(code)
-	if lacking := operations &^ d.info.subgroupOperations; lacking != 0 {
-		return nil, fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
-			shader, d.info.Name, lacking, ErrUnsupported)
-	}
-	l, err := d.layout(bindings)
-	if err != nil {
-		return nil, err
-	}
-	var module, handle C.uint64_t
-	var data *C.uint32_t
-	if len(spec) > 0 {
-		data = (*C.uint32_t)(unsafe.Pointer(&spec[0]))
-	}
-	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info
-	// says. Without this SPIR-V 1.6, which they are compiled to, lets the driver choose another.
-	subgroup := C.uint32_t(0)
-	if matrix && d.info.pinsSubgroups {
-		subgroup = C.uint32_t(d.info.SubgroupSize)
-	}
-	result := C.jitvk_pipeline(d.fns, unsafe.Pointer(&code[0]), C.size_t(len(code)), C.uint64_t(handleOf(l.pipeline)), data, C.uint32_t(len(spec)), subgroup, &module, &handle)
-	if err := resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", shader, spec), int32(result)); err != nil {
-		return nil, err
-	}
-	p := *(*vk.Pipeline)(unsafe.Pointer(&handle))
-	d.pipelines[key] = p
-	return p, nil
-}
-
-// capabilities returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags, and whether it
-// multiplies cooperative matrices. Capabilities (OpCapability, opcode 17) stand first in a module; those from
-// GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in the order of the flags; CooperativeMatrixKHR is 6022 (SPIR-V
-// specification, 2.3 and 3.31).
-func capabilities(code []byte) (operations uint32, matrix bool) {
-	for at := 20; at+8 <= len(code) && binary.LittleEndian.Uint32(code[at:]) == 2<<16|17; at += 8 {
-		switch c := binary.LittleEndian.Uint32(code[at+4:]); {
-		case c >= 61 && c <= 68:
-			operations |= 1 << (c - 61)
-		case c == 6022:
-			matrix = true
-		}
-	}
-	return operations, matrix
 }
 
 // handleOf widens a non-dispatchable Vulkan handle to the integer that the shim takes.

@@ -458,7 +458,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	d := testDevice(t)
 	d.info.subgroupOperations = 0
-	if _, err := d.pipeline("rmsnorm_fwd", 4, nil); !errors.Is(err, ErrUnsupported) {
+	if err := d.makePipelines([]command{{Dispatch: Dispatch{Shader: "rmsnorm_fwd", Bind: make([]Binding, 4)}}}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }

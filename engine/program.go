@@ -253,7 +253,10 @@ func (p *Program) Build() (err error) {
 // record makes pipelines, descriptor sets and command buffers.
 func (p *Program) record() error {
 	d := p.dev
-	var err error
+	err := d.makePipelines(p.commands)
+	if err != nil {
+		return err
+	}
 	sets, bindings := 0, 0
 	for _, c := range p.commands {
 		if c.kind == C.JITVK_DISPATCH {
@@ -292,10 +295,7 @@ func (p *Program) record() error {
 			cmd := C.jitvk_cmd{kind: C.uint32_t(c.kind), word: C.uint32_t(c.word)}
 			switch c.kind {
 			case C.JITVK_DISPATCH:
-				pipeline, err := d.pipeline(c.Shader, len(c.Bind), c.Spec)
-				if err != nil {
-					return err
-				}
+				pipeline := d.pipelines[orderFor(c).key()]
 				l := d.layouts[len(c.Bind)]
 				set, err := create("vkAllocateDescriptorSets", func(h *vk.DescriptorSet) vk.Result {
 					return vk.AllocateDescriptorSets(d.device, &vk.DescriptorSetAllocateInfo{SType: vk.StructureTypeDescriptorSetAllocateInfo,

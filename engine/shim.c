@@ -403,7 +403,7 @@ jitvk_fns *jitvk_device(void *device) {
   return f;
 }
 
-int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
+int32_t jitvk_pipeline(jitvk_fns *f, uint64_t cache, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
                        uint32_t nspec, uint32_t subgroup, uint64_t *module, uint64_t *pipeline) {
   struct module_info mi = {16, NULL, 0, bytes, code};
   int32_t r = f->create_module(f->device, &mi, NULL, module);
@@ -416,7 +416,7 @@ int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t la
   struct subgroup_info ri = {1000225001, NULL, subgroup};
   struct stage_info stage = {18, subgroup ? &ri : NULL, subgroup ? 2 : 0, 0x20, *module, "main", &si}; // 2: full subgroups
   struct compute_info ci = {29, NULL, 0, stage, layout, 0, -1};
-  r = f->create_pipelines(f->device, 0, 1, &ci, NULL, pipeline);
+  r = f->create_pipelines(f->device, cache, 1, &ci, NULL, pipeline);
   f->destroy_module(f->device, *module, NULL); // a pipeline does not need its module once it exists
   return r;
 }

@@ -48,7 +48,7 @@ jitvk_fns *jitvk_device(void *device);
 
 enum { JITVK_MAX_SPEC = 32 }; // specialization constants of a shader
 // subgroup, if not 0, is the size that subgroups must have, all of them full.
-int32_t jitvk_pipeline(jitvk_fns *f, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
+int32_t jitvk_pipeline(jitvk_fns *f, uint64_t cache, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
                        uint32_t nspec, uint32_t subgroup, uint64_t *module, uint64_t *pipeline);
 
 typedef struct {

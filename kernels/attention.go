@@ -67,15 +67,17 @@ func launchNarrow(_ engine.Info, a attention, backward bool) attentionLaunch {
 const sharedSlices = 4 // lanes to a row
 
 // launchShared gives each four lanes one or two rows and stages the other side in shared memory, as many rows of it at a
-// time as fit.
-func launchShared(info engine.Info, a attention, _ bool) attentionLaunch {
+// time as fit. A GPU's invocation has 255 or 256 registers: the rows and their gradients have to fit, and so has what is
+// unrolled. For dk and dv at D = 64, AMD's compiler (RADV of Mesa 25.0.7, Navi 31) needs 252 with 2 rows and 2 queries at a
+// time; with 8 it is 347 short.
+func launchShared(info engine.Info, a attention, backward bool) attentionLaunch {
 	const local = 128
 	rows, tile, sub := 2, 32, 8
-	if a.D > 80 {
-		rows = 1 // or the rows and their gradients would not fit into registers
+	if a.D > 80 || backward && a.D > 64 {
+		rows = 1
 	}
-	if info.CPU() {
-		sub = 2 // unrolled less: the driver's compiler takes seconds otherwise
+	if info.CPU() || backward { // a CPU driver's compiler would take seconds
+		sub = 2
 	}
 	for width := ceilDiv(a.D, 16) * 16; tile > sub && 4*tile*2*(width+1) > info.SharedMemory; {
 		tile /= 2
@@ -97,8 +99,11 @@ func AttentionTiers(info engine.Info, precision Precision) (names []string) {
 	return names
 }
 
-// chooseAttention returns the rung for a device, a precision and a head size.
-func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
+// A chooser is Program.Choose.
+type chooser func(class string, ways []string) int
+
+// chooseAttention returns the rung for a device and a call: what is asked for, else what has been measured, else the guess.
+func chooseAttention(info engine.Info, a attention, pass, tier string, choose chooser) attentionRung {
 	find := func(name string) attentionRung {
 		i := slices.IndexFunc(attentionRungs, func(r attentionRung) bool { return r.tier == name })
 		check(i >= 0, "Attention", "no tier %s", name)
@@ -108,15 +113,28 @@ func chooseAttention(info engine.Info, a attention, tier string) attentionRung {
 	if tier = chosenTier("Attention", info, "attention/", tier, a.Precision, runs); tier != "" {
 		return find(tier)
 	}
-	switch {
-	case info.CPU() && runs("attention/01_narrow", a.Precision):
-		return find("attention/01_narrow")
-	case !info.CPU() && runs("attention/03_coopmat", a.Precision): // a CPU driver's matrix units are loops
-		return find("attention/03_coopmat")
-	case runs("attention/02_shared", a.Precision):
-		return find("attention/02_shared")
+	ways := attentionWays(info, a)
+	return find(ways[choose(a.class(pass), ways)])
+}
+
+// attentionWays returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
+// rungs are known to be slower and take seconds to compile; on a GPU all that can win.
+func attentionWays(info engine.Info, a attention) (ways []string) {
+	order := []string{"attention/03_coopmat", "attention/02_shared", "attention/01_narrow"}
+	if info.CPU() { // whose matrix units are loops
+		order = []string{"attention/01_narrow", "attention/02_shared"}
 	}
-	return find("attention/00_naive")
+	for _, name := range append(order, "attention/00_naive") {
+		for _, r := range attentionRungs {
+			if r.tier == name && r.runs(info, a.Precision, a.D) {
+				ways = append(ways, name)
+			}
+		}
+	}
+	if info.CPU() {
+		return ways[:1]
+	}
+	return slices.DeleteFunc(ways, func(name string) bool { return name == "attention/00_naive" && len(ways) > 1 })
 }
 
 const maxHeadSize = 128
@@ -151,11 +169,12 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // With a Precision below FP32, q, k and v are rounded to it as they are loaded, and so are the probabilities that multiply v:
 // what a matrix unit does with half operands. Sums, softmax and lse are fp32.
 //
-// The kernels are the rungs of shaders/attention. A CPU driver with subgroups of 8 and 64-bit integers gets 01_narrow, every other device
-// 02_shared, and 03_coopmat for FP16 where it has the matrix unit; JITVK_TIER names another.
+// The kernels are the rungs of shaders/attention. Which of them is for Program.Choose to say. Unmeasured, a CPU driver with
+// subgroups of 8 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the
+// matrix unit; JITVK_TIER names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
-	rung := chooseAttention(p.Info(), a, opt.Tier)
+	rung := chooseAttention(p.Info(), a, "forward", opt.Tier, p.Choose)
 	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].ld, a.T*views[1].ld, a.T*views[2].ld, a.T*views[3].ld, a.H*a.T) {
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
@@ -174,7 +193,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	const op = "AttentionBackward"
 	a, views := attentionViews(op, opt, lse, q, dq, dk, dv, do, o, k, v)
-	rung := chooseAttention(p.Info(), a, opt.Tier)
+	rung := chooseAttention(p.Info(), a, "backward", opt.Tier, p.Choose)
 	width := []int{a.H * a.T}
 	for _, v := range views {
 		width = append(width, a.T*v.ld)

@@ -757,7 +757,11 @@ func drawMatMulRung(d draw) (precision kernels.Precision, rung string, small, bi
 func drawMatMul(d draw) call {
 	precision, rung, small, big := drawMatMulRung(d)
 	batch, M, N, K := rapidInt(d, "batch", 0, 3), d.size("M", 70), d.size("N", 70), d.size("K", 70)
-	o := kernels.MatMulOptions{TransA: d.on("transA"), TransB: d.on("transB"), Accumulate: d.on("acc"), Precision: precision, Tier: rung}
+	o := kernels.MatMulOptions{TransA: d.on("transA"), TransB: d.on("transB"), Accumulate: d.on("acc"), Precision: precision,
+		Choice: &kernels.MatMulChoice{Tier: rung, Split: 1}}
+	if batch == 0 {
+		o.Choice.Split = rapidInt(d, "split", 1, 3)
+	}
 	bias, residual, rowSum := d.on("bias"), d.on("residual"), batch == 0 && d.on("row sum")
 	o.AddRowSum = rowSum && d.on("add row sum")
 	sums := gradient(d, "row sums", o.AddRowSum, b2i(!o.TransA), M)

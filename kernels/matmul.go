@@ -3,9 +3,7 @@
 package kernels
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"jitvk/engine"
 )
@@ -19,7 +17,8 @@ type MatMulOptions struct {
 	RowSum         *Tensor // (M), gets the sum of each row of op(a); not for a batch
 	AddRowSum      bool    // add that to what RowSum holds
 	Precision      Precision
-	Tier           string // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
+	Tier           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
+	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil takes what Program.Choose has for the class, or the guess
 
 	swiglu  swigluEpilogue // matmulswiglu.go's
 	h       Tensor         // (M,N), rows may be apart
@@ -39,8 +38,13 @@ type MatMulOptions struct {
 // RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
 // reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
 //
-// The kernels are the rungs of shaders/matmul. A CPU driver with subgroups of 8 and 64-bit integers gets 04_narrow, every other
-// device 03_vector, and 05_coopmat for FP16 where it has the matrix unit; JITVK_TIER names another.
+// A product with few elements and a long K may be split along K, so that a GPU has enough to do: each slice is summed by
+// itself, then the slices in order. That gives other bits than the whole, the same ones at each run, within the same bound. As
+// the choice depends on M, too, a row of c may then have other bits among other numbers of rows. Unmeasured, a CPU driver splits
+// nothing.
+//
+// The kernels are the rungs of shaders/matmul. Which of them is for Program.Choose to say; guessMatMul has what a device gets
+// that nobody has measured, and JITVK_TIER names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -115,6 +119,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			terms = spans(p, "MatMul", K, matMulBM, matA.ld, matB.ld)
 		}
 	}
+	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o, p.Choose)
 	for _, z := range batches {
 		for _, r := range rows {
 			for _, k := range terms {
@@ -134,7 +139,11 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 					sums := piece(*o.RowSum, r, 1)
 					o.RowSum = &sums
 				}
-				matMul(p, c, a, b, res, h, z.n, r.n, N, k.n, o)
+				if slice := sliceOf(choice.Split, r.n, N, k.n, limit); slice < k.n {
+					splitMatMul(p, choice, c, a, b, res, k.n, slice, o)
+				} else {
+					matMul(p, choice, c, a, b, res, h, k.n, k.n, o)
+				}
 			}
 		}
 	}
@@ -143,124 +152,10 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 // matMulBM is a multiple of every rung's rows a tile, so that cutting rows does not add ragged tiles.
 const matMulBM = 128
 
-// A matMulRung is a rung of shaders/matmul.
-type matMulRung struct {
-	shader string
-	runs   func(engine.Info, Precision) bool // whether a device can multiply such operands on it
-	tile   func(engine.Info, Precision, int, int, int) matMulTile
-}
-
-// A matMulTile is how a rung is launched for a device and a batch of products of M x N elements: its tile of C, its
-// workgroup, and specialization constants from 13 on.
-type matMulTile struct {
-	bm, bn, local int
-	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL
-	spec          []uint32
-}
-
-// matMulRungs are the rungs, from the foot of the ladder up.
-var matMulRungs = []matMulRung{
-	{"matmul/00_naive", anywhere, fixedTile(matMulTile{bm: 1, bn: 64, local: 64})},
-	{"matmul/01_tiled", anywhere, fixedTile(matMulTile{bm: 16, bn: 16, local: 256})},
-	{"matmul/02_register", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256})},
-	{"matmul/03_vector", anywhere, fixedTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, fixedTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
-	{"matmul/05_coopmat", hasFragment, coopMatTile},
-	{"matmul/06_coopmat2", hasPerElement, coopMatTile},
-}
-
-func anywhere(engine.Info, Precision) bool { return true }
-
-// fixedTile is for the rungs whose shaders have their sizes written in.
-func fixedTile(t matMulTile) func(engine.Info, Precision, int, int, int) matMulTile {
-	return func(engine.Info, Precision, int, int, int) matMulTile { return t }
-}
-
-// fragment returns the first shape of cooperative matrices, which drivers list best first, that multiplies operands of a
-// precision into fp32 and divides the tiles below.
-func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
-	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
-	for _, c := range info.CoopMat {
-		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 32%c.K == 0 {
-			return c, true
-		}
-	}
-	return engine.CoopMat{}, false
-}
-
-func hasFragment(info engine.Info, precision Precision) bool {
-	_, ok := fragment(info, precision)
-	return ok && info.Float16 && info.SubgroupSize <= 64
-}
-
-// coopMatTiles are tiles of C for 05_coopmat, small to large: rows, columns, step along K, subgroups, subgroups along N.
-var coopMatTiles = [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}}
-
-// coopMatForce, when not 0, is the number from 1 on of the tile that tests want.
-var coopMatForce int
-
-// coopMatTile takes the largest tile where there are enough to fill a GPU, else the middle one; the smallest is for CPU
-// drivers, which have no latency to hide.
-func coopMatTile(info engine.Info, precision Precision, batch, M, N int) matMulTile {
-	const fill = 128 // workgroups: a large GPU has as many cores
-	f, _ := fragment(info, precision)
-	t := coopMatTiles[1]
-	switch large := coopMatTiles[2]; {
-	case coopMatForce != 0:
-		t = coopMatTiles[coopMatForce-1]
-	case info.CPU():
-		t = coopMatTiles[0]
-	case batch*ceilDiv(M, large[0])*ceilDiv(N, large[1]) >= fill && 8*info.SubgroupSize <= info.MaxInvocations:
-		if t = large; info.SubgroupSize == 64 { // twice the registers a subgroup
-			t[3] = 4
-		}
-	}
-	u := func(n int) uint32 { return uint32(n) }
-	return matMulTile{t[0], t[1], t[3] * info.SubgroupSize, true, false,
-		[]uint32{u(f.M), u(f.N), u(f.K), u(t[0]), u(t[1]), u(t[2]), u(t[3]), u(t[4])}}
-}
-
-// hasPerElement: no device is given 06_coopmat2 unasked, as none has been measured.
-func hasPerElement(info engine.Info, precision Precision) bool {
-	return hasFragment(info, precision) && info.CoopMat2.PerElement
-}
-
-// MatMulTiers returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.
-func MatMulTiers(info engine.Info, precision Precision) (names []string) {
-	for _, r := range matMulRungs {
-		if r.runs(info, precision) {
-			names = append(names, r.shader)
-		}
-	}
-	return names
-}
-
-// matMulForce is the Tier that tests give to all products that have none.
-var matMulForce string
-
-// chooseMatMul returns the rung for a device and a precision of the operands.
-func chooseMatMul(info engine.Info, precision Precision, tier string) matMulRung {
-	find := func(shader string) matMulRung {
-		i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == shader })
-		check(i >= 0, "MatMul", "no tier %s", shader)
-		return matMulRungs[i]
-	}
-	runs := func(shader string, precision Precision) bool { return find(shader).runs(info, precision) }
-	if tier = chosenTier("MatMul", info, "matmul/", cmp.Or(tier, matMulForce), precision, runs); tier != "" {
-		return find(tier)
-	}
-	switch {
-	case info.CPU() && runs("matmul/04_narrow", precision): // its matrix units are loops
-		return find("matmul/04_narrow")
-	case hasFragment(info, precision):
-		return find("matmul/05_coopmat")
-	}
-	return find("matmul/03_vector")
-}
-
 // matMulPush is the push block of shaders/matmul/matmul.glsl.
 type matMulPush struct {
-	M, N, K          uint32
+	M, N             uint32
+	EachK, LastK     uint32
 	LdC, OffC, StepC uint32
 	LdA, OffA, StepA uint32
 	LdB, OffB, StepB uint32
@@ -270,11 +165,43 @@ type matMulPush struct {
 	ToValue          uint32
 }
 
-// matMul records one dispatch: batch products (M,K) (K,N) whose operands each lie within one binding.
-func matMul(p *engine.Program, c, a, b, r, h matrix, batch, M, N, K int, o MatMulOptions) {
+// splitMatMul records a product whose K terms are cut into slices: a product for each slice, all in one dispatch, and their
+// sum, which ends as the product would have.
+func splitMatMul(p *engine.Program, choice MatMulChoice, c, a, b, r matrix, K, slice int, o MatMulOptions) {
+	n := ceilDiv(K, slice)
+	part := Temp(p, "matmul slices", n, c.rows, c.cols)
+	po := MatMulOptions{TransA: o.TransA, TransB: o.TransB, Precision: o.Precision}
+	if o.RowSum != nil {
+		sums := Temp(p, "matmul slices' row sums", n, c.rows)
+		po.RowSum = &sums
+	}
+	matMul(p, choice, matrixOf(part, true), a, b, matrix{}, matrix{}, K, slice, po)
+	sumSlices(p, c, r, part, o)
+	if o.RowSum != nil {
+		row := matrixOf(o.RowSum.Reshape(1, c.rows), false)
+		sumSlices(p, row, matrix{}, *po.RowSum, MatMulOptions{Accumulate: o.AddRowSum})
+	}
+}
+
+// tileGroup is GROUP of shaders/matmul/matmul.glsl on a GPU: with tiles of 64 to 128 rows, eight strips of A lie in any L2 cache
+// for as long as a group is walked.
+const tileGroup = 8
+
+// matMul records one dispatch: a product (M,K) (K,N) for each matrix of c, whose operands each lie within one binding; or, where
+// a slice is shorter than K, for each slice of the terms of one product.
+func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, slice int, o MatMulOptions) {
 	u := func(n int) uint32 { return uint32(n) }
-	push := matMulPush{M: u(M), N: u(N), K: u(K), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()), LdA: u(a.ld), OffA: u(a.off), StepA: u(a.step()),
-		LdB: u(b.ld), OffB: u(b.off), StepB: u(b.step())}
+	M, N, stepA, stepB := c.rows, c.cols, a.step(), b.step()
+	if slice < K {
+		if stepA = slice; o.TransA {
+			stepA *= a.ld
+		}
+		if stepB = slice; !o.TransB {
+			stepB *= b.ld
+		}
+	}
+	push := matMulPush{M: u(M), N: u(N), EachK: u(slice), LastK: u((K-1)%slice + 1), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()),
+		LdA: u(a.ld), OffA: u(a.off), StepA: u(stepA), LdB: u(b.ld), OffB: u(b.off), StepB: u(stepB)}
 	vecC, bindC := c.quads(), c.update(o.Accumulate)
 	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
 	// that they would not.
@@ -295,17 +222,21 @@ func matMul(p *engine.Program, c, a, b, r, h matrix, batch, M, N, K int, o MatMu
 	if o.RowSum != nil {
 		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
 	}
-	rung := chooseMatMul(p.Info(), o.Precision, o.Tier)
-	t := rung.tile(p.Info(), o.Precision, batch, M, N)
+	group := uint32(tileGroup)
+	if narrow(p) {
+		group = 1
+	}
+	rung := findRung(choice.Tier)
+	t := rung.tiles(p.Info(), o.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
 		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
-		uint32(o.swiglu), sum}
+		uint32(o.swiglu), sum, flag(slice < K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
-		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), batch},
+		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), c.batch},
 		Push:   push,
 		Bind:   []engine.Binding{bindC, a.read(), b.read(), bias, residual, swiglu, sums},
-		FLOPs:  2 * float64(batch) * float64(M) * float64(N) * float64(K)})
+		FLOPs:  2 * float64(a.batch) * float64(M) * float64(N) * float64(K)})
 }
 
 // matrix is a tensor as a batch of matrices whose rows lie ld floats apart, the first off floats into its range.

@@ -33,18 +33,42 @@ func MatMulPrecisions(rung string, info engine.Info) (out []Precision) {
 	return out
 }
 
-// WithCoopMatTile calls f while 05_coopmat takes its i-th tile, whatever the device; CoopMatTiles says how many there are.
-func WithCoopMatTile(i int, f func()) {
-	coopMatForce = i + 1
-	defer func() { coopMatForce = 0 }()
-	f()
+// MatMulShape is a product for ChooseMatMul and MatMulCandidates.
+type MatMulShape = matMulShape
+
+// NewMatMulShape is a batch of products of (M,K) and (K,N) matrices.
+func NewMatMulShape(batch, M, N, K int) MatMulShape {
+	return matMulShape{batch: batch, M: M, N: N, K: K}
 }
 
-func CoopMatTiles() int { return len(coopMatTiles) }
+// ChooseMatMul returns how a device computes a product.
+func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice {
+	return chooseMatMul(info, s, o, func(string, []string) int { return 0 })
+}
 
-// ChooseMatMul returns the rung that a device is given.
-func ChooseMatMul(info engine.Info, precision Precision, tier string) string {
-	return chooseMatMul(info, precision, tier).shader
+// MatMulCandidates returns what is worth measuring.
+func MatMulCandidates(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
+	return matMulCandidates(info, precision, s)
+}
+
+// MatMulTiles returns how many tiles a rung has on a device.
+func MatMulTiles(rung string, info engine.Info, precision Precision) int {
+	return len(findRung(rung).tiles(info, precision))
+}
+
+// MatMulTile returns the rows and columns of C's tiles.
+func MatMulTile(c MatMulChoice, info engine.Info, precision Precision) (bm, bn int) {
+	t := findRung(c.Tier).tiles(info, precision)[c.Tile]
+	return t.bm, t.bn
+}
+
+// SumSlices is the sum that ends a split product.
+func SumSlices(p *engine.Program, c, part Tensor, o MatMulOptions) {
+	r := matrix{}
+	if o.Residual != nil {
+		r = matrixOf(*o.Residual, false)
+	}
+	sumSlices(p, matrixOf(c, false), r, part, o)
 }
 
 // WithTiers calls f as if JITVK_TIER held a list.

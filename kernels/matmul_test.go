@@ -25,12 +25,17 @@ type product struct {
 	rowSum, addRowSum              bool
 	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
 	precision                      kernels.Precision
+	choice                         *kernels.MatMulChoice
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	return fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
 		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
+	if x.choice != nil {
+		s += fmt.Sprintf("/%+v", *x.choice)
+	}
+	return s
 }
 
 func b2i(b bool) int {
@@ -78,7 +83,7 @@ func (x product) run(t *testing.T) []float32 {
 	ar, ac := rows(x.transA, x.M, x.K)
 	br, bc := rows(x.transB, x.K, x.N)
 	a, b, c := tensor(av, ar, ac, x.gapA), tensor(bv, br, bc, x.gapB), tensor(cv, x.M, x.N, x.gapC)
-	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision}
+	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision, Choice: x.choice}
 	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Round: rounding(x.precision)}
 	if x.bias {
 		bias := h.Input(biasV, x.N)
@@ -180,7 +185,7 @@ func magnitudes(x []float32) []float64 {
 // eachRung runs f for each rung of the ladder and the first few precisions that it has on this device; that a folder's rung
 // is missing from the table fails.
 func eachRung(t *testing.T, most int, f func(t *testing.T, precision kernels.Precision)) {
-	files, err := filepath.Glob("../shaders/matmul/*.comp")
+	files, err := filepath.Glob("../shaders/matmul/[0-9]*.comp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,6 +282,7 @@ func TestMatMulStrides(t *testing.T) {
 
 // TestMatMulCut: operands beyond one binding's reach give the same numbers in pieces.
 func TestMatMulCut(t *testing.T) {
+	split := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: 3}
 	for _, x := range []product{
 		{M: 200, N: 24, K: 32, transB: true, bias: true, residual: true}, // rows of c
 		{M: 200, N: 24, K: 32, accumulate: true},
@@ -285,7 +291,8 @@ func TestMatMulCut(t *testing.T) {
 		{M: 24, N: 20, K: 300, transA: true, rowSum: true},
 		{M: 24, N: 20, K: 300, transA: true, rowSum: true, addRowSum: true},
 		{M: 200, N: 24, K: 32, transB: true, rowSum: true},
-		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true}, // matrices
+		{M: 24, N: 20, K: 300, transA: true, bias: true, rowSum: true, choice: &split}, // and split on top
+		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true},                   // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
 	} {
 		whole := x.run(t)
@@ -296,6 +303,73 @@ func TestMatMulCut(t *testing.T) {
 			t.Errorf("%v: cut along rows or the batch, and not the same bits", x)
 		}
 	}
+}
+
+// TestMatMulSplit: K in slices, the last of them of one term, of a few, and whole; every transpose case and epilogue, with and
+// without vectors; and more slices than there can be.
+func TestMatMulSplit(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
+		choice := kernels.ChooseMatMul(kerneltest.Device(t).Info(), kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
+		for i, s := range [][4]int{{18, 36, 65, 3}, {17, 33, 67, 2}, {20, 40, 128, 4}, {1, 1, 97, 100}, {37, 70, 160, 2}} {
+			if choice.Split = s[3]; matrixUnit(t) && i > 1 {
+				continue // whose pipelines compile for long on a CPU driver
+			}
+			for j, f := range forms {
+				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, choice: &choice}
+				x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum = (i+j)%2 == 0, (i+j)%3 == 0, j%2 == 0, j > 0, j > 1
+				if j == 3 {
+					x.gapA, x.gapB, x.gapC, x.gapR, x.offset = 4, 8, 7, 4, 4
+				}
+				first := x.run(t)
+				if !slices.Equal(x.run(t), first) {
+					t.Errorf("%v: two runs differ", x)
+				}
+			}
+		}
+	})
+}
+
+// TestMatMulSplitWork: a split is one dispatch more, or two where there are row sums; and it is not made where a slice would
+// hold all of K, or where its products would not fit into a binding.
+func TestMatMulSplitWork(t *testing.T) {
+	h := kerneltest.New(t)
+	c, sums := h.Output(32, 64), h.Output(32)
+	for _, x := range []struct {
+		K, split int
+		rowSum   bool
+		limit    int64
+		want     int
+	}{{320, 1, true, 0, 1}, {320, 2, false, 0, 2}, {320, 2, true, 0, 3}, {32, 2, true, 0, 1}, {33, 2, true, 0, 3}, {64, 8, false, 1 << 14, 2}, {64, 8, false, 1<<14 - 4, 1}} {
+		a, b := h.Output(32, x.K), h.Output(x.K, 64)
+		choice := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: x.split}
+		o := kernels.MatMulOptions{Choice: &choice}
+		if x.rowSum {
+			o.RowSum = &sums
+		}
+		kernels.SetRangeLimit(x.limit)
+		p := engine.NewProgram(kerneltest.Device(t), "split")
+		kernels.MatMul(p, c, a, b, o)
+		kernels.SetRangeLimit(0)
+		if p.Len() != x.want {
+			t.Errorf("%+v: %d dispatches", x, p.Len())
+		}
+		p.Close()
+	}
+}
+
+// TestMatMulTileOrder: the order in which a GPU's workgroups walk C's tiles, each of them once: one group of rows, several, the
+// last of them ragged, and a single column.
+func TestMatMulTileOrder(t *testing.T) {
+	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
+		kernels.SetGPUShapes(true)
+		defer kernels.SetGPUShapes(false)
+		info := kerneltest.Device(t).Info()
+		choice := kernels.ChooseMatMul(info, kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
+		bm, bn := kernels.MatMulTile(choice, info, precision)
+		for _, tiles := range [][2]int{{8, 2}, {19, 3}, {5, 4}, {9, 1}} {
+			product{M: tiles[0]*bm - 1, N: tiles[1]*bn - 1, K: 3, precision: precision, rowSum: true, choice: &choice}.run(t)
+		}
+	})
 }
 
 // TestMatMulLeadingDims: a weight applied to (B,T,C) sees B*T rows, and its gradient sums over them.
@@ -347,13 +421,10 @@ func TestMatMulCoopMatTiles(t *testing.T) {
 	if len(kernels.MatMulPrecisions(rung, info)) == 0 {
 		t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
 	}
-	for i := range kernels.CoopMatTiles() {
+	for i := range kernels.MatMulTiles(rung, info, kernels.FP16) {
 		for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
-			kernels.WithCoopMatTile(i, func() {
-				kernels.WithMatMul(rung, func() {
-					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16}.run(t)
-				})
-			})
+			choice := kernels.MatMulChoice{Tier: rung, Tile: i, Split: 1}
+			product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16, choice: &choice}.run(t)
 		}
 	}
 }

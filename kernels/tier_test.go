@@ -43,7 +43,7 @@ func TestTiers(t *testing.T) {
 // device cannot run what is asked for.
 func TestTierChoice(t *testing.T) {
 	units := []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
-	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true}, engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024}
+	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true}, engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
 	odd, tensor := engine.Info{Type: "integrated", SubgroupSize: 2}, gpu
 	tensor.Float16, tensor.CoopMat = true, units
 	const fp32, fp16 = kernels.FP32, kernels.FP16
@@ -82,7 +82,7 @@ func TestTierChoice(t *testing.T) {
 			}()
 			kernels.WithTiers(c.env, func() {
 				if c.op == "MatMul" {
-					got = kernels.ChooseMatMul(c.info, c.precision, c.tier)
+					got = kernels.ChooseMatMul(c.info, kernels.NewMatMulShape(1, 512, 512, 512), kernels.MatMulOptions{Precision: c.precision, Tier: c.tier}).Tier
 				} else {
 					got = kernels.ChooseAttention(c.info, c.precision, 64, c.tier)
 				}

@@ -140,16 +140,33 @@ func (m *Memory) Tensor(dims ...int) kernels.Tensor {
 		return t
 	}
 	m.buffers = append(m.buffers, buf)
-	noise := make([]byte, 0, 4<<16)
-	for range min(t.Len(), 1<<16) {
+	n := min(buf.Size(), 4<<16)
+	noise := make([]byte, 0, n)
+	for range n / 4 {
 		noise = binary.LittleEndian.AppendUint32(noise, math.Float32bits(float32(m.rnd.NormFloat64())))
 	}
-	data := make([]byte, buf.Size())
-	for at := 0; at < len(data); at += len(noise) {
-		copy(data[at:], noise)
+	if m.err = m.device.Upload(buf.Range(0, n), noise); m.err == nil && n < buf.Size() {
+		m.err = m.repeat(buf, n)
 	}
-	m.err = m.device.Upload(buf.All(), data)
 	return kernels.View(buf.All(), dims...)
+}
+
+// repeat fills a buffer with its first n bytes, on the device: the host would take seconds for what is large.
+func (m *Memory) repeat(b *engine.Buffer, n int64) error {
+	p := engine.NewProgram(m.device, "repeat")
+	defer p.Close()
+	for ; n < b.Size(); n *= 2 {
+		more := min(n, b.Size()-n)
+		p.Copy(b.Range(n, more), b.Range(0, more))
+	}
+	if err := p.Build(); err != nil {
+		return err
+	}
+	sub, err := p.Submit(nil, nil)
+	if err == nil {
+		_, err = sub.Wait()
+	}
+	return err
 }
 
 // Close frees the tensors.

@@ -105,3 +105,28 @@ func TestMatMulSwiGLUGradients(t *testing.T) {
 		}
 	}
 }
+
+// TestSumSlices: the products of slices of K add up to the product, with its epilogue.
+func TestSumSlices(t *testing.T) {
+	const M, N, K, slice = 2, 3, 5, 2
+	a, b, bias, residual := make([]float64, M*K), make([]float64, K*N), []float64{10, 20, 30}, []float64{1, 2, 3, 4, 5, 6}
+	for i := range a {
+		a[i] = float64(i*i%7) - 3 // (K,M): integers, whose sums are exact in any order
+	}
+	for i := range b {
+		b[i] = float64(i*i%5) - 2
+	}
+	for _, accumulate := range []bool{false, true} {
+		want, got := []float64{7, 6, 5, 4, 3, 2}, []float64{7, 6, 5, 4, 3, 2}
+		ref.MatMul(want, a, b, M, N, K, ref.MatMulOptions[float64]{TransA: true, Accumulate: accumulate, Bias: bias, Residual: residual})
+		var part []float64
+		for k := 0; k < K; k += slice {
+			c := make([]float64, M*N)
+			ref.MatMul(c, a[k*M:], b[k*N:], M, N, min(slice, K-k), ref.MatMulOptions[float64]{TransA: true})
+			part = append(part, c...)
+		}
+		if ref.SumSlices(got, part, bias, residual, 3, M, N, accumulate); !slices.Equal(got, want) {
+			t.Errorf("accumulate %v: %v, want %v", accumulate, got, want)
+		}
+	}
+}

@@ -20,12 +20,13 @@ import (
 	"strings"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
+	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/sample/grid"
 	"jitvk/sample/ode"
 	"jitvk/sample/sampler"
-	"jitvk/train/atomicfile"
 	"jitvk/train/checkpoint"
 	"jitvk/train/cli"
 	"jitvk/train/report"
@@ -51,12 +52,13 @@ type Config struct {
 	Device      string
 	Precision   string // of the operands of matrix products: "fp32", "fp16", "bf16" or "auto"
 	DryRun      bool
+	Tune        tune.Mode // what is measured to choose kernels; "" is Off
 }
 
 // Parse reads the command line.
 func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
-	c := Config{Solver: sampler.Heun, Guidance: []float64{1}, Low: 0.1, High: 1}
+	c := Config{Solver: sampler.Heun, Guidance: []float64{1}, Low: 0.1, High: 1, Tune: tune.Auto}
 	fs.StringVar(&c.Checkpoint, "checkpoint", "", "checkpoint to load (default that of the newest run)")
 	fs.StringVar(&c.Weights, "weights", "", "ema (their running average), ema2 (a second one) or raw (as the last step left them) (default ema where the run kept it)")
 	fs.IntVar(&c.N, "n", 0, "pictures; with -class, of each class with each guidance (default 64; with -class as many as make rows of 8)")
@@ -94,6 +96,7 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&c.Convergence, "convergence", "", "draw no pictures but a plot into this PNG file: the error of both solvers by the number of their steps")
 	fs.StringVar(&c.Device, "device", "", "index of the Vulkan device or part of its name")
 	fs.StringVar(&c.Precision, "precision", "auto", "of the operands of matrix products: fp32, fp16, bf16, or auto: fp16 where a GPU has matrix units, else fp32")
+	fs.Var(&c.Tune, "tune", tune.Usage)
 	fs.BoolVar(&c.DryRun, "dry-run", false, "print what would be done and planned memory, then stop")
 	if err := cli.Parse(fs, args); err != nil {
 		return c, err
@@ -235,11 +238,6 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
-	dev, err := engine.Open(engine.Options{Select: c.Device, DryRun: c.DryRun})
-	if err != nil {
-		return err
-	}
-	defer dev.Close()
 	if c.Out == "" {
 		c.Out = filepath.Join(filepath.Dir(path), fmt.Sprintf("samples-%d.png", c.Seed))
 	}
@@ -250,6 +248,11 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err := c.check(path, config.Size, len(classes)); err != nil {
 		return err
 	}
+	dev, err := c.open(ctx, config, out)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
 	precision, err := kernels.ParsePrecision(c.Precision, dev.Info())
 	if err != nil {
 		return fmt.Errorf("sample: -precision %w", err)
@@ -293,6 +296,43 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return c.converge(ctx, s, c.options(classes[0], c.Guidance[0]), title, out)
 	}
 	return c.draw(ctx, s, classes, config.Size, f.Meta["config"], out)
+}
+
+// open opens the device and lets it choose its kernels: for a dry run as earlier runs have measured them, else after measuring
+// what is missing.
+func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*engine.Device, error) {
+	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
+	if err != nil {
+		return nil, err
+	}
+	if c.Tune.Recall(plan); c.DryRun {
+		return plan, nil
+	}
+	precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
+	if err != nil {
+		return nil, fmt.Errorf("sample: -precision %w", err)
+	}
+	m, err := model.New(plan, config)
+	if err != nil {
+		return nil, err
+	}
+	weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sampler.New(plan, m, weights, c.Batch, precision); err != nil {
+		return nil, err
+	}
+	o := tune.Options(c.Device)
+	chosen, err := c.Tune.Decide(ctx, o, plan, func(line string) { fmt.Fprintln(out, line) })
+	if err != nil {
+		return nil, err
+	}
+	dev, err := engine.Open(o)
+	if err == nil {
+		dev.Prefer(chosen)
+	}
+	return dev, err
 }
 
 // total returns the number of pictures in the grid.

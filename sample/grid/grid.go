@@ -10,7 +10,7 @@ import (
 	"io"
 	"math"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // Options says how a grid looks. The zero value is the default.

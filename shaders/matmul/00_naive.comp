@@ -2,7 +2,7 @@
 // Matrix product, naive: one invocation owns one element of C and walks along K.
 // The foot of the ladder: 2 loads for each multiply-add, so it runs at the speed of the memory and not of the arithmetic.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     0 LOCAL invocations a workgroup; 1 to 5, 10 to 12 see matmul.glsl
+// Spec:     0 LOCAL invocations a workgroup; 1 to 5, 10 to 13 see matmul.glsl
 // Dispatch: (ceil(N/LOCAL), M, batch); a workgroup owns LOCAL neighbouring columns of one row
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul

@@ -3,7 +3,7 @@
 // Differs from the rung below by sharing: the workgroup loads 16 x 16 pieces of A and B into shared memory together, and
 // each float that came from memory is then used 16 times.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 to 12 see matmul.glsl
+// Spec:     1 to 5, 10 to 14 see matmul.glsl
 // Dispatch: (ceil(N/SIDE), ceil(M/SIDE), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -24,7 +24,8 @@ shared float Bs[SIDE][SIDE + 1];
 
 void main() {
     uint x = gl_LocalInvocationIndex % SIDE, y = gl_LocalInvocationIndex / SIDE;
-    uint m0 = gl_WorkGroupID.y * SIDE, n0 = gl_WorkGroupID.x * SIDE;
+    uvec2 tile = tile_of_c();
+    uint m0 = tile.y * SIDE, n0 = tile.x * SIDE;
     float sum = 0, of_row = 0;
     for (uint k0 = 0; k0 < K; k0 += SIDE) {
         // Each invocation stages one float of both, neighbours (x) reading neighbours in memory. Past the edge: zero.

@@ -3,7 +3,7 @@
 // Differs from the rung below by registers: what an invocation reads from shared memory serves 4 elements of C and not 1, so
 // that 8 reads feed 16 multiply-adds. The tile grows with it: 64 elements of C use what was loaded from memory once.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 to 12 see matmul.glsl
+// Spec:     1 to 5, 10 to 14 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -29,7 +29,8 @@ shared float Bs[BK][BN + 1];
 void main() {
     uint id = gl_LocalInvocationIndex;
     uint tx = id % SIDE, ty = id / SIDE;
-    uint m0 = gl_WorkGroupID.y * BM, n0 = gl_WorkGroupID.x * BN;
+    uvec2 tile = tile_of_c();
+    uint m0 = tile.y * BM, n0 = tile.x * BN;
     float acc[TM][TN], of_row[TM];
     [[unroll]] for (uint i = 0; i < TM; i++) {
         of_row[i] = 0;

@@ -4,7 +4,7 @@
 // the instructions; and the next slice is on its way into registers while this one is multiplied, so that its latency hides
 // behind the arithmetic. The tier for GPUs in fp32.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 8, 10 to 12 see matmul.glsl
+// Spec:     1 to 8, 10 to 14 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -40,7 +40,8 @@ void stage_b(bool along_k, uint j, uint k, vec4 v) {
 void main() {
     uint id = gl_LocalInvocationIndex;
     uint tx = id % SIDE, ty = id / SIDE;
-    uint m0 = gl_WorkGroupID.y * BM, n0 = gl_WorkGroupID.x * BN;
+    uvec2 tile = tile_of_c();
+    uint m0 = tile.y * BM, n0 = tile.x * BN;
     // Which four floats of a slice this invocation carries: 4 along K of one row of 16, or 4 of one row of 64.
     uint ai = TRANS_A ? 4 * (id % SIDE) : id / 4, ak = TRANS_A ? id / SIDE : 4 * (id % 4);
     uint bj = TRANS_B ? id / 4 : 4 * (id % SIDE), bk = TRANS_B ? 4 * (id % 4) : id / SIDE;

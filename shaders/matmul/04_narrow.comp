@@ -7,7 +7,7 @@
 // subgroupBroadcast, which is an instruction or two. A larger tile would need fewer loads yet, but its loop would not fit
 // into the CPU's first instruction cache (32 KiB); nor would one with a longer step along K.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 12 see matmul.glsl
+// Spec:     1 to 13 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of 8 (or the first 8 lanes of a wider one)
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // Requires: shaderInt64

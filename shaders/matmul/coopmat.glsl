@@ -13,14 +13,14 @@
 #include "matmul.glsl"
 #include "quads.glsl"
 
-layout(constant_id = 13) const uint CM = 16;
-layout(constant_id = 14) const uint CN = 16;
-layout(constant_id = 15) const uint CK = 16;
-layout(constant_id = 16) const uint BM = 64;
-layout(constant_id = 17) const uint BN = 64;
-layout(constant_id = 18) const uint BK = 32;
-layout(constant_id = 19) const uint SUBGROUPS = 4;
-layout(constant_id = 20) const uint COLUMNS = 2;
+layout(constant_id = 15) const uint CM = 16;
+layout(constant_id = 16) const uint CN = 16;
+layout(constant_id = 17) const uint CK = 16;
+layout(constant_id = 18) const uint BM = 64;
+layout(constant_id = 19) const uint BN = 64;
+layout(constant_id = 20) const uint BK = 32;
+layout(constant_id = 21) const uint SUBGROUPS = 4;
+layout(constant_id = 22) const uint COLUMNS = 2;
 layout(local_size_x_id = 0) in;
 
 const uint ROWS = SUBGROUPS / COLUMNS;                        // subgroups along M
@@ -67,14 +67,15 @@ float store_sum_element(const in uint row, const in uint column, const in float 
 
 void main() {
     uint id = gl_LocalInvocationIndex, local = gl_WorkGroupSize.x;
-    uint m0 = gl_WorkGroupID.y * BM, n0 = gl_WorkGroupID.x * BN;
+    uvec2 tile = tile_of_c();
+    uint m0 = tile.y * BM, n0 = tile.x * BN;
     uint wm = gl_SubgroupID / COLUMNS * WM, wn = gl_SubgroupID % COLUMNS * WN; // the subgroup's part
 
     coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> acc[FM * FN];
     [[unroll]] for (uint i = 0; i < FM * FN; i++) acc[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);
 
     // Sums of op(A)'s rows are its product with ones, which the subgroups of the tile's first columns make.
-    bool sum_rows = ROW_SUM != 0 && gl_WorkGroupID.x == 0 && wn == 0;
+    bool sum_rows = ROW_SUM != 0 && n0 == 0 && wn == 0;
     coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> ones = coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>(1.0);
     coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator> of_row[FM];
     [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>(0.0);

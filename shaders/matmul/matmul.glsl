@@ -8,15 +8,17 @@
 //           3  V is dh, the gradient of such an h; H holds gate and value, C gets dgate and dvalue (swiglu_bwd.comp)
 //           ROW_SUM: sums[m] is the sum of row m of op(A) as the product sees it. Where the product is a weight's gradient
 //           dyᵀ x, that is the bias's. The workgroups of C's first columns have op(A) at hand and write it.
-// Shapes:   op(A) (M,K), op(B) (K,N), C, H and residual (M,N), bias (N), sums (M); z counts the batch's matrices
+// Shapes:   op(A) (M,K), op(B) (K,N), C, H and residual (M,N), bias (N), sums (M). z counts the batch's matrices, or the slices
+//           of a product that is split along K: each has its own C and sums, which sumslices.comp adds up.
 //           In memory A is (M,K), or (K,M) where TRANS_A is set; B is (K,N), or (N,K) where TRANS_B is set.
-// Push:     M, N, K; ldX: floats from a row of X to the next; offX: floats to its first row; stepX: floats from one
-//           matrix of a batch to the next; toValue: floats from a gate to its value, modulo 2^32
+// Push:     M, N; eachK: K of every z; lastK: of the last slice; ldX: floats from a row of X to the next; offX: floats to
+//           its first row; stepX: floats from z to z+1; toValue: floats from a gate to its value, modulo 2^32
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
 //           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual, H) start at and are multiples of four floats
 //           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
-//           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to
+//           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to; 13 SPLIT: z counts slices
+//           14 GROUP: rows of tiles that are walked together, see tile_of_c
 
 #ifndef MATMUL_GLSL
 #define MATMUL_GLSL
@@ -32,7 +34,7 @@ layout(set = 0, binding = 4, std430) readonly buffer Residual { float residual[]
 layout(set = 0, binding = 5, std430) buffer H { float h[]; };
 layout(set = 0, binding = 6, std430) buffer Sums { float sums[]; };
 layout(push_constant) uniform Push {
-    uint M, N, K;
+    uint M, N, eachK, lastK;
     uint ldC, offC, stepC;
     uint ldA, offA, stepA;
     uint ldB, offB, stepB;
@@ -53,6 +55,22 @@ layout(constant_id = 9) const bool K_TAIL = false;
 layout(constant_id = 10) const uint PRECISION = 0;
 layout(constant_id = 11) const uint SWIGLU = 0;
 layout(constant_id = 12) const uint ROW_SUM = 0;
+layout(constant_id = 13) const bool SPLIT = false;
+layout(constant_id = 14) const uint GROUP = 1;
+
+// Terms of a sum. The last slice of a split product may have fewer; other products do not ask.
+uint K = SPLIT && gl_WorkGroupID.z + 1 == gl_NumWorkGroups.z ? lastK : eachK;
+
+// The workgroup's tile of C as (column, row), counted in tiles. GPUs start workgroups about by their number, x first: those with
+// neighbouring numbers run together. Row by row, n of them would share a strip of A and read n strips of B. Here groups of
+// GROUP rows are walked column by column: GROUP strips of A and n / GROUP of B, which the L2 cache has to read from memory once.
+uvec2 tile_of_c() {
+    if (GROUP == 1) return gl_WorkGroupID.xy;
+    uint columns = gl_NumWorkGroups.x, number = gl_WorkGroupID.y * columns + gl_WorkGroupID.x;
+    uint first = number / (GROUP * columns) * GROUP, within = number % (GROUP * columns);
+    uint height = min(GROUP, gl_NumWorkGroups.y - first); // rows of this group: the last may have fewer
+    return uvec2(within / height, first + within % height);
+}
 
 // Operands as the product sees them.
 vec4 rounded(vec4 v) { return PRECISION == 1 ? round_fp16(v) : PRECISION == 2 ? round_bf16(v) : v; }
@@ -93,9 +111,10 @@ void store(uint m, uint n, float v) {
     }
 }
 
-// Writes the sum of row m of op(A).
+// Writes the sum of row m of op(A). Only slices have a z here: batches have no row sums.
 void store_sum(uint m, float v) {
-    if (m < M) sums[m] = ROW_SUM == 2 ? sums[m] + v : v;
+    uint to = gl_WorkGroupID.z * M + m;
+    if (m < M) sums[to] = ROW_SUM == 2 ? sums[to] + v : v;
 }
 
 #endif

@@ -34,10 +34,11 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
+	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/train/atomicfile"
 	"jitvk/train/cli"
 )
 
@@ -49,6 +50,7 @@ type options struct {
 	device, python, peer  string
 	json, write           string
 	batch, rounds, solver int
+	tune                  tune.Mode
 }
 
 var groups = []string{"matmul", "attention", "memory", "step", "sample"}
@@ -69,6 +71,8 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.peer, "peer", filepath.FromSlash("../shared/peer/torch_jit.py"), "`script` that trains the same models in PyTorch")
 	fs.StringVar(&o.json, "json", "", "put the measurements into this `file`")
 	fs.StringVar(&o.write, "write", "", "write docs/benchmarks/`NAME`.json and the page NAME.md")
+	o.tune = tune.Auto
+	fs.Var(&o.tune, "tune", tune.Usage)
 	fs.IntVar(&o.batch, "batch", 0, "pictures a step (default by preset; on GPUs that of the preset's recipe)")
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each has its turn")
 	fs.IntVar(&o.solver, "sample-steps", 20, "Euler steps of sampling")
@@ -112,7 +116,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("bench: -write: %w; run it in the repository's root", err)
 		}
 	}
-	d, err := engine.Open(engine.Options{Select: o.device})
+	d, err := open(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -4,13 +4,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
+	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/sample/sampler"
 	"jitvk/train/trainer"
@@ -35,13 +38,13 @@ const (
 )
 
 // config is a preset's training with the session's batch: the recipe's, but on a CPU driver what it does in seconds.
-func (b *session) config(c model.Config) (trainer.Config, error) {
-	t, err := trainer.Parse([]string{"-preset", c.Preset, "-device", b.device})
+func (b *session) config(preset string) (trainer.Config, error) {
+	t, err := trainer.Parse([]string{"-preset", preset, "-device", b.device})
 	if err != nil {
 		return t, err
 	}
 	if b.dev.Info().CPU() {
-		if t.Batch = min(t.Batch, 32); c.Size > 64 {
+		if t.Batch = min(t.Batch, 32); t.Model.Size > 64 {
 			t.Batch = 1
 		}
 	}
@@ -57,6 +60,43 @@ func (b *session) precisions() []kernels.Precision {
 		return []kernels.Precision{kernels.FP32, kernels.FP16}
 	}
 	return []kernels.Precision{kernels.FP32}
+}
+
+// open opens the device, which chooses its kernels as for training the presets; other shapes are guesses, or what earlier runs
+// have measured.
+func open(ctx context.Context, o options) (*engine.Device, error) {
+	plan, err := engine.Open(engine.Options{Select: o.device, DryRun: true})
+	if err != nil {
+		return nil, err
+	}
+	o.tune.Recall(plan)
+	b := &session{options: o, dev: plan}
+	for _, name := range o.presets {
+		t, err := b.config(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, precision := range b.precisions() {
+			t.Precision = precision.String()
+			s, err := trainer.NewState(plan, t)
+			switch {
+			case err == nil:
+				s.Close()
+			case !errors.Is(err, engine.ErrOutOfMemory): // which is noted when it is timed
+				return nil, err
+			}
+		}
+	}
+	with := tune.Options(o.device)
+	chosen, err := o.tune.Decide(ctx, with, plan, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if err != nil {
+		return nil, err
+	}
+	d, err := engine.Open(with)
+	if err == nil {
+		d.Prefer(chosen)
+	}
+	return d, err
 }
 
 // race lets contenders take turns with the peaks, which it returns. The report keeps the highest that were seen.
@@ -123,7 +163,7 @@ func (b *session) cube() error {
 }
 
 func (b *session) matmul(c model.Config) error {
-	t, err := b.config(c)
+	t, err := b.config(c.Preset)
 	if err != nil {
 		return err
 	}
@@ -170,7 +210,7 @@ func (b *session) products(names []string, cases [][]product) error {
 
 // attention is one block's.
 func (b *session) attention(c model.Config) error {
-	t, err := b.config(c)
+	t, err := b.config(c.Preset)
 	if err != nil {
 		return err
 	}
@@ -297,7 +337,7 @@ func copier(size int) func(n int) error {
 
 // step is whole training steps, two under way as in training, on noise: nothing is read from disk.
 func (b *session) step(c model.Config) error {
-	t, err := b.config(c)
+	t, err := b.config(c.Preset)
 	if err != nil {
 		return err
 	}
@@ -354,7 +394,7 @@ func (b *session) step(c model.Config) error {
 
 // sample is drawing a batch of pictures with Euler's method.
 func (b *session) sample(c model.Config) error {
-	t, err := b.config(c)
+	t, err := b.config(c.Preset)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // figures are the pictures by name. Each is drawn from the files of the repository's root.

@@ -31,10 +31,10 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
-	"jitvk/train/atomicfile"
 )
 
 func main() {

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // Tensor is a named array as it lies in a file.

@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // The cache file, all numbers little endian:
@@ -64,18 +64,6 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// CacheDir is where packed pictures are kept: $JITVK_CACHE, or jitvk in the user's cache folder.
-func CacheDir() (string, error) {
-	if dir := os.Getenv("JITVK_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("%w: %w: set JITVK_CACHE to a folder", ErrCache, err)
-	}
-	return filepath.Join(dir, "jitvk"), nil
-}
-
 // load maps the source's cache, packing it first if need be.
 func load(ctx context.Context, s *source, o Options) (*Dataset, error) {
 	if o.Size < 1 || o.Size > 1<<13 {
@@ -100,8 +88,8 @@ func load(ctx context.Context, s *source, o Options) (*Dataset, error) {
 	dir := o.CacheDir
 	if dir == "" {
 		var err error
-		if dir, err = CacheDir(); err != nil {
-			return nil, err
+		if dir, err = atomicfile.CacheDir(); err != nil {
+			return nil, fmt.Errorf("%w: %w: set JITVK_CACHE to a folder", ErrCache, err)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

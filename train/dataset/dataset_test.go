@@ -460,7 +460,7 @@ func TestCacheFolder(t *testing.T) {
 	t.Setenv("JITVK_CACHE", "")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "")
-	if _, err := CacheDir(); !errors.Is(err, ErrCache) || !strings.Contains(err.Error(), "set JITVK_CACHE") {
+	if _, err := Open(context.Background(), dir, Options{Size: 4}); !errors.Is(err, ErrCache) || !strings.Contains(err.Error(), "set JITVK_CACHE") {
 		t.Errorf("no home: %v", err)
 	}
 }

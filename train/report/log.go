@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // Row is one line of log.csv.

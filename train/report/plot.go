@@ -19,7 +19,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // LossPlot says what stands on the picture of a loss besides its curve.

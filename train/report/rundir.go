@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"jitvk/train/atomicfile"
+	"jitvk/engine/atomicfile"
 )
 
 // runName matches the folder of a run: its number, a minus, its preset.

@@ -10,6 +10,7 @@ import (
 
 	"jitvk/engine"
 	"jitvk/kernels"
+	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/train/cli"
 )
@@ -38,11 +39,14 @@ type Config struct {
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device  string `json:"-"` // index or part of a name
-	Out     string `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
-	Resume  string `json:"-"` // checkpoint to go on from; "" starts anew
-	DryRun  bool   `json:"-"`
-	Profile int    `json:"-"` // steps to profile instead of training; 0: train
+	Device  string    `json:"-"` // index or part of a name
+	Out     string    `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
+	Resume  string    `json:"-"` // checkpoint to go on from; "" starts anew
+	DryRun  bool      `json:"-"`
+	Profile int       `json:"-"` // steps to profile instead of training; 0: train
+	Tune    tune.Mode `json:"-"` // what is measured to choose kernels; "" is Off
+
+	kept choices // those of Resume
 }
 
 // AdamW's other constants (official JiT code and the post alike).
@@ -123,6 +127,8 @@ func Parse(args []string) (Config, error) {
 	fs.StringVar(&f.Out, "out", "", "folder for the run's files (default the next runs/NNN-preset)")
 	fs.StringVar(&f.Resume, "resume", "", "run to go on with: its folder or checkpoint; with -steps to another length")
 	fs.BoolVar(&f.DryRun, "dry-run", false, "print parameters, operations and planned memory, then stop")
+	f.Tune = tune.Auto
+	fs.Var(&f.Tune, "tune", tune.Usage)
 	fs.IntVar(&f.Profile, "profile", 0, "time every kernel of so many `steps`, print a table and write a trace; nothing is trained")
 	if err := cli.Parse(fs, args); err != nil {
 		return Config{}, err
@@ -147,7 +153,7 @@ func Parse(args []string) (Config, error) {
 	}
 	c := recipe(name)
 	c.Model, c.Seed, c.Device, c.Out, c.DryRun, c.Profile, c.Data, c.Labels = preset, f.Seed, f.Device, f.Out, f.DryRun, f.Profile, f.Data, f.Labels
-	c.CheckpointBlocks = f.CheckpointBlocks
+	c.CheckpointBlocks, c.Tune = f.CheckpointBlocks, f.Tune
 	override(set, "size", &c.Model.Size, m.Size)
 	override(set, "patch", &c.Model.Patch, m.Patch)
 	if set["size"] || set["patch"] {

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels/measure"
-	"jitvk/train/atomicfile"
 	"jitvk/train/dataset"
 	"jitvk/train/report"
 )

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"jitvk/engine"
+	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/train/checkpoint"
 	"jitvk/train/dataset"
@@ -24,6 +26,24 @@ import (
 
 // resumable are the options that -resume takes: those that do not change what a step computes, and -steps.
 var resumable = []string{"resume", "steps", "data", "out", "device", "checkpoint-blocks", "dry-run"}
+
+// choices are the kernels that a run's work is done by, as its checkpoint has them: they decide the order of sums, so a run that
+// goes on takes them rather than what has been measured since. On another device or driver they mean nothing.
+type choices struct {
+	Device string         `json:"device"` // engine.Info.Key
+	Ways   engine.Choices `json:"ways"`
+}
+
+// recall makes a device choose as the checkpoint says or, for a new run or on another device, as earlier runs have found. It
+// returns what is to be measured of the rest.
+func (c Config) recall(d *engine.Device) tune.Mode {
+	if c.kept.Device == d.Info().Key() {
+		d.Prefer(c.kept.Ways)
+		return tune.Off
+	}
+	c.Tune.Recall(d)
+	return c.Tune
+}
 
 // resumed is the configuration of the run that f.Resume names, with those options changed that were set.
 func resumed(f Config, set map[string]bool) (Config, error) {
@@ -57,7 +77,12 @@ func resumed(f Config, set map[string]bool) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Resume, c.Data, c.Out, c.Device, c.DryRun = path, place.Data, f.Out, f.Device, f.DryRun
+	c.Resume, c.Data, c.Out, c.Device, c.DryRun, c.Tune = path, place.Data, f.Out, f.Device, f.DryRun, f.Tune
+	if text := file.Meta["choices"]; text == "" {
+		c.Tune = tune.Off // it was written before there was a choice
+	} else if err := json.Unmarshal([]byte(text), &c.kept); err != nil {
+		return c, fmt.Errorf("train: -resume %s: its choices of kernels cannot be used: %w; take another checkpoint", path, err)
+	}
 	c.CheckpointBlocks = place.CheckpointBlocks
 	override(set, "data", &c.Data, f.Data)
 	override(set, "checkpoint-blocks", &c.CheckpointBlocks, f.CheckpointBlocks)
@@ -153,7 +178,12 @@ func (s *State) meta() (map[string]string, error) {
 		return nil, err
 	}
 	scale, err := json.Marshal(s.scaler)
-	return map[string]string{"format": "jitvk 1", "config": string(config), "step": fmt.Sprint(s.at), "loss_scale": string(scale), "data": s.data}, err
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := json.Marshal(choices{s.dev.Info().Key(), s.dev.Chosen()})
+	return map[string]string{"format": "jitvk 1", "config": string(config), "step": fmt.Sprint(s.at), "loss_scale": string(scale), "data": s.data,
+		"choices": string(chosen)}, err
 }
 
 // LoadConfig reads a run's configuration from its checkpoint.

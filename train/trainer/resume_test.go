@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/tune"
 	"jitvk/train/checkpoint"
 	"jitvk/train/faces"
 )
@@ -48,13 +49,14 @@ func train(t *testing.T, c Config, interrupt bool) string {
 	return dir
 }
 
-// parse is Parse for a command line that must be right.
-func parse(t *testing.T, args ...string) Config {
+// parse is Parse for a command line that must be right. Kernels are guessed: what is measured differs from run to run.
+func parse(t testing.TB, args ...string) Config {
 	t.Helper()
 	c, err := Parse(args)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Tune = tune.Off
 	return c
 }
 

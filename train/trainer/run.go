@@ -19,6 +19,7 @@ import (
 
 	"jitvk/engine"
 	"jitvk/kernels"
+	"jitvk/kernels/tune"
 	"jitvk/sample/grid"
 	"jitvk/sample/sampler"
 	"jitvk/train/checkpoint"
@@ -44,6 +45,7 @@ const CheckpointName = "checkpoint.safetensors"
 // Run trains, or profiles, as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
 // everything saved.
 func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
+	began := time.Now()
 	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
 		return "", err
 	}
@@ -67,6 +69,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return "", err
 	}
 	defer plan.Close()
+	mode := c.recall(plan)
 	s, samples, err := build(plan, c)
 	if c.DryRun && errors.Is(err, engine.ErrOutOfMemory) { // what the model is can be said all the same
 		h := describe(plan, c)
@@ -85,11 +88,17 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := fits(plan); err != nil {
 		return "", err
 	}
-	dev, err := engine.Open(engine.Options{Select: c.Device})
+	o := tune.Options(c.Device)
+	chosen, err := mode.Decide(ctx, o, plan, func(line string) { fmt.Fprintln(out, line) })
+	if err != nil {
+		return "", err
+	}
+	dev, err := engine.Open(o)
 	if err != nil {
 		return "", err
 	}
 	defer dev.Close()
+	dev.Prefer(chosen)
 	data, err := openData(ctx, c, out)
 	if err != nil {
 		return "", err
@@ -101,8 +110,9 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	}
 	defer s.Close()
 	defer samples.Close()
+	dev.KeepPipelines()
 	memory := dev.Stats().Bytes // staging memory, which comes from now on, is the host's
-	s.data = data.Fingerprint()
+	s.began, s.data = began, data.Fingerprint()
 	h := header(dev, s.Config, s.FLOPs())
 	if c.Resume != "" {
 		err = s.resume(data, h)
@@ -283,10 +293,14 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 			err = fmt.Errorf("%w (step %d is kept in %s)", err, saved, filepath.Join(dir, CheckpointName))
 		}
 	}()
+	first := time.Duration(0) // from the start to the end of the first step
 	note := func(p Pending) error {
 		r, err := p.Wait()
 		if err != nil {
 			return err
+		}
+		if first == 0 {
+			first = time.Since(s.began)
 		}
 		if r.Skipped {
 			return nil
@@ -338,7 +352,8 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	rows := log.Rows()
 	if len(rows) > 0 {
 		last := rows[len(rows)-1]
-		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s\n", last.Smoothed, baseline, report.Duration(progress.Elapsed()))
+		fmt.Fprintf(out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s; the first step ended %.1f s after the start\n",
+			last.Smoothed, baseline, report.Duration(progress.Elapsed()), first.Seconds())
 	}
 	if s.scaler.Skipped > 0 {
 		fmt.Fprintf(out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", s.scaler.Skipped, s.scaler.Scale)

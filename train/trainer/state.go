@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"jitvk/autograd"
 	"jitvk/engine"
@@ -31,7 +32,8 @@ type State struct {
 	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
 	precision                        kernels.Precision
-	data                             string // the data set's Fingerprint, kept in checkpoints
+	data                             string    // the data set's Fingerprint, kept in checkpoints
+	began                            time.Time // when the program did
 }
 
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.

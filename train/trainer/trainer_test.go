@@ -35,11 +35,7 @@ func TestMain(m *testing.M) { kerneltest.Main(m) }
 // small is a configuration that trains in seconds on a CPU driver.
 func small(t testing.TB) Config {
 	t.Helper()
-	c, err := Parse([]string{"-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return parse(t, "-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5")
 }
 
 // portraits packs n built-in faces.
@@ -540,10 +536,7 @@ func TestLabelsOfPortraits(t *testing.T) {
 // TestClassesAreLearned: the embedding of a class moves if a picture of it was seen, and not before. (The first steps move nothing
 // but what comes after it: the network begins with zeros.)
 func TestClassesAreLearned(t *testing.T) {
-	c, err := Parse([]string{"-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "6", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := parse(t, "-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "6", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run"))
 	kerneltest.Device(t)
 	dir, err := Run(context.Background(), c, io.Discard)
 	if err != nil {
@@ -591,10 +584,7 @@ func TestClassesAreLearned(t *testing.T) {
 func TestDryRunCountsClasses(t *testing.T) {
 	kerneltest.Device(t)
 	lines := func(args ...string) (out []string) {
-		c, err := Parse(append([]string{"-preset", "jit-quick", "-labels", "Expression", "-batch", "2", "-steps", "1"}, args...))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := parse(t, append([]string{"-preset", "jit-quick", "-labels", "Expression", "-batch", "2", "-steps", "1"}, args...)...)
 		var b bytes.Buffer
 		if _, err := Run(context.Background(), c, &b); err != nil {
 			t.Fatal(err)

@@ -7,5 +7,6 @@
 // of the same file takes over. While one process writes, a second one that wants the same file gets ErrBusy.
 //
 // AtomicWrite serves nearly everything; Create is for files whose first bytes are known last. Errors are of the environment
-// (a full disk, a folder without permission), one line each, and say what to do. Imports nothing of ours.
+// (a full disk, a folder without permission), one line each, and say what to do. CacheDir is the folder for what can be made
+// again. Imports nothing of ours.
 package atomicfile

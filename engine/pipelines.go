@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+/*
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"unsafe"
+
+	vk "github.com/vulkan-go/vulkan"
+
+	"jitvk/engine/atomicfile"
+	"jitvk/shaders"
+)
+
+// layout returns the layouts for shaders with n storage buffers and up to 128 bytes of push constants.
+func (d *Device) layout(n int) (layout, error) {
+	if l, ok := d.layouts[n]; ok {
+		return l, nil
+	}
+	var l layout
+	bindings := make([]vk.DescriptorSetLayoutBinding, n)
+	for i := range bindings {
+		bindings[i] = vk.DescriptorSetLayoutBinding{Binding: uint32(i), DescriptorType: vk.DescriptorTypeStorageBuffer, DescriptorCount: 1,
+			StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit)}
+	}
+	var err error
+	if l.set, err = create("vkCreateDescriptorSetLayout", func(h *vk.DescriptorSetLayout) vk.Result {
+		return vk.CreateDescriptorSetLayout(d.device, &vk.DescriptorSetLayoutCreateInfo{SType: vk.StructureTypeDescriptorSetLayoutCreateInfo,
+			BindingCount: uint32(n), PBindings: bindings}, nil, h)
+	}); err != nil {
+		return l, err
+	}
+	if l.pipeline, err = create("vkCreatePipelineLayout", func(h *vk.PipelineLayout) vk.Result {
+		return vk.CreatePipelineLayout(d.device, &vk.PipelineLayoutCreateInfo{SType: vk.StructureTypePipelineLayoutCreateInfo,
+			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
+			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
+	}); err != nil {
+		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
+		return l, err
+	}
+	d.layouts[n] = l
+	return l, nil
+}
+
+// A pipelineOrder is a pipeline to be made: a shader for a number of bindings, with specialization constants 0, 1, 2, …
+type pipelineOrder struct {
+	shader   string
+	bindings int
+	spec     []uint32
+
+	code     []byte
+	layout   layout
+	subgroup C.uint32_t // 0, or the size that subgroups must have, all of them full
+	made     vk.Pipeline
+	err      error
+}
+
+// key names the pipeline in Device.pipelines.
+func (o *pipelineOrder) key() string { return fmt.Sprintf("%s %d %v", o.shader, o.bindings, o.spec) }
+
+func orderFor(c *command) *pipelineOrder {
+	return &pipelineOrder{shader: c.Shader, bindings: len(c.Bind), spec: c.Spec}
+}
+
+// makePipelines makes those pipelines of a program that the device does not have yet, on all cores, as most drivers
+// compile here.
+func (d *Device) makePipelines(commands []command) error {
+	var orders []*pipelineOrder
+	ordered := map[string]bool{}
+	for i := range commands {
+		if commands[i].kind != C.JITVK_DISPATCH {
+			continue
+		}
+		o := orderFor(&commands[i])
+		if _, made := d.pipelines[o.key()]; made || ordered[o.key()] {
+			continue
+		}
+		if err := d.prepare(o); err != nil {
+			return err
+		}
+		orders, ordered[o.key()] = append(orders, o), true
+	}
+	queue := make(chan *pipelineOrder, len(orders))
+	for _, o := range orders {
+		queue <- o
+	}
+	close(queue)
+	var wait sync.WaitGroup
+	for range min(runtime.NumCPU(), len(orders)) {
+		wait.Go(func() {
+			for o := range queue {
+				d.compile(o)
+			}
+		})
+	}
+	wait.Wait()
+	var err error
+	for _, o := range orders {
+		if o.err == nil {
+			d.pipelines[o.key()] = o.made
+		} else if err == nil {
+			err = o.err
+		}
+	}
+	return err
+}
+
+// prepare completes an order.
+func (d *Device) prepare(o *pipelineOrder) (err error) {
+	code, ok := shaders.SPIRV(o.shader)
+	if !ok {
+		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", o.shader))
+	}
+	o.code = code
+	operations, matrix := capabilities(code)
+	if lacking := operations &^ d.info.subgroupOperations; lacking != 0 {
+		return fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
+			o.shader, d.info.Name, lacking, ErrUnsupported)
+	}
+	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info
+	// says. Without this SPIR-V 1.6, which they are compiled to, lets the driver choose another.
+	if matrix && d.info.pinsSubgroups {
+		o.subgroup = C.uint32_t(d.info.SubgroupSize)
+	}
+	o.layout, err = d.layout(o.bindings)
+	return err
+}
+
+// compile makes the pipeline; several may be under way at once.
+func (d *Device) compile(o *pipelineOrder) {
+	var module, handle C.uint64_t
+	var data *C.uint32_t
+	if len(o.spec) > 0 {
+		data = (*C.uint32_t)(unsafe.Pointer(&o.spec[0]))
+	}
+	result := C.jitvk_pipeline(d.fns, C.uint64_t(handleOf(d.cache.handle)), unsafe.Pointer(&o.code[0]), C.size_t(len(o.code)), C.uint64_t(handleOf(o.layout.pipeline)),
+		data, C.uint32_t(len(o.spec)), o.subgroup, &module, &handle)
+	if o.err = resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", o.shader, o.spec), int32(result)); o.err == nil {
+		o.made = *(*vk.Pipeline)(unsafe.Pointer(&handle))
+	}
+}
+
+// capabilities returns what a SPIR-V module asks of the device's subgroups, as VkSubgroupFeatureFlags, and whether it
+// multiplies cooperative matrices. Capabilities (OpCapability, opcode 17) stand first in a module; those from
+// GroupNonUniform, 61, to GroupNonUniformQuad, 68, are in the order of the flags; CooperativeMatrixKHR is 6022 (SPIR-V
+// specification, 2.3 and 3.31).
+func capabilities(code []byte) (operations uint32, matrix bool) {
+	for at := 20; at+8 <= len(code) && binary.LittleEndian.Uint32(code[at:]) == 2<<16|17; at += 8 {
+		switch c := binary.LittleEndian.Uint32(code[at+4:]); {
+		case c >= 61 && c <= 68:
+			operations |= 1 << (c - 61)
+		case c == 6022:
+			matrix = true
+		}
+	}
+	return operations, matrix
+}
+
+// A pipeline cache (VkPipelineCache) holds what a driver compiled shaders to. Between runs it lies in Options.Cache: the
+// SHA-256 of the driver's bytes, then these, which begin with whose they are. Drivers may crash on bytes that are not their
+// own, so a file that is damaged, of another device or of another driver is as none. It costs compile time, no more, and so
+// does one that cannot be written: neither is an error.
+type pipelineCache struct {
+	handle vk.PipelineCache
+	path   string            // "" keeps none
+	sum    [sha256.Size]byte // of what the file holds
+}
+
+// maxPipelines bounds the file. Drivers only ever add to a cache; past this size it begins anew.
+const maxPipelines = 256 << 20
+
+// Key names a device with its driver, as a part of file names: what was compiled or measured for one key is of no use to
+// another.
+func (i Info) Key() string {
+	slug := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(i.Name), "-"), "-")
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%x", i.Name, i.Driver, i.cacheID))
+	return fmt.Sprintf("%.40s-%x", slug, sum[:4])
+}
+
+// readPipelines returns the driver's bytes of a file, nil where they cannot be used.
+func readPipelines(path string, cacheID [24]byte) []byte {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxPipelines {
+		return nil
+	}
+	file, err := os.ReadFile(path)
+	if err != nil || len(file) < sha256.Size {
+		return nil
+	}
+	sum, data := file[:sha256.Size], file[sha256.Size:]
+	if want := sha256.Sum256(data); !bytes.Equal(sum, want[:]) || !pipelinesOf(data, cacheID) {
+		return nil
+	}
+	return data
+}
+
+// pipelinesOf reports whether a driver's bytes begin with a device's VkPipelineCacheHeaderVersionOne: its length, its version,
+// vendor, device and UUID.
+func pipelinesOf(data []byte, cacheID [24]byte) bool {
+	header := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, 32), 1)
+	return bytes.HasPrefix(data, append(header, cacheID[:]...))
+}
+
+// open makes the device's cache, from the file in a folder if there is one.
+func (c *pipelineCache) open(d *Device, folder string) (err error) {
+	info, path := &vk.PipelineCacheCreateInfo{SType: vk.StructureTypePipelineCacheCreateInfo}, ""
+	if folder != "" {
+		path = filepath.Join(folder, "pipelines-"+d.info.Key())
+		if data := readPipelines(path, d.info.cacheID); data != nil {
+			c.sum = sha256.Sum256(data)
+			info.InitialDataSize, info.PInitialData = uint(len(data)), C.CBytes(data)
+			defer C.free(info.PInitialData)
+		}
+	}
+	if c.handle, err = create("vkCreatePipelineCache", func(h *vk.PipelineCache) vk.Result {
+		return vk.CreatePipelineCache(d.device, info, nil, h)
+	}); err == nil {
+		c.path = path
+	}
+	return err
+}
+
+// KeepPipelines writes the pipelines made so far into Options.Cache, as Close does: a long run may be killed before that.
+func (d *Device) KeepPipelines() {
+	c := &d.cache
+	if c.path == "" {
+		return
+	}
+	data := c.data(d)
+	sum := sha256.Sum256(data)
+	// Mesa 26.2.6's lavapipe gives 20 bytes of its header and nothing else.
+	if sum == c.sum || !pipelinesOf(data, d.info.cacheID) || os.MkdirAll(filepath.Dir(c.path), 0o755) != nil {
+		return
+	}
+	// Where this fails, or another process writes at this moment, the next run compiles again.
+	if atomicfile.WriteFile(c.path, append(sum[:], data...)) == nil {
+		c.sum = sum
+	}
+}
+
+// data returns the driver's bytes, nil where it gives none.
+func (c *pipelineCache) data(d *Device) []byte {
+	var size uint
+	if vk.GetPipelineCacheData(d.device, c.handle, &size, nil) != vk.Success || size == 0 {
+		return nil
+	}
+	data := make([]byte, size)
+	if vk.GetPipelineCacheData(d.device, c.handle, &size, unsafe.Pointer(&data[0])) != vk.Success {
+		return nil
+	}
+	return data[:size]
+}

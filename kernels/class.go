@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// A Class is what calls of an op have in common that are computed in one way. Package tune measures, for each class that a
+// program has, which way is the fastest on a device; Program.Choose answers by its name.
+type Class struct {
+	Op        string // "matmul", "swiglu" for a product that ends in one, "attention"
+	Precision Precision
+	Variant   string // which operands of a product are transposed: "nn", "nt", "tn" or "tt"; "forward" or "backward"
+	Size      [4]int // batch, M, N and K of a product; B, T, H and D of attention
+}
+
+// String is the class's name: "matmul fp32 nt 1x832x384x128".
+func (c Class) String() string {
+	return fmt.Sprintf("%s %v %s %dx%dx%dx%d", c.Op, c.Precision, c.Variant, c.Size[0], c.Size[1], c.Size[2], c.Size[3])
+}
+
+// ParseClass is String's inverse.
+func ParseClass(name string) (c Class, err error) {
+	var precision string
+	_, err = fmt.Sscanf(name, "%s %s %s %dx%dx%dx%d", &c.Op, &precision, &c.Variant, &c.Size[0], &c.Size[1], &c.Size[2], &c.Size[3])
+	for p := FP32; p <= BF16; p++ {
+		if p.String() == precision {
+			c.Precision = p
+		}
+	}
+	if err != nil || c.String() != name || min(c.Size[0], c.Size[1], c.Size[2], c.Size[3]) < 1 {
+		return c, fmt.Errorf("kernels: %q is no class of work", name)
+	}
+	return c, nil
+}
+
+// maxClassSize bounds the sizes in a class: what fills a device fills it ever after, and measuring takes bounded time and memory.
+const maxClassSize = 8192
+
+// classSize rounds a size up to four significant bits, so that near ones share a class.
+func classSize(n int) int {
+	step := 1 << max(bits.Len(uint(max(n-1, 0)))-4, 0)
+	return min(ceilDiv(n, step)*step, maxClassSize)
+}
+
+// rounded is the shape that stands for all products of its class.
+func (s matMulShape) rounded() matMulShape {
+	s.batch, s.M, s.N, s.K = classSize(s.batch), classSize(s.M), classSize(s.N), classSize(s.K)
+	return s
+}
+
+func (s matMulShape) class(precision Precision) string {
+	op := "matmul"
+	if s.swiglu {
+		op = "swiglu"
+	}
+	s = s.rounded()
+	transposed := map[bool]string{false: "n", true: "t"}
+	return Class{op, precision, transposed[s.transA] + transposed[s.transB], [4]int{s.batch, s.M, s.N, s.K}}.String()
+}
+
+func (a attention) class(pass string) string {
+	return Class{"attention", a.Precision, pass, [4]int{min(classSize(a.B), 64), a.T, a.H, a.D}}.String()
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+)
+
+// TestClassSize: sizes are rounded up by at most an eighth, never beyond the bound, and a rounded one stays as it is, so that
+// the work that stands for a class is of that class.
+func TestClassSize(t *testing.T) {
+	for n := 1; n < 20000; n++ {
+		r := kernels.ClassSize(n)
+		if r > kernels.MaxClassSize || r < min(n, kernels.MaxClassSize) || 8*r > 9*n+7 || kernels.ClassSize(r) != r {
+			t.Fatalf("%d is rounded to %d, that to %d", n, r, kernels.ClassSize(r))
+		}
+	}
+}
+
+func TestClassNames(t *testing.T) {
+	for _, c := range []kernels.Class{
+		{"matmul", kernels.FP32, "nt", [4]int{1, 832, 384, 128}},
+		{"swiglu", kernels.FP16, "nn", [4]int{3, 8192, 1, 7}},
+		{"attention", kernels.BF16, "backward", [4]int{32, 25, 2, 64}},
+	} {
+		if got, err := kernels.ParseClass(c.String()); err != nil || got != c {
+			t.Errorf("%v: %v, %v", c, got, err)
+		}
+	}
+	for _, name := range []string{"", "matmul", "matmul fp32 nt 1x2x3", "matmul fp64 nt 1x2x3x4", "matmul fp32 nt 1x2x3x0", "matmul fp32 nt 1x2x3x4 5", "matmul fp32 nt 1x2x3x-4"} {
+		if c, err := kernels.ParseClass(name); err == nil {
+			t.Errorf("%q is taken for %v", name, c)
+		}
+	}
+}
+
+// TestPreferredWays: products and attention ask the device for each of their classes, are given what it prefers, and guess
+// where it knows nothing or something that there is not.
+func TestPreferredWays(t *testing.T) {
+	d, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string][]string{}
+	second := func(class string, ways []string) int {
+		asked[class] = ways
+		return len(ways) - 1
+	}
+	shape := kernels.NewMatMulShape(1, 800, 384, 128)
+	o := kernels.MatMulOptions{Precision: kernels.FP16}
+	if got, ways := kernels.ChooseMatMulBy(tensorInfo, shape, o, second), asked["matmul fp16 nn 1x832x384x128"]; len(ways) < 2 || fmt.Sprint(got) != ways[len(ways)-1] {
+		t.Errorf("%v of %v", got, asked)
+	}
+	info := tensorInfo
+	info.CoopMat = append(slices.Clone(units16), engine.CoopMat{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f16", R: "f16"})
+	if got := kernels.ChooseAttentionBy(info, [4]int{33, 25, 2, 64}, kernels.FP16, "forward", second); got != "attention/02_shared" ||
+		!slices.Equal(asked["attention fp16 forward 36x25x2x64"], []string{"attention/03_coopmat", "attention/02_shared"}) {
+		t.Errorf("%s of %v", got, asked)
+	}
+	clear(asked)
+	o.Tier = "matmul/03_vector"
+	if got := kernels.ChooseMatMulBy(tensorInfo, shape, o, second); got.Tier != o.Tier || len(asked) > 0 {
+		t.Errorf("a tier that is asked for: %v, asked %v", got, asked)
+	}
+	p := engine.NewProgram(d, t.Name())
+	ways := []string{"guess", "other"}
+	d.Prefer(engine.Choices{"a": "other", "b": "none such"})
+	if a, b, c := p.Choose("a", ways), p.Choose("b", ways), p.Choose("c", ways); a != 1 || b != 0 || c != 0 || p.Choose("one", ways[:1]) != 0 {
+		t.Errorf("ways %d, %d and %d", a, b, c)
+	}
+	p.Choose("c", ways)
+	if got := fmt.Sprint(d.Undecided()); got != "[{b [guess other]} {c [guess other]}]" {
+		t.Errorf("undecided: %s", got)
+	}
+	if got := fmt.Sprint(d.Chosen()); got != "map[a:other b:guess c:guess]" {
+		t.Errorf("chosen: %s", got)
+	}
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+
+package kernels
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"jitvk/engine"
+)
+
+// A MatMulChoice is how a product is computed.
+type MatMulChoice struct {
+	Tier  string // the rung: "matmul/05_coopmat"
+	Tile  int    // which of the rung's tiles of C on this device, from 0 on
+	Split int    // slices that K is cut into, whose products are then added up in order; 1: none
+}
+
+// A matMulShape is what the choice depends on besides the device and the precision.
+type matMulShape struct {
+	batch, M, N, K int
+	transA, transB bool
+	swiglu         bool // the product ends in a SwiGLU or its gradient
+}
+
+// splits reports whether K may be cut into slices: a batch has enough products as it is, and sumslices.comp ends in no SwiGLU.
+func (s matMulShape) splits() bool { return s.batch == 1 && !s.swiglu }
+
+// chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_TIER names, else what has been
+// measured for products like it, else the guess.
+func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose chooser) MatMulChoice {
+	if c := o.Choice; c != nil {
+		r := findRung(c.Tier)
+		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul", "%v has not what %v needs for %v operands",
+			info, *c, o.Precision)
+		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
+		return *c
+	}
+	runs := func(tier string, p Precision) bool { return findRung(tier).runs(info, p) }
+	if tier := chosenTier("MatMul", info, "matmul/", cmp.Or(o.Tier, matMulForce), o.Precision, runs); tier != "" {
+		return guessFor(tier, info, o.Precision, s)
+	}
+	var ways []string
+	candidates := matMulCandidates(info, o.Precision, s.rounded())
+	for _, c := range candidates {
+		ways = append(ways, fmt.Sprint(c))
+	}
+	return candidates[choose(s.class(o.Precision), ways)]
+}
+
+// matMulForce is the Tier that tests give to all products that have none.
+var matMulForce string
+
+// guessMatMul is what a device gets that nobody has measured:
+//
+//	a CPU driver                      04_narrow: loads are the cost there, and its matrix units are loops
+//	a GPU with a matrix unit, fp16    05_coopmat
+//	any other                         03_vector
+//
+// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of a rung's tiles a GPU gets the largest of
+// which there are enough to fill it, else the middle one; a CPU driver, which has no latency to hide, the smallest. Where a
+// GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
+func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
+	tier := "matmul/03_vector"
+	switch {
+	case info.CPU() && findRung("matmul/04_narrow").runs(info, precision):
+		tier = "matmul/04_narrow"
+	case hasFragment(info, precision):
+		tier = "matmul/05_coopmat"
+	}
+	return guessFor(tier, info, precision, s)
+}
+
+// guessFor is the guess for a rung.
+func guessFor(tier string, info engine.Info, precision Precision, s matMulShape) MatMulChoice {
+	tiles := findRung(tier).tiles(info, precision)
+	if info.CPU() {
+		return MatMulChoice{tier, 0, 1}
+	}
+	best := min(1, len(tiles)-1)
+	for i := best + 1; i < len(tiles); i++ {
+		if tiles[i].groups(s) >= fill(info) {
+			best = i
+		}
+	}
+	c := MatMulChoice{tier, best, 1}
+	if s.K >= 2048 {
+		c.Split = fillingSplit(info, s, tiles[best])
+	}
+	return c
+}
+
+// fill is how many workgroups keep a device busy: about as many as a large one has cores, since Vulkan does not tell how many
+// there are.
+func fill(info engine.Info) int {
+	if info.CPU() {
+		return 16
+	}
+	return 128
+}
+
+// fillingSplit returns the slices of K that fill a device: at most 8, each of 256 terms or more, since what they leave has to
+// be read again and added up.
+func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
+	if !s.splits() {
+		return 1
+	}
+	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
+}
+
+// matMulCandidates returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
+// and split to fill the device. On a CPU driver all other rungs are known to be several times slower than the guess.
+func matMulCandidates(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
+	out := []MatMulChoice{guessMatMul(info, precision, s)}
+	tiers := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
+	if info.CPU() {
+		tiers = []string{out[0].Tier}
+	}
+	for _, tier := range tiers {
+		r := findRung(tier)
+		if !r.runs(info, precision) {
+			continue
+		}
+		for i, t := range r.tiles(info, precision) {
+			for _, split := range []int{1, fillingSplit(info, s, t)} {
+				if c := (MatMulChoice{tier, i, split}); !slices.Contains(out, c) {
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// sliceOf returns how many terms a slice has where the K terms of M x N sums are to be split: a multiple of every rung's step
+// along K, so that only the last slice is ragged, and enough for the slices' products to fit into a binding of limit bytes.
+func sliceOf(split, M, N, K int, limit int64) int {
+	const quantum = 32
+	if split = min(split, int(limit/4/int64(M)/int64(N))); split < 2 {
+		return K
+	}
+	return min(K, ceilDiv(ceilDiv(K, split), quantum)*quantum)
+}
+
+// A matMulRung is a rung of shaders/matmul.
+type matMulRung struct {
+	shader string
+	runs   func(engine.Info, Precision) bool         // whether a device can multiply such operands on it
+	tiles  func(engine.Info, Precision) []matMulTile // what it can then be launched with, small to large
+}
+
+// A matMulTile is how a rung is launched: its tile of C, its workgroup, and specialization constants from 15 on.
+type matMulTile struct {
+	bm, bn, local int
+	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL
+	spec          []uint32
+}
+
+// groups returns how many tiles C is made of, over the batch.
+func (t matMulTile) groups(s matMulShape) int {
+	return s.batch * ceilDiv(s.M, t.bm) * ceilDiv(s.N, t.bn)
+}
+
+// matMulRungs are the rungs, from the foot of the ladder up.
+var matMulRungs = []matMulRung{
+	{"matmul/00_naive", anywhere, oneTile(matMulTile{bm: 1, bn: 64, local: 64})},
+	{"matmul/01_tiled", anywhere, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
+	{"matmul/02_register", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
+	{"matmul/03_vector", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/05_coopmat", hasFragment, coopMatTiles},
+	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
+}
+
+func findRung(tier string) matMulRung {
+	i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == tier })
+	check(i >= 0, "MatMul", "no tier %s", tier)
+	return matMulRungs[i]
+}
+
+func anywhere(engine.Info, Precision) bool { return true }
+
+// oneTile is for the rungs whose shaders have their sizes written in.
+func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
+	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
+}
+
+// fragment returns the first shape of cooperative matrices, which drivers list best first, that multiplies operands of a
+// precision into fp32 and divides the tiles below.
+func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
+	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
+	for _, c := range info.CoopMat {
+		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 32%c.K == 0 {
+			return c, true
+		}
+	}
+	return engine.CoopMat{}, false
+}
+
+func hasFragment(info engine.Info, precision Precision) bool {
+	_, ok := fragment(info, precision)
+	return ok && info.Float16 && info.SubgroupSize <= 64 && len(coopMatTiles(info, precision)) > 0
+}
+
+// hasPerElement reports whether a device can run 06_coopmat2.
+func hasPerElement(info engine.Info, precision Precision) bool {
+	return hasFragment(info, precision) && info.CoopMat2.PerElement
+}
+
+// coopMatTiles returns the tiles of 05_coopmat that a device has the invocations and the shared memory for.
+func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
+	f, _ := fragment(info, precision)
+	u := func(n int) uint32 { return uint32(n) }
+	// Rows, columns, step along K, subgroups, subgroups along N.
+	for _, t := range [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}} {
+		bm, bn, bk, subgroups, columns := t[0], t[1], t[2], t[3], t[4]
+		if subgroups == 8 && info.SubgroupSize == 64 { // twice the registers a subgroup
+			subgroups = 4
+		}
+		// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
+		shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N
+		if local := subgroups * info.SubgroupSize; local <= info.MaxInvocations && shared <= info.SharedMemory {
+			tiles = append(tiles, matMulTile{bm, bn, local, true, false, []uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}})
+		}
+	}
+	return tiles
+}
+
+// MatMulTiers returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.
+func MatMulTiers(info engine.Info, precision Precision) (names []string) {
+	for _, r := range matMulRungs {
+		if r.runs(info, precision) {
+			names = append(names, r.shader)
+		}
+	}
+	return names
+}

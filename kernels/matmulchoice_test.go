@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+
+package kernels_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+)
+
+// Devices to choose for.
+var (
+	cpuInfo    = engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true, MaxInvocations: 1024, SharedMemory: 32 << 10, Float16: true, CoopMat: units16}
+	gpuInfo    = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
+	tensorInfo = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10, Float16: true, CoopMat: units16}
+	units16    = []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
+)
+
+// TestMatMulGuess: what a device gets that nobody has measured.
+func TestMatMulGuess(t *testing.T) {
+	small, wave64 := tensorInfo, tensorInfo
+	small.SharedMemory, wave64.SubgroupSize = 16<<10, 64
+	for _, c := range []struct {
+		info      engine.Info
+		precision kernels.Precision
+		M, N, K   int
+		want      string
+	}{
+		{cpuInfo, kernels.FP32, 4096, 4096, 4096, "{matmul/04_narrow 0 1}"},
+		{cpuInfo, kernels.FP16, 64, 64, 8192, "{matmul/04_narrow 0 1}"},
+		{gpuInfo, kernels.FP32, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{gpuInfo, kernels.FP16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.FP32, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 2 1}"},
+		{wave64, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 2 1}"},
+		{small, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 1 1}"},    // the large tile does not fit
+		{tensorInfo, kernels.FP16, 1408, 1409, 64, "{matmul/05_coopmat 2 1}"}, // 11 x 12 large tiles: enough
+		{tensorInfo, kernels.FP16, 1408, 1408, 64, "{matmul/05_coopmat 1 1}"}, // 11 x 11: not
+		{gpuInfo, kernels.FP32, 768, 768, 2048, "{matmul/03_vector 0 1}"},     // 144 tiles
+		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"},     // 64 tiles: half of what fills it
+		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
+		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/05_coopmat 1 8}"},
+	} {
+		s, o := kernels.NewMatMulShape(1, c.M, c.N, c.K), kernels.MatMulOptions{Precision: c.precision}
+		if got := fmt.Sprint(kernels.ChooseMatMul(c.info, s, o)); got != c.want {
+			t.Errorf("%dx%dx%d of %v on %v: %s, want %s", c.M, c.N, c.K, c.precision, c.info.Type, got, c.want)
+		}
+	}
+}
+
+// TestMatMulCandidates: the guess comes first, nothing comes twice, and the device can run each of them.
+func TestMatMulCandidates(t *testing.T) {
+	elements := tensorInfo
+	elements.CoopMat2.PerElement = true
+	for _, c := range []struct {
+		info      engine.Info
+		precision kernels.Precision
+		K, want   int
+	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {gpuInfo, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 512, 2},
+		{tensorInfo, kernels.FP32, 256, 1}, {tensorInfo, kernels.FP16, 256, 4}, {elements, kernels.FP16, 256, 7}, {elements, kernels.FP16, 8192, 14}} {
+		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
+		got := kernels.MatMulCandidates(c.info, c.precision, s)
+		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
+			t.Errorf("%v on %v: %v, want %d and the guess first", c.precision, c.info.Type, got, c.want)
+		}
+		for i, choice := range got {
+			o.Choice = &choice
+			if slices.Contains(got[:i], choice) || kernels.ChooseMatMul(c.info, s, o) != choice {
+				t.Errorf("%v on %v: %v comes twice, or is not taken", c.precision, c.info.Type, choice)
+			}
+		}
+	}
+}
+
+// TestMatMulChoiceMisuse: a choice that the device cannot run panics.
+func TestMatMulChoiceMisuse(t *testing.T) {
+	for _, c := range []struct {
+		choice    kernels.MatMulChoice
+		precision kernels.Precision
+		want      string
+	}{
+		{kernels.MatMulChoice{Tier: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
+		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
+		{kernels.MatMulChoice{Tier: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
+		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
+		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
+		{kernels.MatMulChoice{Tier: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
+		{kernels.MatMulChoice{Tier: "matmul/05"}, kernels.FP16, "no tier matmul/05"},
+	} {
+		func() {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, c.want) {
+					t.Errorf("panic %q, want %q", got, c.want)
+				}
+			}()
+			kernels.ChooseMatMul(tensorInfo, kernels.NewMatMulShape(2, 64, 64, 64), kernels.MatMulOptions{Precision: c.precision, Choice: &c.choice})
+		}()
+	}
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+
+// Package tune finds out by measuring which of several ways of doing some work is the fastest on a device, and remembers it
+// for the runs to come. It imports engine, kernels and kernels/measure; programs use it before they open their device:
+//
+//	plan          a dry run's device, on which the program's programs are recorded
+//	Mode.Recall   lets it choose as earlier runs have found
+//	Mode.Decide   measures what it had to guess, and keeps that
+//
+// What a class of work is and which ways there are is the kernels' (kernels.Class, Program.Choose). The table of earlier runs
+// lies in the user's cache folder (table.go). That there is no such folder, that it cannot be written or holds nonsense costs
+// the time to measure again, and is no error.
+package tune
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"jitvk/engine"
+	"jitvk/engine/atomicfile"
+	"jitvk/kernels"
+	"jitvk/kernels/measure"
+)
+
+// Mode says what is measured.
+type Mode string
+
+const (
+	Auto  Mode = "auto"  // what no earlier run has measured
+	Off   Mode = "off"   // nothing, and earlier runs do not count either: every choice is the kernels' guess
+	Again Mode = "again" // everything, as if for the first time
+)
+
+// Usage is what -help says of Mode.
+const Usage = "`when` to measure which kernels are fastest here: auto (once for each device and driver; kept in the user's cache folder), off (take guesses) or again (measure anew)"
+
+// String and Set make Mode a flag.Value.
+func (m *Mode) String() string { return string(*m) }
+
+// Set takes "auto", "off" or "again".
+func (m *Mode) Set(s string) error {
+	if *m = Mode(s); !slices.Contains([]Mode{Auto, Off, Again}, *m) {
+		return errors.New("it is auto, off or again")
+	}
+	return nil
+}
+
+// Options are those of a device that keeps its pipelines in the user's cache folder, where there is one.
+func Options(selection string) engine.Options {
+	o := engine.Options{Select: selection}
+	if dir, err := atomicfile.CacheDir(); err == nil {
+		o.Cache = dir
+	}
+	return o
+}
+
+// Recall makes programs of a device choose as earlier runs have found, as far as they have.
+func (m Mode) Recall(d *engine.Device) {
+	if m == Auto {
+		d.Prefer(readTable(d.Info()))
+	}
+}
+
+const (
+	budget = 8 * time.Second        // for everything; what is left over is guessed, and measured in the next run
+	share  = 200 * time.Millisecond // for the rounds of one class
+	slow   = 500 * time.Millisecond // a class whose guess takes longer keeps it
+	rounds = 5
+	gap    = time.Second // between two lines for the user
+)
+
+// Decide measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
+// so that nothing of its memory is held. It returns what all of plan's work is to be done by, for Device.Prefer. say is given
+// a line for the user now and then, if there is anything to measure. What cannot be measured keeps its guess; errors are those
+// of opening the device, and ctx's.
+func (m Mode) Decide(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
+	choices, open := plan.Chosen(), plan.Undecided()
+	if m != Auto && m != Again || len(open) == 0 {
+		return choices, nil
+	}
+	d, err := engine.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	found, err := measureAll(ctx, d, open, say)
+	writeTable(d.Info(), found)
+	maps.Copy(choices, found)
+	return choices, err
+}
+
+// measureAll decides what it can within the budget.
+func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, say func(line string)) (engine.Choices, error) {
+	found := engine.Choices{}
+	start := time.Now()
+	said := start.Add(-gap)
+	for i, o := range open {
+		if err := ctx.Err(); err != nil {
+			return found, err
+		}
+		if time.Since(start) > budget {
+			break
+		}
+		if time.Since(said) >= gap {
+			said = time.Now()
+			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(open), o.Class))
+		}
+		way, err := decide(d, o)
+		if errors.Is(err, engine.ErrDeviceLost) {
+			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
+			return found, nil
+		}
+		if err != nil { // too large for here, no timestamps: it would be so in the next run, too
+			way = o.Ways[0]
+		}
+		found[o.Class] = way
+	}
+	return found, nil
+}
+
+// decide measures one class, on tensors of noise.
+func decide(d *engine.Device, o engine.Decision) (way string, err error) {
+	m := measure.NewMemory(d)
+	defer m.Close()
+	record := work(m, d.Info().MaxStorageBufferRange, o.Class)
+	if record == nil || m.Err() != nil {
+		return o.Ways[0], m.Err()
+	}
+	return fastest(d, o.Ways, func(p *engine.Program, way string) {
+		d.Prefer(engine.Choices{o.Class: way})
+		record(p)
+	})
+}
+
+// work takes tensors from m and returns what records work that is of a class; nil where a matrix, whose sizes are rounded up,
+// does not fit into a binding of limit bytes.
+func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) {
+	c, err := kernels.ParseClass(class)
+	if err != nil {
+		panic(err)
+	}
+	if c.Op == "attention" {
+		a := measure.NewAttention(m, c.Size[0], c.Size[1], c.Size[2], c.Size[3])
+		pass := map[string]func(*engine.Program, kernels.AttentionOptions){"forward": a.Forward, "backward": a.Backward}[c.Variant]
+		return func(p *engine.Program) { pass(p, kernels.AttentionOptions{Precision: c.Precision}) }
+	}
+	B, M, N, K := c.Size[0], c.Size[1], c.Size[2], c.Size[3]
+	transA, transB := c.Variant[0] == 't', c.Variant[1] == 't'
+	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
+		return nil
+	}
+	matrix := func(rows, cols int, transposed bool) kernels.Tensor {
+		if transposed {
+			rows, cols = cols, rows
+		}
+		if B > 1 {
+			return m.Tensor(B, rows, cols)
+		}
+		return m.Tensor(rows, cols)
+	}
+	switch {
+	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
+		h, x, w := matrix(M, N, false), matrix(M, K, false), matrix(2*N, K, false)
+		return func(p *engine.Program) {
+			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
+		}
+	case c.Op == "swiglu": // the product for dh
+		dab, ab, dy, w := matrix(M, 2*N, false), matrix(M, 2*N, false), matrix(M, K, false), matrix(K, N, false)
+		return func(p *engine.Program) {
+			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
+		}
+	}
+	y, a, b := matrix(M, N, false), matrix(M, K, transA), matrix(K, N, transB)
+	return func(p *engine.Program) {
+		kernels.MatMul(p, y, a, b, kernels.MatMulOptions{TransA: transA, TransB: transB, Precision: c.Precision})
+	}
+}
+
+// A contender is one way, recorded.
+type contender struct {
+	way     string
+	program *engine.Program
+	best    time.Duration
+}
+
+// fastest returns the way that takes the device the least time: the first, the guess, unless another is faster by more than
+// what measurements differ by, and where it takes too long to find out. Another way that fails is out.
+func fastest(d *engine.Device, ways []string, record func(p *engine.Program, way string)) (string, error) {
+	var running []*contender
+	defer func() {
+		for _, c := range running {
+			c.program.Close()
+		}
+	}()
+	for i, way := range ways {
+		c := &contender{way: way, program: engine.NewProgram(d, way)}
+		running = append(running, c)
+		c.program.Profile()
+		record(c.program, way)
+		err := c.program.Build()
+		for range 2 { // the first does not count: CPU drivers compile in it
+			if c.best = 0; err == nil {
+				err = c.run()
+			}
+		}
+		guess := running[0]
+		switch {
+		case err != nil && (i == 0 || errors.Is(err, engine.ErrDeviceLost)):
+			return "", err
+		case guess.best > slow:
+			return guess.way, nil
+		case err != nil, c.best > 3*guess.best: // hopeless
+			c.program.Close()
+			running = running[:len(running)-1]
+		}
+	}
+	start := time.Now()
+	for range rounds {
+		for _, c := range running {
+			if err := c.run(); err != nil {
+				return "", err
+			}
+		}
+		if time.Since(start) > share {
+			break
+		}
+	}
+	const noise = 0.97
+	best := slices.MinFunc(running, func(a, b *contender) int { return cmp.Compare(a.best, b.best) })
+	if float64(best.best) > noise*float64(running[0].best) {
+		best = running[0]
+	}
+	return best.way, nil
+}
+
+// run replays the program and keeps its shortest time.
+func (c *contender) run() error {
+	sub, err := c.program.Submit(nil, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := sub.Wait(); err != nil {
+		return err
+	}
+	timings, err := c.program.Timings()
+	if err != nil {
+		return err
+	}
+	took := time.Duration(0)
+	for _, t := range timings {
+		took += t.Time
+	}
+	if c.best == 0 || took < c.best {
+		c.best = took
+	}
+	return nil
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+
+package tune
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/engine/atomicfile"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+	"jitvk/kernels/measure"
+)
+
+func TestMain(m *testing.M) { kerneltest.Main(m) }
+
+// options are those of the test device, with a cache folder of the test's own.
+func options(t *testing.T) engine.Options {
+	t.Helper()
+	kerneltest.Device(t)
+	t.Setenv("JITVK_CACHE", filepath.Join(t.TempDir(), "cache"))
+	return Options(os.Getenv("JITVK_DEVICE"))
+}
+
+// plan is a dry run's device on which a program has some choices to make.
+func plan(t *testing.T, m Mode, o engine.Options, classes ...string) *engine.Device {
+	t.Helper()
+	o.DryRun = true
+	d, err := engine.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Recall(d)
+	p := engine.NewProgram(d, t.Name())
+	for _, c := range classes {
+		p.Choose(c, ways)
+	}
+	return d
+}
+
+// ways are not the kernels' own: these take another one's name for their guess, on any device, and are equally fast.
+var ways = []string{"guess", "other"}
+
+const small, large = "matmul fp32 nt 1x32x32x32", "attention fp32 forward 2x16x2x32"
+
+// TestWork: what is measured for a class is work of that class, in every op and variant.
+func TestWork(t *testing.T) {
+	d := kerneltest.Device(t)
+	for _, class := range []string{small, large, "matmul fp32 tn 1x32x16x64", "matmul fp32 nn 3x32x16x64", "matmul fp16 tt 1x16x16x16", "swiglu fp32 nt 1x16x24x32",
+		"swiglu fp32 nn 1x16x24x32", "attention fp32 backward 2x16x2x32"} {
+		c, err := kernels.ParseClass(class)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := measure.NewMemory(d)
+		record := work(m, d.Info().MaxStorageBufferRange, class)
+		if err := m.Err(); err != nil {
+			t.Fatal(err)
+		}
+		p := engine.NewProgram(d, class)
+		record(p)
+		flops := 2 * float64(c.Size[0]*c.Size[1]*c.Size[2]*c.Size[3])
+		most := 2.6 * flops // a second product for the gates, or what the epilogue adds
+		if c.Op == "attention" {
+			flops *= 2 * float64(c.Size[1])
+			most = 4 * flops // of the backward pass
+		}
+		if got := p.FLOPs(); got < flops || got > most {
+			t.Errorf("%s: %g operations, %g to %g wanted", class, got, flops, most)
+		}
+		if err := p.Build(); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+		m.Close()
+	}
+}
+
+// TestDecideMeasuresEach: the work of a class is recorded once by each of its ways.
+func TestDecideMeasuresEach(t *testing.T) {
+	d := kerneltest.Device(t)
+	const class = "matmul fp32 tn 1x32x32x1024" // one tile, and a sum that can be split
+	m := measure.NewMemory(d)
+	defer m.Close()
+	record := work(m, d.Info().MaxStorageBufferRange, class)
+	if err := m.Err(); err != nil {
+		t.Fatal(err)
+	}
+	defer d.Prefer(nil)
+	d.Prefer(nil)
+	record(engine.NewProgram(d, class))
+	i := slices.IndexFunc(d.Undecided(), func(o engine.Decision) bool { return o.Class == class })
+	if i < 0 {
+		t.Fatalf("%v: not undecided", d.Undecided())
+	}
+	o := d.Undecided()[i]
+	way, err := decide(d, o)
+	if last := o.Ways[len(o.Ways)-1]; err != nil || !slices.Contains(o.Ways, way) || d.Chosen()[class] != last {
+		t.Errorf("%v: %q, %v; %q was recorded last", o, way, err, d.Chosen()[class])
+	}
+}
+
+// TestWorkFits: what does not fit into a binding, as rounding may make it, is not measured.
+func TestWorkFits(t *testing.T) {
+	d := kerneltest.Device(t)
+	m := measure.NewMemory(d)
+	defer m.Close()
+	if work(m, 4*64*64, "matmul fp32 nn 1x64x64x64") != nil || work(m, 8*64*64, "matmul fp32 nn 1x64x64x64") == nil || m.Err() != nil {
+		t.Error("the limit is not kept, or not reached")
+	}
+}
+
+// TestFastest: the faster way wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is guessed.
+func TestFastest(t *testing.T) {
+	d := kerneltest.Device(t)
+	m := measure.NewMemory(d)
+	defer m.Close()
+	x := m.Tensor(1 << 16)
+	if err := m.Err(); err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{"once": 1, "twice": 2, "ten times": 10, "also once": 1}
+	record := func(p *engine.Program, way string) {
+		for range times[way] {
+			kernels.Add(p, x, x, x)
+		}
+	}
+	for _, c := range []struct {
+		ways []string
+		want string
+	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"}, {[]string{"once", "twice", "ten times"}, "once"}} {
+		if got, err := fastest(d, c.ways, record); err != nil || got != c.want {
+			t.Errorf("of %v: %q, %v", c.ways, got, err)
+		}
+	}
+	broken := func(p *engine.Program, way string) {
+		if record(p, way); way == "also once" {
+			p.Fill(p.Temp("beyond all memory", 1<<60).All(), 0)
+		}
+	}
+	if got, err := fastest(d, []string{"twice", "also once", "once"}, broken); err != nil || got != "once" {
+		t.Errorf("beside one that fails: %q, %v", got, err)
+	}
+	if got, err := fastest(d, []string{"also once", "once"}, broken); !errors.Is(err, engine.ErrOutOfMemory) {
+		t.Errorf("a guess that fails: %q, %v", got, err)
+	}
+	long := func(p *engine.Program, _ string) {
+		y := kernels.Temp(p, "peak", 1<<12)
+		for range 2 {
+			kernels.Peak(p, y, kernels.FP32, 1<<19)
+		}
+	}
+	if d.Info().CPU() {
+		if got, err := fastest(d, ways, long); err != nil || got != "guess" {
+			t.Errorf("what takes long: %q, %v", got, err)
+		}
+	}
+}
+
+// TestDecide: a first run measures and says so, the next one knows and says nothing, whatever it guesses; off and again do what
+// they say.
+func TestDecide(t *testing.T) {
+	o := options(t)
+	var lines []string
+	decide := func(m Mode, classes ...string) (*engine.Device, engine.Choices) {
+		t.Helper()
+		lines = nil
+		d := plan(t, m, o, classes...)
+		got, err := m.Decide(context.Background(), o, d, func(line string) { lines = append(lines, line) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d, got
+	}
+	d, got := decide(Auto, small, large)
+	if len(got) != 2 || got[small] == "" || got[large] == "" {
+		t.Errorf("first run: %v", got)
+	}
+	if len(lines) == 0 || lines[0] != "measuring   kernels on "+d.Info().Name+": 1/2 "+small {
+		t.Errorf("first run: says %q", lines)
+	}
+	table := readTable(d.Info())
+	if !maps.Equal(table, got) {
+		t.Errorf("the table holds %v, %v was found", table, got)
+	}
+	if d, again := decide(Auto, large, small); len(d.Undecided()) != 0 || len(lines) != 0 || !maps.Equal(again, got) {
+		t.Errorf("second run: %v undecided, says %q, chooses %v", d.Undecided(), lines, again)
+	}
+	if _, got := decide(Off, small, large); len(lines) != 0 || got[small] != "guess" || got[large] != "guess" {
+		t.Errorf("off: %v, says %q", got, lines)
+	}
+	if _, got := decide("", small); len(lines) != 0 || got[small] != "guess" {
+		t.Errorf("no mode: %v, says %q", got, lines)
+	}
+	writeTable(d.Info(), engine.Choices{small: "gone", large: "other", "matmul fp32 nn 1x2x3x4": "kept"})
+	if d, got := decide(Auto, small, large); len(d.Undecided()) != 1 || got[small] == "gone" || got[large] != "other" {
+		t.Errorf("a way that is no more: %v undecided, chooses %v", d.Undecided(), got)
+	}
+	if decide(Again, small, large); len(lines) == 0 {
+		t.Error("again: nothing is measured")
+	}
+	if table := readTable(d.Info()); len(table) != 3 || table["matmul fp32 nn 1x2x3x4"] != "kept" {
+		t.Errorf("again: the table holds %v", table)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Again.Decide(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err := os.Stat(o.Cache); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTableIsNoError: whatever lies where the table should be, a run measures, chooses and goes on, and mends it if it can.
+func TestTableIsNoError(t *testing.T) {
+	o := options(t)
+	run := func(name string) engine.Choices {
+		t.Helper()
+		d := plan(t, Auto, o, small)
+		open := len(d.Undecided())
+		got, err := Auto.Decide(context.Background(), o, d, func(string) {})
+		if err != nil || got[small] == "" || open != 1 {
+			t.Errorf("%s: %v, %v, %d undecided", name, got, err, open)
+		}
+		return readTable(d.Info())
+	}
+	if run("no folder")[small] == "" {
+		t.Error("nothing is kept")
+	}
+	info := plan(t, Off, o).Info()
+	path, err := tablePath(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := func(f func(x *table)) []byte {
+		var x table
+		if err := json.Unmarshal(good, &x); err != nil {
+			t.Fatal(err)
+		}
+		f(&x)
+		text, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for name, text := range map[string][]byte{
+		"empty": {}, "cut short": good[:len(good)/2], "not JSON": []byte("\x00\xff"), "null": []byte("null"), "a list": []byte("[1]"),
+		"wrong types":    []byte(`{"ways": 3}`),
+		"without bounds": append([]byte(strings.Repeat(" ", maxTable)), good...),
+		"another device": change(func(x *table) { x.Device = "x" }),
+		"another driver": change(func(x *table) { x.Driver = "x" }),
+		"other kernels":  change(func(x *table) { x.Kernels = "x" }),
+	} {
+		if err := os.WriteFile(path, text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if run(name)[small] == "" {
+			t.Errorf("%s: it is not mended", name)
+		}
+	}
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	f, err := atomicfile.Create(path) // as another process does that writes at this moment
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known := run("two processes"); known != nil {
+		t.Errorf("two processes: %v", known)
+	}
+	f.Abort()
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	run("a folder of its name")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"a file for a folder": file, "no folder can be made": file + "/x", "read only": "/proc/none"} {
+		t.Setenv("JITVK_CACHE", dir)
+		o = Options(o.Select)
+		run(name)
+	}
+	t.Setenv("JITVK_CACHE", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	if o = Options(o.Select); o.Cache != "" {
+		t.Errorf("no home: %q", o.Cache)
+	}
+	run("no home")
+}
+
+// TestFullDisk needs the right to mount.
+func TestFullDisk(t *testing.T) {
+	o := options(t)
+	if err := os.MkdirAll(o.Cache, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=4k", "none", o.Cache).CombinedOutput(); err != nil {
+		t.Skipf("SKIP: cannot mount a small disk: %v: %s", err, out)
+	}
+	defer func() {
+		if out, err := exec.Command("umount", o.Cache).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	}()
+	if err := os.WriteFile(filepath.Join(o.Cache, "full"), make([]byte, 4096), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Auto.Decide(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if list, err := os.ReadDir(o.Cache); err != nil || len(list) != 1 {
+		t.Errorf("left behind: %v (%v)", list, err)
+	}
+}
+
+func TestModeIsAFlag(t *testing.T) {
+	var m Mode
+	for _, s := range []string{"auto", "off", "again"} {
+		if err := m.Set(s); err != nil || m.String() != s {
+			t.Errorf("%s: %v, %v", s, m, err)
+		}
+	}
+	if err := m.Set("on"); err == nil || !strings.Contains(err.Error(), "auto, off or again") {
+		t.Errorf("on: %v", err)
+	}
+}
