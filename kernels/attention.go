@@ -170,8 +170,8 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // what a matrix unit does with half operands. Sums, softmax and lse are fp32.
 //
 // The kernels are the rungs of shaders/attention. Which of them is for Program.Choose to say. Unmeasured, a CPU driver with
-// subgroups of 8 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the matrix unit; JITVK_TIER
-// names another.
+// subgroups of 8 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the
+// matrix unit; JITVK_TIER names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
 	rung := chooseAttention(p.Info(), a, "forward", opt.Tier, p.Choose)

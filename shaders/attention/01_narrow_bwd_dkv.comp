@@ -14,10 +14,10 @@
 // Forward:  attention/01_narrow_fwd.comp; delta comes from attention/delta.comp
 #version 450
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
 #include "attention.glsl"
+#include "words.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer DK { vec4 dk[]; };

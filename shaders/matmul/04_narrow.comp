@@ -16,10 +16,10 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #include "matmul.glsl"
 #include "quads.glsl"
+#include "words.glsl"
 
 const uint LANES = 8;
 const uint BM = 4 * LANES, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
@@ -30,8 +30,6 @@ layout(set = 0, binding = 1, std430) readonly buffer WordsA { u64vec2 words_a[];
 layout(set = 0, binding = 2, std430) readonly buffer WordsB { u64vec2 words_b[]; };
 layout(set = 0, binding = 1, std430) readonly buffer HalvesA { uint64_t halves_a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer HalvesB { uint64_t halves_b[]; };
-
-vec4 floats(u64vec2 words) { return uintBitsToFloat(uvec4(unpackUint2x32(words.x), unpackUint2x32(words.y))); }
 
 // Elements j to j+3 of a row of len floats that starts at float `row`. What lies past the row's end repeats its last
 // elements: it reaches only elements of C that are never stored, or is zeroed as K's tail.
