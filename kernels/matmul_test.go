@@ -299,6 +299,9 @@ func TestMatMulCut(t *testing.T) {
 		{M: 24, N: 20, K: 300, transA: true, bias: true, rowSum: true, choice: &split}, // and split on top
 		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true},                   // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
+		{M: 200, N: 24, K: 32, transB: true, precision: kernels.FP16, halfA: true, halfB: true}, // operands in halves
+		{M: 24, N: 20, K: 700, transA: true, rowSum: true, precision: kernels.BF16, halfA: true, halfB: true},
+		{batch: 20, M: 16, N: 16, K: 16, precision: kernels.FP16, halfB: true},
 	} {
 		whole := x.run(t)
 		kernels.SetRangeLimit(1 << 14)
