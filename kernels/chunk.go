@@ -2,7 +2,11 @@
 
 package kernels
 
-import "jitvk/engine"
+import (
+	"fmt"
+
+	"jitvk/engine"
+)
 
 // A binding reaches no further than the device's MaxStorageBufferRange (128 MiB on lavapipe) and starts at a multiple of
 // 256 bytes. Ops on long tensors are therefore cut into pieces, one dispatch each.
@@ -77,6 +81,28 @@ func single(p *engine.Program, shader string, n int, push any, spec []uint32, bi
 	local := localSize(p)
 	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), 1}, spec...), Groups: grid(ceilDiv(n, local)),
 		Push: push, Bind: bind, FLOPs: float64(n)})
+}
+
+// vec is the specialization constant VEC of shaders/vec.glsl for shaders whose lanes are neighbours in memory: how many floats
+// an invocation moves at a time, if rows of such lengths, and such distances and offsets of rows, are all that it meets. Not
+// four on Mesa's CPU driver from 26 on: it has a gather instruction load a word for each lane, so that four words cost four
+// gathers, and these like it better if their lanes' words lie side by side.
+func vec(p *engine.Program, floats ...int) uint32 {
+	var mesa int
+	if _, err := fmt.Sscanf(p.Info().Driver, "llvmpipe Mesa %d", &mesa); err == nil && mesa > 25 && narrow(p) {
+		return 1
+	}
+	return fours(floats...)
+}
+
+// fours is VEC where lanes are far from each other anyway, or where loads are the least of the work.
+func fours(floats ...int) uint32 {
+	for _, n := range floats {
+		if n%4 != 0 {
+			return 1
+		}
+	}
+	return 4
 }
 
 // localSize returns the invocations of one workgroup of an elementwise shader.

@@ -23,7 +23,8 @@ func colSum(p *engine.Program, db Tensor, v rowView, acc bool) {
 		dst = Temp(p, "column sums", ceilDiv(v.rows, chunk), v.width)
 	}
 	push := colSumPush{uint32(v.rows), uint32(v.width), v.stride(), v.offset(), uint32(chunk)}
-	downColumns(p, "colsum", v.rows, v.width, chunk, float64(v.rows*v.width), push, []uint32{flag(acc && last)},
+	u := columnVec(p, v.width, v.ld, v.off)
+	downColumns(p, "colsum", v.rows, v.width/int(u), chunk, float64(v.rows*v.width), push, []uint32{flag(acc && last), u},
 		dst.Update(acc && last), v.Read())
 	if !last {
 		colSum(p, db, viewRows("ColSum", dst, 1), acc)

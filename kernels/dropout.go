@@ -11,12 +11,11 @@ import "jitvk/engine"
 func Dropout(p *engine.Program, y, x, step Tensor, prob float32, stream uint32, acc bool) {
 	check(prob >= 0 && prob < 1, "Dropout", "probability %g: at least 0 and below 1 wanted", prob)
 	b, width := x.Shape[0], same("Dropout", y, x)/x.Shape[0]
-	quads := ceilDiv(width, 4)
 	for _, s := range spans(p, "Dropout", b, 1, width) {
 		push := struct {
 			Images, Count, Blocks, First, Stream uint32
 			Prob, Scale                          float32
-		}{uint32(s.n), uint32(width), uint32(ceilDiv(quads, blockSize(p))), uint32(s.first), stream, prob, 1 / (1 - prob)}
-		blocked(p, "dropout", s.n, quads, push, []uint32{flag(acc)}, piece(y, s, width).Update(acc), piece(x, s, width).Read(), step.Read())
+		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), stream, prob, 1 / (1 - prob)}
+		blocked(p, "dropout", s.n, width, push, []uint32{flag(acc), fours(width)}, piece(y, s, width).Update(acc), piece(x, s, width).Read(), step.Read())
 	}
 }

@@ -14,7 +14,7 @@ func NoiseMix(p *engine.Program, z, x, eps, tau Tensor, noiseScale float32) {
 			Images, Count, Blocks, First uint32
 			NoiseScale                   float32
 		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), noiseScale}
-		blocked(p, "noisemix", s.n, width, push, nil,
+		blocked(p, "noisemix", s.n, width, push, []uint32{vec(p, width)},
 			piece(z, s, width).Write(), piece(x, s, width).Read(), piece(eps, s, width).Read(), tau.Read())
 	}
 }
@@ -62,7 +62,7 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 			Images, Count, Blocks, First uint32
 			TauClamp, NoiseScale         float32
 		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale}
-		blocked(p, "flowloss_fwd", s.n, width, push, spec,
+		blocked(p, "flowloss_fwd", s.n, width, push, append(spec, vec(p, width)),
 			part.Write(), piece(pred, s, width).Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read())
 	}
 	reduce(p, loss, part, 1/float64(b*width), false)
@@ -80,7 +80,7 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 		if o.Step != nil {
 			step = *o.Step
 		}
-		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil)),
+		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil), vec(p, width)),
 			piece(*dpred, s, width).Write(), predPart.Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read(), step.Read())
 	}
 }

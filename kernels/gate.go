@@ -12,8 +12,8 @@ func Gate(p *engine.Program, y, r, x, g Tensor) {
 	gv, b, t, c := gateShape("Gate", g, y, r, x)
 	for _, s := range spans(p, "Gate", b, 1, t*c, gv.ld) {
 		g := gv.piece(s)
-		push, n := gateColumns(p, g, t)
-		single(p, "gate_fwd", n, push, nil, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
+		push, vec, n := gateColumns(p, g, t)
+		single(p, "gate_fwd", n, push, []uint32{vec}, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
 	}
 }
 
@@ -25,10 +25,10 @@ func GateBackward(p *engine.Program, dx, dg, dy, x, g Tensor, accX, accG bool) {
 	dgv, _, _, _ := gateShape(op, dg, dx)
 	for _, s := range spans(p, op, b, 1, t*c, gv.ld, dgv.ld) {
 		g := gv.piece(s)
-		push, n := gateColumns(p, g, t)
+		push, vec, n := gateColumns(p, g, t)
 		chunks := int(push.Chunks)
 		part := Temp(p, "gate dg", s.n, chunks, c)
-		single(p, "gate_bwd", n, push, []uint32{flag(accX)},
+		single(p, "gate_bwd", n, push, []uint32{flag(accX), vec},
 			piece(dx, s, t*c).Update(accX), part.Write(), piece(dy, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
 		sumTokens(p, dgv.piece(s), part, chunks, chunks*c, c, 0, accG)
 	}
@@ -45,11 +45,12 @@ func gateShape(op string, g Tensor, ts ...Tensor) (v rowView, b, t, c int) {
 	return v, v.rows, ts[0].Shape[1], v.width
 }
 
-// gateColumns deals the channels of a gate's images out to n invocations, each of which owns one of an image for a chunk of its
+// gateColumns deals the channels of a gate's images out to n invocations, each of which owns vec of an image for a chunk of its
 // tokens.
-func gateColumns(p *engine.Program, g rowView, tokens int) (push gatePush, n int) {
+func gateColumns(p *engine.Program, g rowView, tokens int) (push gatePush, vec uint32, n int) {
+	vec = columnVec(p, g.width, g.ld, g.off)
 	local, chunk := localSize(p), chunkRows(p, tokens)
-	chunks, blocks := ceilDiv(tokens, chunk), ceilDiv(g.width, local)
-	return gatePush{uint32(g.rows), uint32(tokens), uint32(g.width), g.stride(), g.offset(), uint32(chunk), uint32(chunks), uint32(blocks)},
+	chunks, blocks := ceilDiv(tokens, chunk), ceilDiv(g.width, local*int(vec))
+	return gatePush{uint32(g.rows), uint32(tokens), uint32(g.width), g.stride(), g.offset(), uint32(chunk), uint32(chunks), uint32(blocks)}, vec,
 		g.rows * chunks * blocks * local
 }

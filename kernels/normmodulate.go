@@ -19,7 +19,7 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
 			Eps                                                float32
 		}{uint32(T), uint32(C), a.stride(), a.offset(), b.stride(), b.offset(), eps}
-		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push,
+		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, fours(C, a.ld, a.off, b.ld, b.off),
 			piece(y, s, T*C).Write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
 	}
 }
@@ -41,17 +41,19 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, fours(C, a.ld, a.off), dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
-		perImage(p, "normmodulate_bwd", C, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(), dyPart.Write(),
+		u := columnVec(p, C, a.ld, a.off)
+		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(), dyPart.Write(),
 			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
 
 		dwPart := Temp(p, "normmodulate dw", s.n, C)
 		pushSum := struct{ Chunks, Cols, LdDScale, OffDScale, LdDShift, OffDShift, LdScale, OffScale uint32 }{
 			uint32(chunks), uint32(C), da.stride(), da.offset(), db.stride(), db.offset(), a.stride(), a.offset()}
-		perImage(p, "normmodulate_bwd_sum", C, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM), dwPart.Write(),
+		u = columnVec(p, C, a.ld, a.off, da.ld, da.off, db.ld, db.off)
+		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM), dwPart.Write(),
 			normPart.Read(), dyPart.Read(), w.Read(), a.Read())
 		colSum(p, dw, viewRows(op, dwPart, 1), accW || i > 0)
 	}
@@ -69,15 +71,15 @@ func modulateShape(op string, x, w Tensor, like, rows []Tensor) (b, t, c int) {
 }
 
 // acrossTokens is acrossRows for a shader whose workgroups stay within an image: that of gl_WorkGroupID.y.
-func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, bind ...engine.Binding) {
+func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, vec uint32, bind ...engine.Binding) {
 	rows, local, shared := rowsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared)}, Groups: [3]int{ceilDiv(tokens, rows), images, 1},
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared), vec}, Groups: [3]int{ceilDiv(tokens, rows), images, 1},
 		Push: push, Bind: bind, FLOPs: flops})
 }
 
-// perImage records a shader whose invocations each own one of width columns; what gl_WorkGroupID.y and z count is its own.
-func perImage(p *engine.Program, shader string, width, y, z int, flops float64, push any, acc bool, bind ...engine.Binding) {
+// perImage records a shader whose invocations each own vec of width columns; what gl_WorkGroupID.y and z count is its own.
+func perImage(p *engine.Program, shader string, width int, vec uint32, y, z int, flops float64, push any, acc bool, bind ...engine.Binding) {
 	local := columnsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc)}, Groups: [3]int{ceilDiv(width, local), y, z},
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc), vec}, Groups: [3]int{ceilDiv(width, local*int(vec)), y, z},
 		Push: push, Bind: bind, FLOPs: flops})
 }

@@ -19,7 +19,7 @@ func NormRoPE(p *engine.Program, y, rstd, x, w, cos, sin Tensor, eps float32, in
 			Rows, Heads, T, Half, LdX, OffX, LdY, OffY uint32
 			Eps                                        float32
 		}{uint32(rows), uint32(H), uint32(T), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "normrope_fwd", rows, 7*float64(rows*D), push, []uint32{flag(interleaved)},
+		acrossRows(p, "normrope_fwd", rows, 7*float64(rows*D), push, []uint32{flag(interleaved), fours(D/4, x.ld, x.off, y.ld, y.off)},
 			y.Write(), piece(rstd, s, H).Write(), x.Read(), w.Read(), cos.Read(), sin.Read())
 	}
 }
@@ -38,13 +38,15 @@ func NormRoPEBackward(p *engine.Program, dx, dw, dy, y, x, w, rstd, cos, sin Ten
 		x, dx, dy, y, rstd, rows := v[0].piece(s), v[1].piece(s), v[2].piece(s), v[3].piece(s), piece(rstd, s, H), s.n*H
 		delta := Temp(p, "normrope delta", s.n, H)
 		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()} // T 1: delta (tokens, H)
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32)}, delta.Write(), dy.Read(), y.Read())
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32), fours(D, dy.ld, dy.off, y.ld, y.off)},
+			delta.Write(), dy.Read(), y.Read())
 
 		chunk := chunkRows(p, s.n)
 		part := Temp(p, "normrope dw", ceilDiv(s.n, chunk)*H, D)
 		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2),
 			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		downColumns(p, "normrope_bwd", s.n, x.width/2, chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved)},
+		u := columnVec(p, D/4, dx.ld, dx.off, dy.ld, dy.off, x.ld, x.off)
+		downColumns(p, "normrope_bwd", s.n, x.width/2/int(u), chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved), u},
 			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), delta.Read(), cos.Read(), sin.Read())
 		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
 	}

@@ -19,13 +19,12 @@ const (
 func Normal(p *engine.Program, x, step Tensor, sigma float32, stream uint32) {
 	finite("Normal", sigma)
 	b, width := x.Shape[0], same("Normal", x)/x.Shape[0]
-	quads := ceilDiv(width, 4)
 	for _, s := range spans(p, "Normal", b, 1, width) {
 		push := struct {
 			Images, Count, Blocks, First, Stream uint32
 			Sigma                                float32
-		}{uint32(s.n), uint32(width), uint32(ceilDiv(quads, blockSize(p))), uint32(s.first), stream, sigma}
-		blocked(p, "normal", s.n, quads, push, nil, piece(x, s, width).Write(), step.Read())
+		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), stream, sigma}
+		blocked(p, "normal", s.n, width, push, []uint32{fours(width)}, piece(x, s, width).Write(), step.Read())
 	}
 }
 

@@ -53,7 +53,7 @@ func drop(p *engine.Program, op string, y, x Tensor, acc bool) {
 	b, k, t, c := prependShape(op, x, y)
 	for _, s := range spans(p, op, b, 1, (k+t)*c, t*c) {
 		push := struct{ Images, Count, Dropped, Blocks uint32 }{uint32(s.n), uint32(t * c), uint32(k * c), uint32(ceilDiv(t*c, blockSize(p)))}
-		blocked(p, "droptokens", s.n, t*c, push, []uint32{flag(acc)}, piece(y, s, t*c).Update(acc), piece(x, s, (k+t)*c).Read())
+		blocked(p, "droptokens", s.n, t*c, push, []uint32{flag(acc), vec(p, t*c, k*c)}, piece(y, s, t*c).Update(acc), piece(x, s, (k+t)*c).Read())
 	}
 }
 

@@ -17,7 +17,7 @@ func GradNorm(p *engine.Program, norm, g Tensor) {
 	const quantum = bindingAlign / 4 // partial sums: a piece of g begins where its partial sums can be bound
 	for _, s := range spans(p, "GradNorm", g.Len(), quantum*size, 1) {
 		groups := span{s.first / size, ceilDiv(s.n, size)}
-		elementwise(p, "gradnorm", s.n, struct{ Count, Groups uint32 }{uint32(s.n), uint32(groups.n)}, nil,
+		elementwise(p, "gradnorm", s.n, struct{ Count, Groups uint32 }{uint32(s.n), uint32(groups.n)}, []uint32{vec(p, s.n)},
 			piece(part, groups, 1).Write(), piece(g, s, 1).Read())
 	}
 	reduce(p, norm, part, 1, true)

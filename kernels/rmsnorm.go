@@ -19,7 +19,7 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
 			Eps                                     float32
 		}{uint32(rows), uint32(heads), uint32(w.Len()), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, nil,
+		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{fours(w.Len(), x.ld, x.off, y.ld, y.off)},
 			y.Write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
 	}
 }
@@ -39,13 +39,15 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
-		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, nil, dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.ld, dy.off, x.ld, x.off)},
+			dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
 
 		chunk := chunkRows(p, rows)
 		part := Temp(p, "rmsnorm dw", ceilDiv(rows, chunk), w.Len())
 		push := struct{ Rows, Heads, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		downColumns(p, "rmsnorm_bwd", rows, w.Len(), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX)},
+		v := columnVec(p, w.Len(), dx.ld, dx.off, dy.ld, dy.off, x.ld, x.off)
+		downColumns(p, "rmsnorm_bwd", rows, w.Len()/int(v), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX), v},
 			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), dot.Read())
 		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
 	}

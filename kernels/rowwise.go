@@ -71,7 +71,15 @@ func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
 	return 4, 4 * p.Info().SubgroupSize, true
 }
 
-// downColumns records a shader whose invocations each own one of width columns for chunk rows. Constant 0 is the
+// columnVec is vec for downColumns and perImage, whose invocations own as many columns. A GPU wants the more invocations.
+func columnVec(p *engine.Program, floats ...int) uint32 {
+	if narrow(p) {
+		return vec(p, floats...)
+	}
+	return 1
+}
+
+// downColumns records a shader whose invocations each own one of width columns, or of width groups of columns, for chunk rows. Constant 0 is the
 // workgroup's size; constants from 1 on are the shader's own.
 func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
 	local := columnsPerGroup(p)

@@ -17,7 +17,7 @@ func SwiGLU(p *engine.Program, h, ab Tensor, o SwiGLUOptions) {
 	rows, width := swigluShape("SwiGLU", h, ab)
 	for _, s := range spans(p, "SwiGLU", rows, 1, width, 2*width) {
 		push := swigluPush{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p)))}
-		blocked(p, "swiglu_fwd", s.n, width, push, []uint32{flag(o.ValueFirst)},
+		blocked(p, "swiglu_fwd", s.n, width, push, []uint32{flag(o.ValueFirst), vec(p, width)},
 			piece(h, s, width).Write(), piece(ab, s, 2*width).Read())
 	}
 }
@@ -29,7 +29,7 @@ func SwiGLUBackward(p *engine.Program, dab, dh, ab Tensor, o SwiGLUOptions) {
 	same("SwiGLUBackward", dab, ab)
 	for _, s := range spans(p, "SwiGLUBackward", rows, 1, width, 2*width) {
 		push := swigluPush{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p)))}
-		blocked(p, "swiglu_bwd", s.n, width, push, []uint32{flag(o.ValueFirst)},
+		blocked(p, "swiglu_bwd", s.n, width, push, []uint32{flag(o.ValueFirst), vec(p, width)},
 			piece(dab, s, 2*width).Write(), piece(dh, s, width).Read(), piece(ab, s, 2*width).Read())
 	}
 }

@@ -6,7 +6,7 @@
 //           Nothing changes where the norm is infinite or NaN: some gradient overflowed, and one NaN would stay for good.
 // Shapes:   w, g, m, v flat, count floats; norm (1): L2 norm of the whole gradient, loss_scale included; step buffer
 // Push:     count, beta1, beta2, eps, decay, clip (0: off)
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 VEC: floats at a time, see vec.glsl
 // Dispatch: ceil(count / (LOCAL ITEMS)) workgroups
 // Precision: fp32
 // CPU:      kernels/ref/adamw.go AdamW
@@ -15,30 +15,34 @@
 #extension GL_GOOGLE_include_directive : require
 #define STEP_BINDING 5
 #include "common.glsl"
+#include "vec.glsl"
 #include "step.glsl"
 
-layout(set = 0, binding = 0, std430) buffer W { float w[]; };
-layout(set = 0, binding = 1, std430) buffer M { float m[]; };
-layout(set = 0, binding = 2, std430) buffer V { float v[]; };
-layout(set = 0, binding = 3, std430) readonly buffer G { float g[]; };
+UPDATES(0, w)
+UPDATES(1, m)
+UPDATES(2, v)
+READS(3, g)
 layout(set = 0, binding = 4, std430) readonly buffer Norm { float norm[]; };
 layout(push_constant) uniform Push { uint count; float beta1, beta2, eps, decay, clip; };
 layout(constant_id = 1) const uint ITEMS = 4;
+layout(constant_id = 2) const uint VEC = 4;
 
 void main() {
     // By the exponent's bits: a compiler may take isnan for never true.
     if ((floatBitsToUint(norm[0]) & 0x7f800000u) == 0x7f800000u) return;
     float scale = 1.0 / now.loss_scale;
     if (clip > 0.0) scale *= min(1.0, clip / (norm[0] * scale + 1e-6));
+    // What is the same for all elements: a division each that the loop is spared.
     float keep = 1.0 - now.lr * decay, rate = now.lr / now.bias1, root2 = inversesqrt(now.bias2);
 
     uint block = group_index();
-    for (uint e = block_first(block, ITEMS), end = block_end(block, ITEMS, count); e < end; e += gl_WorkGroupSize.x) {
-        float d = g[e] * scale;
-        float m1 = beta1 * m[e] + (1.0 - beta1) * d;
-        float v1 = beta2 * v[e] + (1.0 - beta2) * d * d;
-        m[e] = m1;
-        v[e] = v1;
-        w[e] = keep * w[e] - rate * m1 / (sqrt(v1) * root2 + eps);
+    for (uint e = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, count); e < end; e += VEC * gl_WorkGroupSize.x) {
+        vec4 d = LOAD(g, e) * scale; // in units of the loss, clipped
+        vec4 m1 = beta1 * LOAD(m, e) + (1.0 - beta1) * d;
+        vec4 v1 = beta2 * LOAD(v, e) + (1.0 - beta2) * d * d;
+        STORE(m, e, m1);
+        STORE(v, e, v1);
+        // sqrt(v1 / bias2) as sqrt(v1) root2: one root for all elements, and no division
+        STORE(w, e, keep * LOAD(w, e) - rate * m1 / (sqrt(v1) * root2 + eps));
     }
 }

@@ -17,10 +17,12 @@ uint group_index() {
     return gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
 }
 
-// This invocation's first element of block `block` (elements).
-uint block_first(uint block, uint items) {
-    return block * gl_WorkGroupSize.x * items + gl_LocalInvocationIndex;
+// This invocation's first element of block `block` (elements), where it takes `vec` neighbours at a time.
+uint block_first(uint block, uint items, uint vec) {
+    return block * gl_WorkGroupSize.x * items + vec * gl_LocalInvocationIndex;
 }
+
+uint block_first(uint block, uint items) { return block_first(block, items, 1); }
 
 // One past the block's last element, cut at count.
 uint block_end(uint block, uint items, uint count) {

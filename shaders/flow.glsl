@@ -18,7 +18,7 @@ float velocity_scale(float tau, float tau_clamp) {
     return PREDICT == X ? 1.0 / max(1.0 - tau, tau_clamp) : PREDICT == EPS ? 1.0 / max(tau, tau_clamp) : 1.0;
 }
 
-float velocity(float z, float u, float scale) {
+vec4 velocity(vec4 z, vec4 u, float scale) {
     return PREDICT == X ? scale * (u - z) : PREDICT == EPS ? scale * (z - u) : u;
 }
 
@@ -27,7 +27,7 @@ float image_scale(float tau, float tau_clamp) {
     return PREDICT == EPS ? 1.0 / max(tau, tau_clamp) : 1.0;
 }
 
-float image(float z, float u, float tau, float scale) {
+vec4 image(vec4 z, vec4 u, float tau, float scale) {
     return PREDICT == X ? u : PREDICT == EPS ? scale * (z - (1.0 - tau) * u) : z + (1.0 - tau) * u;
 }
 

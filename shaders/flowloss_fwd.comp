@@ -5,7 +5,8 @@
 //           part (B blocks)
 // Push:     images, count (floats an image), blocks = ceil(count / (LOCAL ITEMS)) an image, first (number of the
 //           dispatch's first image: tau and part are the whole batch's), tauClamp, noiseScale
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; LOCAL ITEMS <= 1024; 2 PREDICT, 3 LOSS: 0 x, 1 e, 2 v
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; LOCAL ITEMS <= 1024; 2 PREDICT, 3 LOSS: 0 x, 1 e, 2 v;
+//           4 VEC: floats at a time, see vec.glsl
 // Dispatch: images blocks workgroups; one owns LOCAL ITEMS neighbours of one image
 // Precision: fp32; at most 1024 terms of one sign a sum
 // CPU:      kernels/ref/flow.go FlowLoss
@@ -13,17 +14,19 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "vec.glsl"
 #include "reduce.glsl"
 
 layout(set = 0, binding = 0, std430) writeonly buffer Part { float part[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Pred { float pred[]; };
-layout(set = 0, binding = 2, std430) readonly buffer X { float x[]; };
-layout(set = 0, binding = 3, std430) readonly buffer Noise { float noise[]; };
+READS(1, pred)
+READS(2, x)
+READS(3, noise)
 layout(set = 0, binding = 4, std430) readonly buffer Tau { float tau[]; };
 layout(push_constant) uniform Push { uint images, count, blocks, first; float tau_clamp, noise_scale; };
 layout(constant_id = 1) const uint ITEMS = 4;
 layout(constant_id = 2) const uint PREDICT = 0;
 layout(constant_id = 3) const uint LOSS = 0;
+layout(constant_id = 4) const uint VEC = 4;
 #include "flowloss.glsl"
 
 void main() {
@@ -31,9 +34,9 @@ void main() {
     if (image >= images) return; // the whole group: no invocation waits at workgroup_add's barrier
     uint at = image * count; // the image's first float
     float sum = 0.0;
-    for (uint e = block_first(block, ITEMS), end = block_end(block, ITEMS, count); e < end; e += gl_WorkGroupSize.x) {
-        float d = target(at + e) - pred[at + e];
-        sum += d * d;
+    for (uint e = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, count); e < end; e += VEC * gl_WorkGroupSize.x) {
+        vec4 d = target(at + e) - LOAD(pred, at + e);
+        sum = add4(sum, d * d);
     }
     vec2 a = slope(tau[first + image]);
     sum = workgroup_add(sum) * (a.x * a.x) / (a.y * a.y);

@@ -4,30 +4,32 @@
 // Computes: y[b,t,c] = r[b,t,c] + g[b,c] x[b,t,c]
 // Shapes:   y, r, x (B,T,C); g (B,C), rows ldG floats apart
 // Push:     images = B, tokens = T, width = C, ldG, offG (floats), chunk (tokens a workgroup), chunks = ceil(T / chunk),
-//           blocks = ceil(C / LOCAL)
-// Spec:     0 LOCAL invocations; 1 ITEMS, unused
-// Dispatch: images chunks blocks workgroups; one invocation owns one channel of one image for a chunk of tokens
+//           blocks = ceil(C / (LOCAL VEC))
+// Spec:     0 LOCAL invocations; 1 ITEMS, unused; 2 VEC: floats at a time, see vec.glsl
+// Dispatch: images chunks blocks workgroups; one invocation owns VEC channels of one image for a chunk of tokens
 // Precision: fp32
 // CPU:      kernels/ref/gate.go Gate
 // Backward: gate_bwd.comp, then sumtokens.comp
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "vec.glsl"
 
-layout(set = 0, binding = 0, std430) writeonly buffer Y { float y[]; };
-layout(set = 0, binding = 1, std430) readonly buffer R { float r[]; };
-layout(set = 0, binding = 2, std430) readonly buffer X { float x[]; };
-layout(set = 0, binding = 3, std430) readonly buffer G { float g[]; };
+WRITES(0, y)
+READS(1, r)
+READS(2, x)
+READS(3, g)
 layout(push_constant) uniform Push { uint images, tokens, width, ldG, offG, chunk, chunks, blocks; };
+layout(constant_id = 2) const uint VEC = 4;
 
 void main() {
     uint part = group_index() / blocks, image = part / chunks; // part: number of the chunk among all images' chunks
-    uint c = block_first(group_index() % blocks, 1);
+    uint c = block_first(group_index() % blocks, VEC, VEC);
     if (image >= images || c >= width) return;
 
-    float gate = g[image * ldG + offG + c]; // one load for the whole chunk
+    vec4 gate = LOAD(g, image * ldG + offG + c); // one load for the whole chunk
     uint first = part % chunks * chunk, end = min(first + chunk, tokens);
     uint at = (image * tokens + first) * width + c;
     for (uint t = first; t < end; t++, at += width)
-        y[at] = r[at] + gate * x[at];
+        STORE(y, at, LOAD(r, at) + gate * LOAD(x, at));
 }

@@ -23,6 +23,10 @@
 #define INF_ uintBitsToFloat(0x7f800000u)
 #define NAN_ uintBitsToFloat(0x7fc00000u)
 
+// A whole number k, |k| < 2^22, as an integer: 1.5 * 2^23 moves it into the lowest bits. int(k) would have a CPU driver look at
+// one lane after the other for NaN and overflow, which costs more than all of exp_.
+int whole(float k) { return floatBitsToInt(k + 12582912.0) - 0x4b400000; }
+
 // e^x = 2^k e^r with k = round(x / ln 2), |r| <= ln(2)/2; e^r = 1 + r + r^2 Q(r), Q off by 3.3e-9 relative to e^r.
 float exp_(float x) {
     float k = roundEven(x * 1.44269504);
@@ -34,8 +38,8 @@ float exp_(float x) {
     q = q * r + 0.166665137;
     q = q * r + 0.49999994;
     precise float y = 1.0 + (r + r * r * q);
-    // 2^k in two halves: at k = 128 one factor alone would overflow.
-    int e = int(k);
+    // 2^k in two halves: at k = 128 one factor alone would overflow. (Where k is no such number, the last lines know the answer.)
+    int e = whole(k);
     int half_e = e >> 1;
     y *= intBitsToFloat((half_e + 127) << 23);
     y *= intBitsToFloat((e - half_e + 127) << 23);
@@ -79,14 +83,14 @@ vec2 sincos_quadrant(float r, int quadrant) {
 vec2 sincos_(float x) {
     float k = roundEven(x * 0.636619772);
     precise float r = ((x - k * 1.57080078125) - k * -4.45358455181e-6) - k * -8.70551575e-10;
-    return sincos_quadrant(r, int(k));
+    return sincos_quadrant(r, whole(k));
 }
 
 // (sin pi x, cos pi x): the reduction is exact.
 vec2 sincospi_(float x) {
     float k = roundEven(2.0 * x);
     precise float r = (x - 0.5 * k) * 3.14159265;
-    return sincos_quadrant(r, int(k));
+    return sincos_quadrant(r, whole(k));
 }
 
 // erf x: below 1, x + x E(x^2), off by 1.4e-9; from 1 to 4, 1 - exp(G(x)), G = log(erfc x), off by 3.7e-11; beyond, 1.
@@ -118,5 +122,7 @@ float erf_(float x) {
 float sigmoid_(float x) {
     return 1.0 / (1.0 + exp_(x < -87.0 ? 87.0 : -x));
 }
+
+vec4 sigmoid4(vec4 x) { return vec4(sigmoid_(x.x), sigmoid_(x.y), sigmoid_(x.z), sigmoid_(x.w)); }
 
 #endif

@@ -5,36 +5,39 @@
 // Shapes:   normPart, dyPart (B,chunks,C); w (C); scale, dscale, dshift (B,C), rows ldScale, ldDScale, ldDShift floats
 //           apart; dwPart (B,C), summed over images by colsum.comp
 // Push:     chunks, cols = C, ldDScale, offDScale, ldDShift, offDShift, ldScale, offScale (floats)
-// Spec:     0 LOCAL invocations; 1 ACC
-// Dispatch: (ceil(C/LOCAL), B); one invocation owns one column of one image
+// Spec:     0 LOCAL invocations; 1 ACC; 2 VEC: floats at a time, see vec.glsl
+// Dispatch: (ceil(C/(LOCAL VEC)), B); one invocation owns VEC columns of one image
 // Precision: fp32
 // CPU:      kernels/ref/normmodulate.go NormModulateBackward
 // Forward:  normmodulate_fwd.comp; the second pass is normmodulate_bwd.comp
 #version 450
+#extension GL_GOOGLE_include_directive : require
+#include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) buffer DScale { float dscale[]; };
-layout(set = 0, binding = 1, std430) buffer DShift { float dshift[]; };
-layout(set = 0, binding = 2, std430) writeonly buffer DWPart { float dw_part[]; };
-layout(set = 0, binding = 3, std430) readonly buffer NormPart { float norm_part[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DYPart { float dy_part[]; };
-layout(set = 0, binding = 5, std430) readonly buffer W { float w[]; };
-layout(set = 0, binding = 6, std430) readonly buffer Scale { float scale[]; };
+UPDATES(0, dscale)
+UPDATES(1, dshift)
+WRITES(2, dw_part)
+READS(3, norm_part)
+READS(4, dy_part)
+READS(5, w)
+READS(6, scale)
 layout(push_constant) uniform Push { uint chunks, cols, ldDScale, offDScale, ldDShift, offDShift, ldScale, offScale; };
 layout(constant_id = 1) const bool ACC = false;
+layout(constant_id = 2) const uint VEC = 4;
 
 void main() {
-    uint c = gl_GlobalInvocationID.x, image = gl_WorkGroupID.y;
+    uint c = VEC * gl_GlobalInvocationID.x, image = gl_WorkGroupID.y;
     if (c >= cols) return;
 
-    float norm = 0.0, total = 0.0;
+    vec4 norm = vec4(0), total = vec4(0);
     for (uint i = 0, at = image * chunks * cols + c; i < chunks; i++, at += cols) {
-        norm += norm_part[at];
-        total += dy_part[at];
+        norm += LOAD(norm_part, at);
+        total += LOAD(dy_part, at);
     }
-    dw_part[image * cols + c] = norm * (1.0 + scale[offScale + image * ldScale + c]);
+    STORE(dw_part, image * cols + c, norm * (1.0 + LOAD(scale, offScale + image * ldScale + c)));
     // dscale and dshift may be views of one tensor, that of all the block's modulations.
     uint a = offDScale + image * ldDScale + c, b = offDShift + image * ldDShift + c;
-    dscale[a] = ACC ? dscale[a] + norm * w[c] : norm * w[c];
-    dshift[b] = ACC ? dshift[b] + total : total;
+    STORE(dscale, a, ACC ? LOAD(dscale, a) + norm * LOAD(w, c) : norm * LOAD(w, c));
+    STORE(dshift, b, ACC ? LOAD(dshift, b) + total : total);
 }

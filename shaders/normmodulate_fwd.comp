@@ -3,7 +3,8 @@
 // Computes: rstd = 1/sqrt(mean(x^2) + eps);  y[b,t,c] = w[c] * x[b,t,c] * rstd * (1 + scale[b,c]) + shift[b,c]
 // Shapes:   x, y (B,T,C); w (C); rstd (B,T); scale, shift (B,C), rows ldScale, ldShift floats apart
 // Push:     tokens = T, cols = C, ldScale, offScale, ldShift, offShift (floats), eps
-// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false)
+// Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
+//           2 VEC: floats at a time, see vec.glsl
 // Dispatch: (ceil(T/rows), B), rows = LOCAL/subgroup size (SPREAD) or LOCAL: a workgroup stays within an image, so scale
 //           and shift are the same words for all of it
 // Precision: fp32 storage and sums
@@ -11,32 +12,40 @@
 // Backward: normmodulate_bwd_dot.comp, normmodulate_bwd.comp, normmodulate_bwd_sum.comp
 #version 450
 #extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_GOOGLE_include_directive : require
+#include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer Y { float y[]; };
+WRITES(0, y)
 layout(set = 0, binding = 1, std430) writeonly buffer Rstd { float rstd[]; };
-layout(set = 0, binding = 2, std430) readonly buffer X { float x[]; };
-layout(set = 0, binding = 3, std430) readonly buffer W { float w[]; };
-layout(set = 0, binding = 4, std430) readonly buffer Scale { float scale[]; };
-layout(set = 0, binding = 5, std430) readonly buffer Shift { float shift[]; };
+READS(2, x)
+READS(3, w)
+READS(4, scale)
+READS(5, shift)
 layout(push_constant) uniform Push { uint tokens, cols, ldScale, offScale, ldShift, offShift; float eps; };
 layout(constant_id = 1) const bool SPREAD = true;
+layout(constant_id = 2) const uint VEC = 4;
 
 void main() {
     uint group = gl_WorkGroupID.x, image = gl_WorkGroupID.y;
     uint token = SPREAD ? group * gl_NumSubgroups + gl_SubgroupID : group * gl_WorkGroupSize.x + gl_LocalInvocationIndex;
-    uint lane = SPREAD ? gl_SubgroupInvocationID : 0;
-    uint lanes = SPREAD ? gl_WorkGroupSize.x / gl_NumSubgroups : 1;  // gl_SubgroupSize is but a maximum on some drivers
+    // Where the invocation's floats begin, and how far apart; gl_SubgroupSize is but a maximum on some drivers.
+    uint first = SPREAD ? VEC * gl_SubgroupInvocationID : 0;
+    uint next = SPREAD ? VEC * (gl_WorkGroupSize.x / gl_NumSubgroups) : VEC;
     if (token >= tokens) return;
 
     uint row = image * tokens + token, at = row * cols;
-    float sum = 0.0;
-    for (uint c = lane; c < cols; c += lanes) sum += x[at + c] * x[at + c];
+    float sum = 0.0; // of squares, over this invocation's share of the row
+    for (uint c = first; c < cols; c += next) {
+        vec4 v = LOAD(x, at + c);
+        sum = add4(sum, v * v);
+    }
     if (SPREAD) sum = subgroupAdd(sum);
 
     float r = inversesqrt(sum / float(cols) + eps);
-    if (lane == 0) rstd[row] = r;
+    if (first == 0) rstd[row] = r;
     // The image's own rows of scale and shift.
     uint a = offScale + image * ldScale, b = offShift + image * ldShift;
-    for (uint c = lane; c < cols; c += lanes) y[at + c] = w[c] * x[at + c] * r * (1.0 + scale[a + c]) + shift[b + c];
+    for (uint c = first; c < cols; c += next)
+        STORE(y, at + c, LOAD(w, c) * LOAD(x, at + c) * r * (1.0 + LOAD(scale, a + c)) + LOAD(shift, b + c));
 }

@@ -3,7 +3,7 @@
 // Computes: dx = (ACC ? dx : 0) + dy s (1 + x (1 - s)), s = sigmoid(x)
 // Shapes:   dx, dy, x flat, count floats
 // Push:     count
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 ACC: add to what dx holds
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 ACC: add to what dx holds; 3 VEC: floats at a time, see vec.glsl
 // Dispatch: ceil(count / (LOCAL ITEMS)) workgroups
 // Precision: fp32
 // CPU:      kernels/ref/silu.go SiLUBackward
@@ -11,20 +11,22 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "vec.glsl"
 #include "math.glsl"
 
-layout(set = 0, binding = 0, std430) buffer DX { float dx[]; };
-layout(set = 0, binding = 1, std430) readonly buffer DY { float dy[]; };
-layout(set = 0, binding = 2, std430) readonly buffer X { float x[]; };
+UPDATES(0, dx)
+READS(1, dy)
+READS(2, x)
 layout(push_constant) uniform Push { uint count; };
 layout(constant_id = 1) const uint ITEMS = 4;
 layout(constant_id = 2) const bool ACC = false;
+layout(constant_id = 3) const uint VEC = 4;
 
 void main() {
     uint block = group_index();
-    for (uint e = block_first(block, ITEMS), end = block_end(block, ITEMS, count); e < end; e += gl_WorkGroupSize.x) {
-        float s = sigmoid_(x[e]);
-        float g = dy[e] * s * (1.0 + x[e] * (1.0 - s));
-        dx[e] = ACC ? dx[e] + g : g;
+    for (uint e = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, count); e < end; e += VEC * gl_WorkGroupSize.x) {
+        vec4 v = LOAD(x, e), s = sigmoid4(v);
+        vec4 g = LOAD(dy, e) * s * (1.0 + v * (1.0 - s));
+        STORE(dx, e, ACC ? LOAD(dx, e) + g : g);
     }
 }

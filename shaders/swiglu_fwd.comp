@@ -3,7 +3,7 @@
 // Computes: h[n,f] = silu(gate) * value, where (gate, value) = (ab[n,f], ab[n,F+f]), or the other way round if VALUE_FIRST
 // Shapes:   ab (N, 2F), h (N, F)
 // Push:     rows = N, width = F, blocks = ceil(F / (LOCAL ITEMS)) a row
-// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 VALUE_FIRST
+// Spec:     0 LOCAL invocations; 1 ITEMS an invocation; 2 VALUE_FIRST; 3 VEC: floats at a time, see vec.glsl
 // Dispatch: N blocks workgroups; one owns LOCAL ITEMS neighbours of one row, so that no element needs a division
 // Precision: fp32
 // CPU:      kernels/ref/swiglu.go SwiGLU
@@ -11,21 +11,23 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
+#include "vec.glsl"
 #include "math.glsl"
 
-layout(set = 0, binding = 0, std430) writeonly buffer H { float h[]; };
-layout(set = 0, binding = 1, std430) readonly buffer AB { float ab[]; };
+WRITES(0, h)
+READS(1, ab)
 layout(push_constant) uniform Push { uint rows, width, blocks; };
 layout(constant_id = 1) const uint ITEMS = 4;
 layout(constant_id = 2) const bool VALUE_FIRST = false;
+layout(constant_id = 3) const uint VEC = 4;
 
 void main() {
     uint row = group_index() / blocks, block = group_index() % blocks;
     if (row >= rows) return;
     uint gate = row * 2 * width + (VALUE_FIRST ? width : 0); // the row's first gate and value in ab
     uint value = row * 2 * width + (VALUE_FIRST ? 0 : width);
-    for (uint f = block_first(block, ITEMS), end = block_end(block, ITEMS, width); f < end; f += gl_WorkGroupSize.x) {
-        float g = ab[gate + f];
-        h[row * width + f] = g * sigmoid_(g) * ab[value + f];
+    for (uint f = block_first(block, ITEMS, VEC), end = block_end(block, ITEMS, width); f < end; f += VEC * gl_WorkGroupSize.x) {
+        vec4 g = LOAD(ab, gate + f);
+        STORE(h, row * width + f, g * sigmoid4(g) * LOAD(ab, value + f));
     }
 }

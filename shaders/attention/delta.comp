@@ -4,7 +4,7 @@
 // Shapes:   do, o (B,T,H,D), tokens ldDO, ldO floats apart; delta (B,H,T)
 // Push:     rows = B*T*H, T, H, D, ldDO, offDO, ldO, offO (floats)
 // Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
-//           2 PRECISION that do is rounded to: 0 fp32, 1 fp16, 2 bf16
+//           2 PRECISION that do is rounded to: 0 fp32, 1 fp16, 2 bf16; 3 VEC: floats at a time, see vec.glsl
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
 // Precision: fp32 storage and sums; do is rounded when it is loaded, as the passes that follow round it, so
 //           that ds still sums to nothing along a row
@@ -14,30 +14,33 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_GOOGLE_include_directive : require
 #include "precision.glsl"
+#include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer Delta { float delta[]; };
-layout(set = 0, binding = 1, std430) readonly buffer DO { float do_[]; };
-layout(set = 0, binding = 2, std430) readonly buffer O { float o[]; };
+READS(1, do_)
+READS(2, o)
 layout(push_constant) uniform Push { uint rows, T, H, D, ldDO, offDO, ldO, offO; };
 layout(constant_id = 1) const bool SPREAD = true;
 layout(constant_id = 2) const uint PRECISION = 0;
+layout(constant_id = 3) const uint VEC = 4;
 
 // do as the products see it.
-float operand(float x) { return PRECISION == 0 ? x : PRECISION == 1 ? round_fp16(vec4(x)).x : round_bf16(vec4(x)).x; }
+vec4 operand(vec4 x) { return PRECISION == 0 ? x : PRECISION == 1 ? round_fp16(x) : round_bf16(x); }
 
 void main() {
     // Workgroups are spread over x and y, since 65535 in x is all that Vulkan promises.
     uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
     uint row = SPREAD ? group * gl_NumSubgroups + gl_SubgroupID : group * gl_WorkGroupSize.x + gl_LocalInvocationIndex;
-    uint lane = SPREAD ? gl_SubgroupInvocationID : 0;
-    uint lanes = SPREAD ? gl_WorkGroupSize.x / gl_NumSubgroups : 1;  // gl_SubgroupSize is but a maximum on some drivers
+    // Where the invocation's floats begin, and how far apart; gl_SubgroupSize is but a maximum on some drivers.
+    uint first = SPREAD ? VEC * gl_SubgroupInvocationID : 0;
+    uint next = SPREAD ? VEC * (gl_WorkGroupSize.x / gl_NumSubgroups) : VEC;
     if (row >= rows) return;
 
     uint token = row / H, h = row % H;  // neighbours in memory are neighbours in h; delta is written across
     uint from = offDO + token * ldDO + h * D, fromo = offO + token * ldO + h * D;
     float sum = 0.0;
-    for (uint d = lane; d < D; d += lanes) sum += operand(do_[from + d]) * o[fromo + d];
+    for (uint d = first; d < D; d += next) sum = add4(sum, operand(LOAD(do_, from + d)) * LOAD(o, fromo + d));
     if (SPREAD) sum = subgroupAdd(sum);
-    if (lane == 0) delta[((token / T) * H + h) * T + token % T] = sum;
+    if (first == 0) delta[((token / T) * H + h) * T + token % T] = sum;
 }

@@ -84,7 +84,6 @@ uint index_r(uint m, uint n) { return offR + gl_WorkGroupID.z * stepR + m * ldR 
 uint index_h(uint m, uint n) { return offH + gl_WorkGroupID.z * stepH + m * ldH + n; }
 
 // Four elements of h = silu(gate) value.
-vec4 sigmoid4(vec4 x) { return vec4(sigmoid_(x.x), sigmoid_(x.y), sigmoid_(x.z), sigmoid_(x.w)); }
 vec4 swiglu(vec4 gate, vec4 value) { return gate * sigmoid4(gate) * value; }
 
 // Their gradients, given that of h.
