@@ -23,7 +23,7 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 	}
 	y := t.out("linear", in, shape...)
 	xs := x.Value.Reshape(rows, k)
-	kernels.MatMul(t.P, y.Value.Reshape(rows, m), xs, w.Value, o)
+	kernels.MatMul(t.P, y.Value.Reshape(rows, m), xs, t.weight(w), o)
 
 	t.push(y, in, func() {
 		dy := y.Grad.Reshape(rows, m)
@@ -41,7 +41,7 @@ func (t *Tape) inputGrad(x, w *Var, dy kernels.Tensor) {
 	if x.needs {
 		dx, acc := t.into(x)
 		rows, k := dx.Rows(1)
-		kernels.MatMul(t.P, dx.Reshape(rows, k), dy, w.Value, kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
+		kernels.MatMul(t.P, dx.Reshape(rows, k), dy, t.weight(w), kernels.MatMulOptions{Accumulate: acc, Precision: t.Precision})
 	}
 }
 

@@ -4,12 +4,20 @@ package autograd
 
 import "jitvk/kernels"
 
+// norm makes the output of a norm of its first input: rows are for products, heads for attention.
+func (t *Tape) norm(op string, in []*Var) *Var {
+	if s := in[0].Value.Shape; len(s) == 4 {
+		return t.out(op, in, s...)
+	}
+	return t.operand(op, in, in[0].Value.Shape...)
+}
+
 // RMSNorm is y = x / sqrt(mean(x²) + eps) * w over rows of D floats: x (…,D) or heads (B,T,H,D), w (D) (Zhang and
 // Sennrich, arXiv 1910.07467). Saved: rstd, one a row.
 //
 //	dx = rstd (g - x rstd² mean(g x)),  g = dy w      dw = sum over rows of dy x rstd
 func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
-	y := t.out("rmsnorm", []*Var{x, w}, x.Value.Shape...)
+	y := t.norm("rmsnorm", []*Var{x, w})
 	rstd := kernels.Temp(t.P, "rstd", x.Value.Len()/w.Value.Len())
 	kernels.RMSNorm(t.P, y.Value, rstd, x.Value, w.Value, eps)
 
@@ -27,7 +35,7 @@ func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
 //	dx = dy alpha e      dalpha = sum dy x e      dshift = sum dy e,      e = 2/sqrt(pi) exp(-(alpha x + shift)²)
 func (t *Tape) Derf(x, alpha, shift *Var) *Var {
 	in := []*Var{x, alpha, shift}
-	y := t.out("derf", in, x.Value.Shape...)
+	y := t.norm("derf", in)
 	kernels.Derf(t.P, y.Value, x.Value, alpha.Value, shift.Value)
 
 	t.push(y, in, func() {

@@ -12,7 +12,7 @@ import "jitvk/kernels"
 //	dscale = sum over tokens of dy n w                      dshift = sum over tokens of dy
 func (t *Tape) NormModulate(x, w, scale, shift *Var, eps float32) *Var {
 	in := []*Var{x, w, scale, shift}
-	y := t.out("normmodulate", in, x.Value.Shape...)
+	y := t.operand("normmodulate", in, x.Value.Shape...)
 	rstd := kernels.Temp(t.P, "rstd", x.Value.Len()/w.Value.Len())
 	kernels.NormModulate(t.P, y.Value, rstd, x.Value, w.Value, scale.Value, shift.Value, eps)
 

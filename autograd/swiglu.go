@@ -54,15 +54,15 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 		saved := kernels.Temp(t.P, "gates and values", rows, 2*f)
 		ab = &saved
 	}
-	xs, h := x.Value.Reshape(rows, c), kernels.Temp(t.P, "swiglu", rows, f)
-	kernels.MatMulSwiGLU(t.P, h, ab, xs, w12.Value, o12)
-	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, w3.Value, o3)
+	xs, h := x.Value.Reshape(rows, c), kernels.TempIn(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
+	kernels.MatMulSwiGLU(t.P, h, ab, xs, t.weight(w12), o12)
+	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, t.weight(w3), o3)
 
 	t.push(y, in, func() {
 		dy := y.Grad.Reshape(rows, m)
 		t.weightGrads(w3, b3, dy, h)
 		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
-		kernels.MatMulSwiGLUBackward(t.P, dab, dy, w3.Value, *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})
+		kernels.MatMulSwiGLUBackward(t.P, dab, dy, t.weight(w3), *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})
 		t.weightGrads(w12, b12, dab, xs)
 		t.inputGrad(x, w12, dab)
 		if r != nil {

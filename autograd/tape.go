@@ -48,8 +48,9 @@ type Var struct {
 // Tape records ops into a program.
 type Tape struct {
 	P *engine.Program
-	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward. Sums, memory
-	// and everything else stay fp32. Below FP32 the loss's gradient should be scaled up (FlowLossOptions.Step).
+	// Precision is what the operands of matrix products and of attention are rounded to, forward and backward, and what those
+	// that nothing else reads are kept in (halves.go). Everything else is fp32. Below FP32 the loss's gradient should be scaled up
+	// (FlowLossOptions.Step).
 	Precision kernels.Precision
 	// AddGrads adds the parameters' gradients to what their memory holds, for parameters that come after it is set: gradients of
 	// several batches are summed so. The caller clears that memory.
@@ -58,6 +59,7 @@ type Tape struct {
 	nodes  []node
 	params []*Var
 	seeded bool
+	halves map[*Var]kernels.Tensor // weights, rounded
 }
 
 type node struct {
@@ -66,7 +68,7 @@ type node struct {
 }
 
 // New starts an empty tape over a program.
-func New(p *engine.Program) *Tape { return &Tape{P: p} }
+func New(p *engine.Program) *Tape { return &Tape{P: p, halves: map[*Var]kernels.Tensor{}} }
 
 // Const brings a tensor onto the tape that needs no gradient: data, noise, tables.
 func (t *Tape) Const(value kernels.Tensor) *Var { return &Var{Value: value, name: "const"} }
@@ -108,7 +110,11 @@ func (t *Tape) Seed(y *Var, grad kernels.Tensor) {
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.Temp(t.P, op, shape...), name: op}
+	return t.outIn(kernels.FP32, op, in, shape...)
+}
+
+func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
+	y := &Var{Value: kernels.TempIn(t.P, op, precision, shape...), name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}

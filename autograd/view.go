@@ -36,7 +36,7 @@ func (t *Tape) views(op string, x *Var, n int, shape ...int) []*Var {
 	views := make([]*Var, n)
 	for i := range views {
 		cut := func(p kernels.Tensor) kernels.Tensor {
-			return kernels.Tensor{Shape: shape, Range: p.Range, Ld: width, Off: i * width / n}
+			return kernels.Tensor{Shape: shape, Range: p.Range, Ld: width, Off: i * width / n, Precision: p.Precision}
 		}
 		views[i] = &Var{Value: cut(x.Value), needs: x.needs, parent: x, cut: cut, name: fmt.Sprintf("%s[%d]", x.name, i)}
 	}

@@ -20,6 +20,7 @@ var opCases = []opCase{
 	{"AddRows", drawAddRows},
 	{"Attention", drawAttention},
 	{"AttentionBackward", drawAttentionBackward},
+	{"Cast", drawCast},
 	{"CleanImage", drawCleanImage},
 	{"ColSum", drawColSum},
 	{"ConcatTime", drawConcatTime},
@@ -252,6 +253,33 @@ func drawAttentionBackward(d draw) call {
 		}}
 }
 
+// halves is a precision that a tensor in memory may have.
+func halves(d draw) kernels.Precision { return pickFrom(d, "halves", kernels.FP16, kernels.BF16) }
+
+// heldIn lets an arg be in halves of a precision, where its rows are multiples of four.
+func (a arg) heldIn(d draw, precision kernels.Precision) arg {
+	width := a.width
+	if width == 0 {
+		width = a.shape[len(a.shape)-1]
+	}
+	if (width|a.lay.gap|a.lay.off)%4 == 0 && precision != kernels.FP32 && d.on(a.name+" in halves") {
+		a.precision = precision
+	}
+	return a
+}
+
+// unit is what a layout's distances are multiples of.
+func unit(d draw) int { return pickFrom(d, "unit", 1, 4) }
+
+func drawCast(d draw) call {
+	n, precision := 4*d.size("n/4", 600), halves(d)
+	y := out("y", 4, n/4, 4)
+	y.precision = precision
+	return call{args: []arg{y, in("x", d.values("x", n, 4, 1e-7, 1e3), 4, n/4, 4)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Cast(p, t[0], t[1]) },
+		ref: func(a, _ [][]float64) { ref.Cast(a[0], a[1], rounding(precision)) }}
+}
+
 func drawColSum(d draw) call {
 	n, c, acc := d.size("N", 300), d.size("C", 70), d.on("acc")
 	return call{args: []arg{gradient(d, "db", acc, 0, c), in("dy", d.normal("dy", n*c, c), 0, n, c).rowsOf(d, c, 1)},
@@ -310,7 +338,7 @@ func drawDerf(d draw) call {
 		shape = []int{shape[0] * shape[1], width} // D = H D says one head to Derf
 	}
 	n := (kernels.Tensor{Shape: shape}).Len()
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, unit(d)).heldIn(d, halves(d)), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Derf(p, t[0], t[1], t[2], t[3]) },
 		ref: func(a, terms [][]float64) {
@@ -766,7 +794,7 @@ func drawMatMul(d draw) call {
 	o.AddRowSum = rowSum && d.on("add row sum")
 	sums := gradient(d, "row sums", o.AddRowSum, b2i(!o.TransA), M)
 	sums.out = rowSum
-	unit := pickFrom(d, "unit", 1, 4)
+	unit := unit(d)
 	operand := func(name string, rows, cols int, swap bool) arg {
 		if swap {
 			rows, cols = cols, rows
@@ -780,11 +808,12 @@ func drawMatMul(d draw) call {
 		return a.rowsOf(d, cols, unit)
 	}
 	c := both(operand("c", M, N, false))
+	a, b := operand("a", M, K, o.TransA).heldIn(d, precision), operand("b", K, N, o.TransB).heldIn(d, precision)
 	if !o.Accumulate {
 		c.data = nil
 	}
 	return call{tier: path.Base(rung) + tierSuffix(precision),
-		args: []arg{c, sums, operand("a", M, K, o.TransA), operand("b", K, N, o.TransB),
+		args: []arg{c, sums, a, b,
 			in("bias", d.normal("bias", N, N), 0, N), operand("residual", M, N, false)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o := o
@@ -824,9 +853,11 @@ func drawMatMulSwiGLU(d draw) call {
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
 	keep, bias := d.on("keep ab"), d.on("bias")
-	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c),
-		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
-	args[1].out = keep
+	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c).heldIn(d, precision),
+		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c).heldIn(d, precision), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
+	if args[1].out = keep; precision == kernels.BF16 { // fp16 would have to hold products of large numbers
+		args[0] = args[0].heldIn(d, precision)
+	}
 	return call{tier: path.Base(rung) + tierSuffix(precision), args: args,
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o, ab := o, &t[1]
@@ -855,7 +886,7 @@ func drawMatMulSwiGLUBackward(d draw) call {
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
 	return call{tier: path.Base(rung) + tierSuffix(precision),
-		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f),
+		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
 			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.MatMulSwiGLUBackward(p, t[0], t[1], t[2], t[3], o)
@@ -908,8 +939,15 @@ func drawPeak(d draw) call {
 func drawNormModulate(d draw) call {
 	b, t, c := d.size("B", 5), d.size("T", 33), d.size("C", 140)
 	eps, n := pickFrom(d, "eps", float32(1e-6), 0.1), b*t*c
-	return call{args: []arg{out("y", t*c, b, t, c), out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
-		in("scale", d.normal("scale", b*c, c), c, b, c).rowsOf(d, c, 1), in("shift", d.normal("shift", b*c, c), c, b, c).rowsOf(d, c, 1)},
+	y, unit, big := out("y", t*c, b, t, c), unit(d), 1e5
+	if unit == 4 {
+		y = y.heldIn(d, halves(d))
+	}
+	if y.precision == kernels.FP16 {
+		big = 10 // fp16 ends at 65504
+	}
+	return call{args: []arg{y, out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.values("w", c, c, 1e-5, big), 0, c),
+		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit), in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
 		},
@@ -981,8 +1019,16 @@ func drawRMSNorm(d draw) call {
 	eps := pickFrom(d, "eps", float32(1e-6), 0.1)
 	size := (kernels.Tensor{Shape: shape}).Len()
 	n := size / c
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, 1), out("rstd", width/c, n),
-		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, 1), in("w", d.normal("w", c, c), 0, c)},
+	unit, big := unit(d), 1e5
+	y := out("y", width, shape...).rowsOf(d, width, unit)
+	if c%4 == 0 && unit == 4 {
+		y = y.heldIn(d, halves(d))
+	}
+	if y.precision == kernels.FP16 {
+		big = 100 // fp16 ends at 65504
+	}
+	return call{args: []arg{y, out("rstd", width/c, n),
+		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, unit), in("w", d.values("w", c, c, 1e-5, big), 0, c)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RMSNorm(p, t[0], t[1], t[2], t[3], eps) },
 		ref: func(a, _ [][]float64) { ref.RMSNorm(a[0], a[1], a[2], a[3], n, c, float64(eps)) }}
 }

@@ -19,7 +19,7 @@ var rangeLimit int64
 // span is a piece of a tensor: items first to first+n-1 of its rows or elements.
 type span struct{ first, n int }
 
-// spans cuts items into pieces that fit into one binding. width is how many floats an item has in each of the tensors
+// spans cuts items into pieces that fit into one binding. width is how many 32-bit words an item has in each of the tensors
 // that are cut. Every piece but the last is a multiple of quantum items.
 func spans(p *engine.Program, op string, items, quantum int, width ...int) []span {
 	limit := p.Info().MaxStorageBufferRange
@@ -35,7 +35,7 @@ func spans(p *engine.Program, op string, items, quantum int, width ...int) []spa
 	most := int(limit / 4 / int64(widest))
 	if most < items {
 		most -= most % quantum
-		check(most > 0, op, "%d items of %d floats do not fit into the device's %d bytes a binding", quantum, widest, limit)
+		check(most > 0, op, "%d items of %d words do not fit into the device's %d bytes a binding", quantum, widest, limit)
 	}
 	var out []span
 	for first := 0; first < items; first += most {
@@ -44,9 +44,14 @@ func spans(p *engine.Program, op string, items, quantum int, width ...int) []spa
 	return out
 }
 
-// piece returns a span of a contiguous tensor whose items have width floats, as a flat tensor.
+// words returns how many 32-bit words n elements of the tensor are.
+func (t Tensor) words(n int) int { return int(t.Precision.size()) * n / 4 }
+
+// piece returns a span of a contiguous tensor whose items have width elements, as a flat tensor.
 func piece(t Tensor, s span, width int) Tensor {
-	return Tensor{Shape: []int{s.n * width}, Range: t.Range.Sub(4*int64(s.first)*int64(width), 4*int64(s.n)*int64(width))}
+	out := Tensor{Shape: []int{s.n * width}, Precision: t.Precision}
+	out.Range = t.Range.Sub(t.Precision.size()*int64(s.first)*int64(width), out.bytes())
+	return out
 }
 
 // flat calls record for each piece of contiguous tensors of one length, with the pieces in the same order.

@@ -16,15 +16,20 @@ func derfRows(op string, x, alpha Tensor) rowView {
 }
 
 // Derf is y = erf(alpha x + shift), a slope and a shift a channel (arXiv 2512.10938; the post's form). x, y (N…,C) with
-// alpha, shift (C), or heads (B,T,H,D) with alpha, shift (H*D). Rows may lie apart.
+// alpha, shift (C), or heads (B,T,H,D) with alpha, shift (H*D). Rows may lie apart. y may be in halves, as the products that read
+// it would round it.
 func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 	xv, yv := derfRows("Derf", x, alpha), derfRows("Derf", y, alpha)
 	check(yv.rows == xv.rows && shift.Contiguous() && shift.Len() == alpha.Len(), "Derf", "y %v, x %v, alpha %v, shift %v", y, x, alpha, shift)
-	for _, s := range spans(p, "Derf", xv.rows, 1, xv.ld, yv.ld) {
+	for _, s := range spans(p, "Derf", xv.rows, 1, xv.ld, yv.words(yv.ld)) {
 		x, y, chunk := xv.piece(s), yv.piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, Cols, LdX, OffX, LdY, OffY, Chunk uint32 }{
 			uint32(s.n), uint32(x.width), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
-		downColumns(p, "derf_fwd", s.n, x.width, chunk, 40*float64(s.n*x.width), push, nil, y.Write(), x.Read(), alpha.Read(), shift.Read())
+		columns := x.width // an invocation owns one, or four of halves
+		if y.Precision != FP32 {
+			columns /= 4
+		}
+		downColumns(p, "derf_fwd", s.n, columns, chunk, 40*float64(s.n*x.width), push, []uint32{uint32(y.Precision)}, y.write(), x.Read(), alpha.Read(), shift.Read())
 	}
 }
 

@@ -35,14 +35,14 @@ func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions
 	t := ((h-o.Patch)/o.Stride + 1) * ((w-o.Patch)/o.Stride + 1)
 	width := 3 * o.Patch * o.Patch
 	check(tok.Shape[0] == b && tok.Shape[1] == t && tok.Shape[2] == width, op, "tok %v, img %v: %d tokens of %d wanted", tok, img, t, width)
-	window, inv := src.Range, src.Range // something to bind where there is none
+	window, inv := src.Read(), src.Read() // something to bind where there is none
 	if o.Window != nil {
 		check(o.Window.Contiguous() && o.Window.Len() == o.Patch, op, "window %v, (%d) wanted", o.Window, o.Patch)
-		window = o.Window.Range
+		window = o.Window.Read()
 	}
 	if o.InvNorm != nil {
 		check(o.InvNorm.Contiguous() && o.InvNorm.Len() == h*w, op, "invNorm %v, (%d,%d) wanted", o.InvNorm, h, w)
-		inv = o.InvNorm.Range
+		inv = o.InvNorm.Read()
 	}
 	spec := []uint32{uint32(o.Patch), uint32(o.Stride), uint32(h), uint32(w), flag(o.ChannelLast), flag(o.Window != nil), flag(o.InvNorm != nil)}
 	shader, elems := "fold", 3*h*w
@@ -52,13 +52,13 @@ func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions
 	for _, s := range spans(p, op, b, 1, t*width, 3*h*w) {
 		from := piece(src, s, src.Len()/b)
 		if o.Window == nil {
-			window = from.Range
+			window = from.Read()
 		}
 		if o.InvNorm == nil {
-			inv = from.Range
+			inv = from.Read()
 		}
 		push := struct{ Images, Blocks uint32 }{uint32(s.n), uint32(ceilDiv(elems, blockSize(p)))}
-		blocked(p, shader, s.n, elems, push, spec, piece(dst, s, dst.Len()/b).Write(), from.Read(), engine.Read(window), engine.Read(inv))
+		blocked(p, shader, s.n, elems, push, spec, piece(dst, s, dst.Len()/b).Write(), from.Read(), window, inv)
 	}
 }
 

@@ -4,19 +4,20 @@ package kernels
 
 import (
 	"fmt"
+	"slices"
 
 	"jitvk/engine"
 )
 
 // MatMulOptions say which operands are stored transposed, what is added to the product, and what else is computed on the way.
 type MatMulOptions struct {
-	TransA, TransB bool    // a is (K,M), b is (N,K)
-	Accumulate     bool    // add to what c holds
-	Bias           *Tensor // (N), added to every row
-	Residual       *Tensor // (M,N), added; rows may be apart
-	RowSum         *Tensor // (M), gets the sum of each row of op(a); not for a batch
-	AddRowSum      bool    // add that to what RowSum holds
-	Precision      Precision
+	TransA, TransB bool          // a is (K,M), b is (N,K)
+	Accumulate     bool          // add to what c holds
+	Bias           *Tensor       // (N), added to every row
+	Residual       *Tensor       // (M,N), added; rows may be apart
+	RowSum         *Tensor       // (M), gets the sum of each row of op(a); not for a batch
+	AddRowSum      bool          // add that to what RowSum holds
+	Precision      Precision     // of the product; a and b may be in halves of it
 	Tier           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
 	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil takes what Program.Choose has for the class, or the guess
 
@@ -33,7 +34,8 @@ type MatMulOptions struct {
 // y (B,T,O) = x wᵀ is MatMul(p, y, x, w, {TransB: true}), its gradients are dx = MatMul(dy, w) and
 // dw = MatMul(dy, x, {TransA: true}).
 //
-// With a Precision below FP32 a and b are rounded to it as they are loaded, and their products summed in fp32.
+// With a Precision below FP32 a and b are rounded to it as they are loaded, and their products summed in fp32. Either may be in
+// halves of that precision, which were rounded as they were stored: the same product to the bit.
 //
 // RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
 // reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
@@ -73,12 +75,17 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 		case x.rows < 1 || x.cols < 1 || x.batch < 1:
 			fail("two dimensions or more wanted, none of them 0")
 		case x.ld < x.cols || x.off < 0:
-			fail("rows of %d floats lie %d apart", x.cols, x.ld)
+			fail("rows of %d elements lie %d apart", x.cols, x.ld)
+		case x.precision != FP32 && (x.precision != o.Precision || !x.quads()):
+			fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.precision, o.Precision)
 		case x.batch != matC.batch:
 			fail("batches of different sizes")
 		case x.bytes() > x.Size:
-			fail("%d floats do not fit into %d bytes", x.bytes()/4, x.Size)
+			fail("%d bytes do not fit into %d", x.bytes(), x.Size)
 		}
+	}
+	if matC.precision != FP32 || matR.precision != FP32 || matH.precision != FP32 && !o.swiglu.writesH() {
+		fail("only a and b may be in halves")
 	}
 	M, N, K := matC.rows, matC.cols, matA.cols
 	m, k2, n := matA.rows, matB.rows, matB.cols
@@ -112,14 +119,21 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	batches, rows, terms := whole(), []span{{0, M}}, []span{{0, K}}
 	if batches[0].n = matC.batch; !fits() {
 		if matC.batch > 1 {
-			batches = spans(p, "MatMul", matC.batch, 1, matC.step(), matA.step(), matB.step(), matR.step(), matH.step())
+			batches = spans(p, "MatMul", matC.batch, 1, matC.words(matC.step()), matA.words(matA.step()), matB.words(matB.step()), matR.words(matR.step()), matH.words(matH.step()))
 		} else if !o.TransA {
-			rows = spans(p, "MatMul", M, matMulBM, matC.ld, matA.ld, matR.ld, matH.ld)
+			rows = spans(p, "MatMul", M, matMulBM, matC.words(matC.ld), matA.words(matA.ld), matR.words(matR.ld), matH.words(matH.ld))
 		} else if !o.TransB {
-			terms = spans(p, "MatMul", K, matMulBM, matA.ld, matB.ld)
+			terms = spans(p, "MatMul", K, matMulBM, matA.words(matA.ld), matB.words(matB.ld))
 		}
 	}
 	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o, p.Choose)
+	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Tier) {
+		halves := o.h
+		o.h = Temp(p, "h in fp32", halves.Shape...)
+		MatMul(p, c, a, b, o)
+		Cast(p, halves, o.h)
+		return
+	}
 	for _, z := range batches {
 		for _, r := range rows {
 			for _, k := range terms {
@@ -229,7 +243,7 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 	rung := findRung(choice.Tier)
 	t := rung.tiles(p.Info(), o.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
-		flag(t.quads && a.quads()), flag(t.quads && b.quads()), flag(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
+		a.lay(t.quads && a.quads()), b.lay(t.quads && b.quads()), h.lay(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
 		uint32(o.swiglu), sum, flag(slice < K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
@@ -239,10 +253,11 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 		FLOPs:  2 * float64(a.batch) * float64(M) * float64(N) * float64(K)})
 }
 
-// matrix is a tensor as a batch of matrices whose rows lie ld floats apart, the first off floats into its range.
+// matrix is a tensor as a batch of matrices whose rows lie ld elements apart, the first off elements into its range.
 type matrix struct {
 	engine.Range
 	batch, rows, cols, ld, off int
+	precision                  Precision // in memory
 
 	beyond int // floats behind a row's columns that belong to it: the values of a SwiGLU's gates
 }
@@ -253,7 +268,7 @@ func matrixOf(t Tensor, batched bool) matrix {
 		return matrix{}
 	}
 	rows, cols := t.Rows(1)
-	m := matrix{Range: t.Range, batch: 1, rows: rows, cols: cols, ld: max(t.Ld, 0), off: t.Off}
+	m := matrix{Range: t.Range, batch: 1, rows: rows, cols: cols, ld: max(t.Ld, 0), off: t.Off, precision: t.Precision}
 	if batched {
 		m.batch, m.rows = t.Shape[0], t.Shape[1]
 	}
@@ -263,14 +278,27 @@ func matrixOf(t Tensor, batched bool) matrix {
 	return m
 }
 
-// step returns the floats from a matrix of the batch to the next.
+// step returns the elements from a matrix of the batch to the next.
 func (m matrix) step() int { return m.rows * m.ld }
 
 // bytes returns how far the elements reach into the range.
-func (m matrix) bytes() int64 { return 4 * int64(m.off+(m.batch*m.rows-1)*m.ld+m.cols+m.beyond) }
+func (m matrix) bytes() int64 {
+	return m.precision.size() * int64(m.off+(m.batch*m.rows-1)*m.ld+m.cols+m.beyond)
+}
 
-// quads reports whether all rows start at, and are, multiples of four floats, so that they can be read as vec4.
+// words returns how many 32-bit words n of its elements are.
+func (m matrix) words(n int) int { return m.tensor().words(n) }
+
+// quads reports whether all rows start at, and are, multiples of four elements, so that they can be moved in fours.
 func (m matrix) quads() bool { return (m.cols|m.ld|m.off)%4 == 0 }
+
+// lay is LAY_A, LAY_B or LAY_C of shaders/matmul/matmul.glsl for a matrix that a shader moves in fours or not.
+func (m matrix) lay(fours bool) uint32 {
+	if m.precision != FP32 {
+		return 2
+	}
+	return flag(fours)
+}
 
 // batchOf and rowsOf return a piece of the batch, and of the rows of a batch of one.
 func (m matrix) batchOf(s span) matrix { return m.part(s.first*m.step(), s.n, m.rows) }
@@ -283,12 +311,14 @@ func (m matrix) rowsOf(s span) matrix {
 
 func (m matrix) part(skip, batch, rows int) matrix {
 	m.batch, m.rows = batch, rows
-	m.Range = m.Range.Sub(4*int64(skip), m.bytes())
+	m.Range = m.Range.Sub(m.precision.size()*int64(skip), m.bytes())
 	return m
 }
 
-func (m matrix) read() engine.Binding           { return m.tensor().Read() }
+func (m matrix) read() engine.Binding           { return m.tensor().read() }
 func (m matrix) update(acc bool) engine.Binding { return m.tensor().Update(acc) }
 
 // tensor is the matrix for what only asks for its memory and its size.
-func (m matrix) tensor() Tensor { return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range} }
+func (m matrix) tensor() Tensor {
+	return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range, Precision: m.precision}
+}

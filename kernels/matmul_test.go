@@ -23,15 +23,16 @@ type product struct {
 	transA, transB                 bool
 	accumulate, bias, residual     bool
 	rowSum, addRowSum              bool
-	gapA, gapB, gapC, gapR, offset int // floats between rows, and before the first
+	gapA, gapB, gapC, gapR, offset int // elements between rows, and before the first
 	precision                      kernels.Precision
+	halfA, halfB                   bool // in memory
 	choice                         *kernels.MatMulChoice
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d", x.precision, form, x.batch, x.M, x.N, x.K,
-		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset)
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v", x.precision, form, x.batch, x.M, x.N, x.K,
+		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset, x.halfA, x.halfB)
 	if x.choice != nil {
 		s += fmt.Sprintf("/%+v", *x.choice)
 	}
@@ -53,12 +54,16 @@ func (x product) run(t *testing.T) []float32 {
 	nan := float32(math.NaN())
 	batch := max(x.batch, 1)
 	// tensor uploads dense rows with gaps of NaN between them: a kernel that reads a gap shows.
-	tensor := func(dense []float32, rows, cols, gap int) kernels.Tensor {
+	tensor := func(dense []float32, rows, cols, gap int, half bool) kernels.Tensor {
 		wide := slices.Repeat([]float32{nan}, x.offset)
 		for r := range batch * rows {
 			wide = append(append(wide, dense[r*cols:][:cols]...), slices.Repeat([]float32{nan}, gap)...)
 		}
-		out := h.Input(wide, len(wide))
+		memory := kernels.FP32
+		if half {
+			memory = x.precision
+		}
+		out := h.InputIn(memory, wide, len(wide))
 		if out.Shape = []int{rows, cols}; x.batch > 0 {
 			out.Shape = []int{x.batch, rows, cols}
 		}
@@ -82,7 +87,7 @@ func (x product) run(t *testing.T) []float32 {
 	}
 	ar, ac := rows(x.transA, x.M, x.K)
 	br, bc := rows(x.transB, x.K, x.N)
-	a, b, c := tensor(av, ar, ac, x.gapA), tensor(bv, br, bc, x.gapB), tensor(cv, x.M, x.N, x.gapC)
+	a, b, c := tensor(av, ar, ac, x.gapA, x.halfA), tensor(bv, br, bc, x.gapB, x.halfB), tensor(cv, x.M, x.N, x.gapC, false)
 	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision, Choice: x.choice}
 	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Round: rounding(x.precision)}
 	if x.bias {
@@ -90,7 +95,7 @@ func (x product) run(t *testing.T) []float32 {
 		o.Bias, ro.Bias = &bias, kerneltest.Widen(biasV)
 	}
 	if x.residual {
-		res := tensor(resV, x.M, x.N, x.gapR)
+		res := tensor(resV, x.M, x.N, x.gapR, false)
 		o.Residual = &res
 	}
 	sums, sumV := h.Output(x.M), make([]float32, x.M) // NaN where they are not added to
@@ -212,10 +217,10 @@ func eachRung(t *testing.T, most int, f func(t *testing.T, precision kernels.Pre
 
 var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}}
 
-// TestMatMulSizes: every transpose case at sizes around the tiles' edges (narrow 16 x 32 x 4, tiled 64 x 64 x 16), primes,
+// TestMatMulSizes: every transpose case at sizes around the tiles' edges (narrow 32 x 32 x 4, tiled 64 x 64 x 16), primes,
 // vectors, and shapes of the models.
 func TestMatMulSizes(t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {15, 31, 3}, {16, 32, 4}, {17, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
+	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {31, 31, 3}, {32, 32, 4}, {33, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
 		{37, 41, 43}, {1, 384, 128}, {128, 1, 64}, {48, 96, 441}, {128, 344, 128}}
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
 		for i, s := range sizes {
@@ -389,6 +394,69 @@ func TestMatMulLeadingDims(t *testing.T) {
 	kerneltest.Equal(t, "dw", h.Floats(dw), dwr, 1e-5)
 }
 
+// TestMatMulHalves: operands in halves, either or both, give the bits of operands that are rounded as they are loaded: in every
+// transpose case, around the tiles' edges, with rows apart, in batches, and as row sums see them.
+func TestMatMulHalves(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		if precision == kernels.FP32 {
+			t.Skip("there are none")
+		}
+		for i, s := range [][3]int{{20, 36, 8}, {68, 28, 20}, {4, 4, 4}} {
+			for j, f := range forms {
+				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}
+				switch i {
+				case 0:
+					x.rowSum = true
+				case 1:
+					x.gapA, x.gapB, x.gapC, x.offset = 4, 8, 4, 12
+				case 2:
+					x.batch = 3
+				}
+				want := x.run(t)
+				halves := (i + j) % 3
+				x.halfA, x.halfB = halves != 0, halves != 1
+				if got := x.run(t); !slices.Equal(got, want) {
+					t.Errorf("%v: other bits than with fp32 in memory", x)
+				}
+			}
+		}
+	})
+}
+
+// TestMatMulEveryHalf: every finite number in halves reaches the product as it is, as a and as b. (Those below 2^-126 may be zero.)
+func TestMatMulEveryHalf(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		if precision == kernels.FP32 {
+			t.Skip("there are none")
+		}
+		var values []float32
+		for i := range 1 << 16 {
+			v := kerneltest.FromHalf(precision, uint16(i))
+			if math.Abs(float64(v)) < 0x1p-126 || !(math.Abs(float64(v)) < 1e38) {
+				v = 1
+			}
+			values = append(values, v)
+		}
+		const n = 1 << 14 // a quarter, so that 00_naive has few enough rows
+		for from := 0; from < len(values); from += n {
+			h := kerneltest.New(t)
+			one, ones, x := h.Input([]float32{1}, 1, 1), h.Input([]float32{1, 1, 1, 1}, 1, 4), h.InputIn(precision, values[from:][:n], 1, n)
+			left, right := h.Output(n, 4), h.Output(1, n)
+			h.Run(func(p *engine.Program) {
+				kernels.MatMul(p, left, x, ones, kernels.MatMulOptions{TransA: true, Precision: precision})
+				kernels.MatMul(p, right, one, x, kernels.MatMulOptions{Precision: precision})
+			})
+			asA, asB := h.Floats(left), h.Floats(right)
+			for i, want := range values[from:][:n] {
+				flushed := asA[4*i] == 0 && asB[i] == 0 && math.Abs(float64(want)) < 0x1p-14 && matrixUnit(t) // devices may do so
+				if (asA[4*i] != want || asB[i] != want) && !flushed {
+					t.Fatalf("%x is %x as a and %x as b", want, asA[4*i], asB[i])
+				}
+			}
+		}
+	})
+}
+
 // TestMatMulBits: a second run gives the same bits, and a row of c does not depend on how many rows there are.
 func TestMatMulBits(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
@@ -499,8 +567,8 @@ func TestMatMulMisuse(t *testing.T) {
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{}, "(4,4) = (4,8) (4,8) does not fit"},
 		{temp(4, 5), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true}, "(4,5) = (4,8) (8,4) does not fit"},
 		{temp(4, 4), temp(8), temp(8, 4), kernels.MatMulOptions{}, "two dimensions or more"},
-		{temp(4, 4), overlapping, temp(4, 8), kernels.MatMulOptions{TransB: true}, "rows of 8 floats lie 7 apart"},
-		{temp(4, 4), beyond, temp(4, 8), kernels.MatMulOptions{TransB: true}, "33 floats do not fit into 128 bytes"},
+		{temp(4, 4), overlapping, temp(4, 8), kernels.MatMulOptions{TransB: true}, "rows of 8 elements lie 7 apart"},
+		{temp(4, 4), beyond, temp(4, 8), kernels.MatMulOptions{TransB: true}, "132 bytes do not fit into 128"},
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Bias: &bias}, "4 contiguous floats of bias"},
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Residual: &residual}, "not of c's shape"},
 		{temp(4, 4), temp(4, 8), temp(4, 8), kernels.MatMulOptions{TransB: true, Bias: &late}, "4 contiguous floats of bias"},

@@ -64,7 +64,7 @@ var matMulForce string
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	tier := "matmul/03_vector"
 	switch {
-	case info.CPU() && info.SubgroupSize >= 8:
+	case info.CPU() && findRung("matmul/04_narrow").runs(info, precision):
 		tier = "matmul/04_narrow"
 	case hasFragment(info, precision):
 		tier = "matmul/05_coopmat"
@@ -153,7 +153,7 @@ type matMulRung struct {
 // A matMulTile is how a rung is launched: its tile of C, its workgroup, and specialization constants from 15 on.
 type matMulTile struct {
 	bm, bn, local int
-	quads, tail   bool // the shader looks at VEC_A, VEC_B, VEC_C; at K_TAIL
+	quads, tail   bool // the shader looks at LAY_A, LAY_B, LAY_C for fours of floats; at K_TAIL
 	spec          []uint32
 }
 
@@ -168,10 +168,14 @@ var matMulRungs = []matMulRung{
 	{"matmul/01_tiled", anywhere, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 }, oneTile(matMulTile{bm: 16, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
 }
+
+// storesFours are the rungs that store four columns at a time, as an h in halves wants it. Those below store single elements, and
+// so does 06_coopmat2, whose device says of each element where it lies.
+var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat"}
 
 func findRung(tier string) matMulRung {
 	i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == tier })

@@ -14,7 +14,7 @@ import (
 
 // Devices to choose for.
 var (
-	cpuInfo    = engine.Info{Type: "cpu", SubgroupSize: 8, MaxInvocations: 1024, SharedMemory: 32 << 10, Float16: true, CoopMat: units16}
+	cpuInfo    = engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true, MaxInvocations: 1024, SharedMemory: 32 << 10, Float16: true, CoopMat: units16}
 	gpuInfo    = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
 	tensorInfo = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10, Float16: true, CoopMat: units16}
 	units16    = []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}

@@ -22,6 +22,9 @@ const (
 	swigluGradients                // the product is dh
 )
 
+// writesH reports whether h is an output.
+func (e swigluEpilogue) writesH() bool { return e == keepGate || e == dropGate }
+
 // bind says what a product does with c and h. A product that keeps the gate also reads c, but only the values in it, which
 // the product before has written: to say that it reads c's whole range would claim that the gates had been, too. Writing is
 // enough to be put in order after that product.
@@ -36,7 +39,8 @@ func (e swigluEpilogue) bind(c, h matrix) (bindC, bindH engine.Binding) {
 }
 
 // MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab
-// (N…,2F) or nil where no backward pass will want it, h (N…,F).
+// (N…,2F) or nil where no backward pass will want it, h (N…,F). x and w may be in halves of the product's precision, as in MatMul,
+// and so may h, which then is rounded: as a product that reads it would.
 //
 // It is two products. The first writes the values. The second multiplies for the gates, and has a gate and its value in
 // registers before either is written: compared with MatMul and SwiGLU, ab's gates are not read again, and without ab half of
@@ -46,8 +50,12 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 	rows, F := h.Rows(1)
 	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F && (o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
 	check(ok, op, "h %v, x %v, w %v, bias %v: h (N,F), w (2F,C) and bias (2F) wanted, contiguous", h, x, w, o.Bias)
-	gate, value := h.Reshape(rows, F), h.Reshape(rows, F) // without ab, h holds the values until the gates come
-	mo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier, swiglu: dropGate, h: gate}
+	mo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier, swiglu: dropGate, h: h.Reshape(rows, F)}
+	gate, value := mo.h, mo.h // without ab, h holds the values until the gates come
+	if ab == nil && h.Precision != FP32 {
+		value = Temp(p, "values", rows, F)
+		gate = value
+	}
 	if ab != nil {
 		swigluShape(op, h, *ab)
 		gate, value = columnHalves(*ab, o.ValueFirst)
@@ -78,7 +86,7 @@ func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiG
 // columnHalves returns the views (N,F) of a contiguous (N…,2F).
 func columnHalves(ab Tensor, valueFirst bool) (gate, value Tensor) {
 	rows, width := ab.Rows(1)
-	gate = Tensor{Shape: []int{rows, width / 2}, Range: ab.Range, Ld: width}
+	gate = Tensor{Shape: []int{rows, width / 2}, Range: ab.Range, Ld: width, Precision: ab.Precision}
 	value = gate
 	if value.Off = width / 2; valueFirst {
 		gate, value = value, gate
@@ -86,9 +94,9 @@ func columnHalves(ab Tensor, valueFirst bool) (gate, value Tensor) {
 	return gate, value
 }
 
-// rowHalves returns the halves, of n floats each, of a contiguous weight or bias.
+// rowHalves returns the halves, of n elements each, of a contiguous weight or bias.
 func rowHalves(w Tensor, n int, valueFirst bool) (gate, value Tensor) {
-	gate = Tensor{Shape: append([]int{w.Shape[0] / 2}, w.Shape[1:]...), Range: w.Range}
+	gate = Tensor{Shape: append([]int{w.Shape[0] / 2}, w.Shape[1:]...), Range: w.Range, Precision: w.Precision}
 	value = gate
 	if value.Off = n; valueFirst {
 		gate, value = value, gate

@@ -86,6 +86,22 @@ func (x fusedSwiGLU) run(t *testing.T) []float32 {
 		kernels.MatMulSwiGLUBackward(p, dab, dy, w3, ab, back)
 	})
 	name := fmt.Sprintf("%+v", x)
+	if x.precision != kernels.FP32 && (x.c|x.f)%4 == 0 {
+		half := func(data []float32, shape ...int) kernels.Tensor { return h.InputIn(x.precision, data, shape...) }
+		in, w, w3, y2, ab2, dab2 := half(xv, x.n, x.c), half(wv, 2*x.f, x.c), half(w3v, x.c, x.f), h.OutputIn(x.precision, x.n, x.f), h.Output(x.n, 2*x.f), h.Output(x.n, 2*x.f)
+		alone := h.OutputIn(x.precision, x.n, x.f)
+		h.Run(func(p *engine.Program) {
+			kernels.MatMulSwiGLU(p, y2, &ab2, in, w, o)
+			kernels.MatMulSwiGLU(p, alone, nil, in, w, o)
+			kernels.MatMulSwiGLUBackward(p, dab2, dy, w3, ab2, back)
+		})
+		if !slices.Equal(h.Bits(ab), h.Bits(ab2)) || !slices.Equal(h.Bits(dab), h.Bits(dab2)) {
+			t.Errorf("%s: ab or dab has other bits with operands in halves", name)
+		}
+		if want := kerneltest.Rounded(x.precision, h.Floats(y)); !slices.Equal(h.Floats(y2), want) || !slices.Equal(h.Floats(alone), want) {
+			t.Errorf("%s: h in halves is not h rounded", name)
+		}
+	}
 	want, wantAB, sums := make([]float64, x.n*x.f), make([]float64, x.n*2*x.f), make([]float64, x.n*2*x.f)
 	ref.MatMulSwiGLU(want, wantAB, kerneltest.Widen(xv), kerneltest.Widen(wv), x.n, x.c, x.f, ro)
 	ref.MatMul(sums, magnitudes(xv), magnitudes(wv), x.n, 2*x.f, x.c, po)

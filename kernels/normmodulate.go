@@ -6,21 +6,23 @@ import "jitvk/engine"
 
 // NormModulate is y = w x rstd (1 + scale) + shift with rstd = 1/sqrt(mean(x²) + eps) of the row: RMSNorm and adaLN's
 // modulation (Peebles and Xie, arXiv 2212.09748) in one pass. x, y (B,T,C) and w (C) contiguous; scale, shift (B,C), whose
-// rows may lie apart: parts of one (B,6C) tensor. rstd (B,T).
+// rows may lie apart: parts of one (B,6C) tensor. rstd (B,T). y may be in halves, as the products that read it would round it.
 func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps float32) {
 	const op = "NormModulate"
 	finite(op, eps)
 	B, T, C := modulateShape(op, x, w, []Tensor{y}, []Tensor{scale, shift})
 	check(rstd.Contiguous() && rstd.Len() == B*T, op, "rstd %v, x %v: rstd (%d,%d) wanted", rstd, x, B, T)
 	av, bv := viewRows(op, scale, 1), viewRows(op, shift, 1)
-	for _, s := range spans(p, op, B, 1, T*C, T, av.ld, bv.ld) {
+	wide := fours(C, av.ld, av.off, bv.ld, bv.off)
+	check(y.Precision == FP32 || wide == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale, shift)
+	for _, s := range spans(p, op, B, 1, T*C, y.words(T*C), T, av.ld, bv.ld) {
 		a, b := av.piece(s), bv.piece(s)
 		push := struct {
 			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
 			Eps                                                float32
 		}{uint32(T), uint32(C), a.stride(), a.offset(), b.stride(), b.offset(), eps}
-		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, fours(C, a.ld, a.off, b.ld, b.off),
-			piece(y, s, T*C).Write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
+		acrossTokens(p, "normmodulate_fwd", s.n, T, 6*float64(s.n*T*C), push, []uint32{wide, uint32(y.Precision)},
+			piece(y, s, T*C).write(), piece(rstd, s, T).Write(), piece(x, s, T*C).Read(), w.Read(), a.Read(), b.Read())
 	}
 }
 
@@ -41,7 +43,7 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, fours(C, a.ld, a.off), dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.ld, a.off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
@@ -70,10 +72,11 @@ func modulateShape(op string, x, w Tensor, like, rows []Tensor) (b, t, c int) {
 	return b, t, c
 }
 
-// acrossTokens is acrossRows for a shader whose workgroups stay within an image: that of gl_WorkGroupID.y.
-func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, vec uint32, bind ...engine.Binding) {
+// acrossTokens is acrossRows for a shader whose workgroups stay within an image: that of gl_WorkGroupID.y. Constants from 2 on are
+// the shader's own.
+func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
 	rows, local, shared := rowsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(shared), vec}, Groups: [3]int{ceilDiv(tokens, rows), images, 1},
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), flag(shared)}, spec...), Groups: [3]int{ceilDiv(tokens, rows), images, 1},
 		Push: push, Bind: bind, FLOPs: flops})
 }
 

@@ -8,7 +8,8 @@ import (
 	"jitvk/engine"
 )
 
-// Precision is what the operands of a matrix product are rounded to. Memory and sums are fp32 in any case.
+// Precision is what the operands of a matrix product are rounded to, and what a tensor's elements are in memory. Sums are fp32
+// in any case.
 type Precision uint32
 
 const (
@@ -16,6 +17,9 @@ const (
 	FP16           // 11 significant bits, up to 65504
 	BF16           // 8 significant bits, the range of fp32
 )
+
+// size is an element's bytes.
+func (p Precision) size() int64 { return [...]int64{4, 2, 2}[p] }
 
 func (p Precision) String() string { return [...]string{"fp32", "fp16", "bf16"}[p] }
 

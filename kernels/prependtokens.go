@@ -22,7 +22,7 @@ func PrependTokensBackward(p *engine.Program, dx, de, dpos, dy Tensor, accX, acc
 	for _, s := range spans(p, op, b, 1, (k+t)*c, c) {
 		sumTokens(p, viewRows(op, de, 1).piece(s), piece(dy, s, (k+t)*c), k, (k+t)*c, c, 0, accE)
 	}
-	ColSum(p, dpos, Tensor{Shape: []int{b, k * c}, Range: dy.Range, Ld: (k + t) * c}, accPos)
+	ColSum(p, dpos, Tensor{Shape: []int{b, k * c}, Range: dy.Range, Ld: (k + t) * c, Precision: dy.Precision}, accPos)
 }
 
 // DropTokens is y = x[:,K:]: an image's tokens without the first K. y (B,T,C), x (B,K+T,C).

@@ -35,6 +35,8 @@ type arg struct {
 	perRow int    // floats that belong to one row of the batch, whatever a row is to the op; 0: shared by all
 	out    bool   // written
 	whole  bool   // memory holds 32-bit integers, below 2^24
+
+	precision kernels.Precision // in memory
 }
 
 // A call is one drawn use of an op.
@@ -257,7 +259,7 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 	for i, a := range c.args {
 		n := (kernels.Tensor{Shape: a.shape}).Len()
 		if wide[i] = make([]float64, n); a.data != nil {
-			wide[i] = kerneltest.Widen(a.data)
+			wide[i] = kerneltest.Widen(kerneltest.Rounded(a.precision, a.data))
 		}
 		terms[i] = make([]float64, n)
 	}
@@ -273,8 +275,13 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 			}
 		}
 		if a.out {
-			c.bound.Terms = terms[i]
-			kerneltest.Check(t, kerneltest.Case{Op: op.name, Tier: c.tier, Name: a.name, Shape: a.shape}, got, wide[i], c.bound)
+			b := c.bound
+			b.Terms = terms[i]
+			b.Rel += roundoff[a.precision] * (1 + b.Rel)
+			if a.precision == kernels.FP16 {
+				b.Abs += 0x1p-25 // half the distance of subnormal numbers
+			}
+			kerneltest.Check(t, kerneltest.Case{Op: op.name, Tier: c.tier, Name: a.name, Shape: a.shape}, got, wide[i], b)
 		} else if !slices.Equal(tensors[i].h.Bits(tensors[i].Tensor), tensors[i].gap) {
 			t.Errorf("%s is an input, and was written", a.name)
 		}
@@ -282,6 +289,9 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 	c.again(t, tensors, &limit)
 	c.apart(t, tensors, &limit, d)
 }
+
+// roundoff is by how much of a number storing it in a precision may change it: half a unit of its last bit.
+var roundoff = map[kernels.Precision]float64{kernels.FP16: 0x1p-11, kernels.BF16: 0x1p-8}
 
 // again runs the call once more.
 func (c call) again(t *failure, first []rowTensor, limit *int64) {
@@ -349,7 +359,7 @@ func (c call) execute(t *failure, limit *int64) []rowTensor {
 			if width == 0 {
 				width = (kernels.Tensor{Shape: a.shape}).Len()
 			}
-			xs[i] = rows(h, a.data, a.lay, width, a.shape...)
+			xs[i] = rowsIn(h, a.precision, a.data, a.lay, width, a.shape...)
 		}
 		ts[i] = xs[i].Tensor
 	}

@@ -6,21 +6,23 @@ import "jitvk/engine"
 
 // RMSNorm is y = w x rstd with rstd = 1/sqrt(mean(x²) + eps) (Zhang and Sennrich, arXiv 1910.07467). x, y (N…,C) with
 // w (C), or heads (B,T,H,D) with w (D), each head's D floats a row; rows or tokens may lie apart. rstd is one float a
-// normalised row, (N…) or (B,T,H).
+// normalised row, (N…) or (B,T,H). y may be in halves, as the products that read it would round it.
 func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 	finite("RMSNorm", eps)
 	xv, heads := headRows("RMSNorm", x, w.Len())
 	yv, _ := headRows("RMSNorm", y, w.Len())
+	wide := fours(w.Len(), xv.ld, xv.off, yv.ld, yv.off)
+	check(y.Precision == FP32 || wide == 4, "RMSNorm", "y %v, x %v, w %v: halves want all rows in multiples of four", y, x, w)
 	check(w.Contiguous() && rstd.Contiguous() && yv.rows == xv.rows && yv.width == xv.width && rstd.Len() == xv.rows*heads,
 		"RMSNorm", "y %v, rstd %v, x %v, w %v: y like x and rstd (%d) wanted", y, rstd, x, w, xv.rows*heads)
-	for _, s := range spans(p, "RMSNorm", xv.rows, 1, xv.ld, yv.ld, heads) {
+	for _, s := range spans(p, "RMSNorm", xv.rows, 1, xv.ld, yv.words(yv.ld), heads) {
 		x, y, rows := xv.piece(s), yv.piece(s), s.n*heads
 		push := struct {
 			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
 			Eps                                     float32
 		}{uint32(rows), uint32(heads), uint32(w.Len()), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{fours(w.Len(), x.ld, x.off, y.ld, y.off)},
-			y.Write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
+		acrossRows(p, "rmsnorm_fwd", rows, 4*float64(rows*w.Len()), push, []uint32{wide, uint32(y.Precision)},
+			y.write(), piece(rstd, s, heads).Write(), x.Read(), w.Read())
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // hold, and two shapes of dispatch. Across rows, a subgroup (on a GPU) or an invocation (on a CPU driver) owns a row, for
 // sums along it. Down columns, an invocation owns a column of a chunk of rows, for weights and their gradients.
 
-// rowView is a tensor as rows of width floats, ld floats apart, the first of them off floats into its range.
+// rowView is a tensor as rows of width elements, ld elements apart, the first of them off elements into its range.
 type rowView struct {
 	Tensor
 	rows, width, ld, off int
@@ -26,10 +26,13 @@ func viewRows(op string, t Tensor, dims int) rowView {
 	if v.ld == 0 {
 		v.ld = v.width
 	}
-	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && 4*int64(v.off+(v.rows-1)*v.ld+v.width) <= t.Range.Size, op,
-		"%v: rows of %d floats do not fit into %v", t, v.width, t.Range)
+	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && v.reach() <= t.Range.Size, op, "%v: rows of %d elements do not fit into %v", t, v.width, t.Range)
+	check(t.Precision == FP32 || (v.width|v.ld|v.off)%4 == 0, op, "%v: halves in multiples of four wanted", t)
 	return v
 }
+
+// reach returns how far the rows reach into the range, in bytes.
+func (v rowView) reach() int64 { return v.Precision.size() * int64(v.off+(v.rows-1)*v.ld+v.width) }
 
 // Ld and Off as shaders take them.
 func (v rowView) stride() uint32 { return uint32(v.ld) }
@@ -37,9 +40,8 @@ func (v rowView) offset() uint32 { return uint32(v.off) }
 
 // piece returns rows s.first to s.first+s.n-1. The offset is counted from the piece's own range.
 func (v rowView) piece(s span) rowView {
-	from := 4 * int64(s.first) * int64(v.ld)
 	v.rows = s.n
-	v.Range = v.Range.Sub(from, 4*int64(v.off+(s.n-1)*v.ld+v.width))
+	v.Range = v.Range.Sub(v.Precision.size()*int64(s.first)*int64(v.ld), v.reach())
 	return v
 }
 

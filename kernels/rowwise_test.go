@@ -41,6 +41,11 @@ type rowTensor struct {
 
 // rows uploads data, or NaN where data is nil, as rows of width floats in a layout.
 func rows(h *kerneltest.Run, data []float32, l layout, width int, shape ...int) rowTensor {
+	return rowsIn(h, kernels.FP32, data, l, width, shape...)
+}
+
+// rowsIn is rows for a tensor that may be in halves.
+func rowsIn(h *kerneltest.Run, precision kernels.Precision, data []float32, l layout, width int, shape ...int) rowTensor {
 	n := kernels.Tensor{Shape: shape}.Len() / width
 	ld := width + l.gap
 	all := make([]float32, l.off+n*ld)
@@ -52,7 +57,7 @@ func rows(h *kerneltest.Run, data []float32, l layout, width int, shape ...int) 
 			copy(all[l.off+r*ld:][:width], data[r*width:])
 		}
 	}
-	t := h.Input(all, len(all))
+	t := h.InputIn(precision, all, len(all))
 	t.Shape = shape
 	if l != packed {
 		t.Ld, t.Off = ld, l.off
@@ -69,7 +74,8 @@ func (x rowTensor) values(t testing.TB) []float32 {
 	at := x.Off
 	for range x.rows {
 		out = append(out, all[at:at+x.width]...)
-		copy(bits[at:at+x.width], x.gap[at:at+x.width])
+		perWord := len(all) / len(bits) // 2 of halves
+		copy(bits[at/perWord:(at+x.width)/perWord], x.gap[at/perWord:])
 		at += ld
 	}
 	if !slices.Equal(bits, x.gap) {

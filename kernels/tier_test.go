@@ -43,7 +43,7 @@ func TestTiers(t *testing.T) {
 // device cannot run what is asked for.
 func TestTierChoice(t *testing.T) {
 	units := []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
-	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8}, engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
+	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true}, engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
 	odd, tensor := engine.Info{Type: "integrated", SubgroupSize: 2}, gpu
 	tensor.Float16, tensor.CoopMat = true, units
 	const fp32, fp16 = kernels.FP32, kernels.FP16

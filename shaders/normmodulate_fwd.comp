@@ -4,19 +4,21 @@
 // Shapes:   x, y (B,T,C); w (C); rstd (B,T); scale, shift (B,C), rows ldScale, ldShift floats apart
 // Push:     tokens = T, cols = C, ldScale, offScale, ldShift, offShift (floats), eps
 // Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
-//           2 VEC: floats at a time, see vec.glsl
+//           2 VEC: floats at a time, see vec.glsl; 3 FORMAT of y in memory: 0 fp32; 1 fp16, 2 bf16, then VEC is 4
 // Dispatch: (ceil(T/rows), B), rows = LOCAL/subgroup size (SPREAD) or LOCAL: a workgroup stays within an image, so scale
 //           and shift are the same words for all of it
-// Precision: fp32 storage and sums
+// Precision: fp32 storage and sums; y rounded where it is in halves
 // CPU:      kernels/ref/normmodulate.go NormModulate
 // Backward: normmodulate_bwd_dot.comp, normmodulate_bwd.comp, normmodulate_bwd_sum.comp
 #version 450
-#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#include "precision.glsl"
 #include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
 WRITES(0, y)
+HALVES(0, y)
 layout(set = 0, binding = 1, std430) writeonly buffer Rstd { float rstd[]; };
 READS(2, x)
 READS(3, w)
@@ -25,6 +27,7 @@ READS(5, shift)
 layout(push_constant) uniform Push { uint tokens, cols, ldScale, offScale, ldShift, offShift; float eps; };
 layout(constant_id = 1) const bool SPREAD = true;
 layout(constant_id = 2) const uint VEC = 4;
+layout(constant_id = 3) const uint FORMAT = 0;
 
 void main() {
     uint group = gl_WorkGroupID.x, image = gl_WorkGroupID.y;
@@ -46,6 +49,7 @@ void main() {
     if (first == 0) rstd[row] = r;
     // The image's own rows of scale and shift.
     uint a = offScale + image * ldScale, b = offShift + image * ldShift;
+    // The norm and the modulation of a column, or of four.
     for (uint c = first; c < cols; c += next)
-        STORE(y, at + c, LOAD(w, c) * LOAD(x, at + c) * r * (1.0 + LOAD(scale, a + c)) + LOAD(shift, b + c));
+        STORE_AS(FORMAT, y, at + c, LOAD(w, c) * LOAD(x, at + c) * r * (1.0 + LOAD(scale, a + c)) + LOAD(shift, b + c));
 }

@@ -6,24 +6,27 @@
 // Push:     rows = tokens*heads, heads, cols = C, ldX, offX, ldY, offY (floats), eps
 // Spec:     0 LOCAL invocations; 1 SPREAD: true (GPUs): the lanes of a subgroup share a row, so their loads are
 //           neighbours; false (CPU drivers): each invocation owns a row, so w is the same word for all of them;
-//           2 VEC: floats at a time, see vec.glsl
+//           2 VEC: floats at a time, see vec.glsl; 3 FORMAT of y in memory: 0 fp32; 1 fp16, 2 bf16, then VEC is 4
 // Dispatch: x*y workgroups of LOCAL invocations; LOCAL/subgroup size rows (SPREAD) or LOCAL rows each
-// Precision: fp32 storage and sums
+// Precision: fp32 storage and sums; y rounded where it is in halves
 // CPU:      kernels/ref/rmsnorm.go RMSNorm
 // Backward: rmsnorm_bwd_dot.comp, then rmsnorm_bwd.comp
 #version 450
-#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#include "precision.glsl"
 #include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
 WRITES(0, y)
+HALVES(0, y)
 layout(set = 0, binding = 1, std430) writeonly buffer Rstd { float rstd[]; };
 READS(2, x)
 READS(3, w)
 layout(push_constant) uniform Push { uint rows, heads, cols, ldX, offX, ldY, offY; float eps; };
 layout(constant_id = 1) const bool SPREAD = true;
 layout(constant_id = 2) const uint VEC = 4;
+layout(constant_id = 3) const uint FORMAT = 0;
 
 void main() {
     // Workgroups are spread over x and y, since 65535 in x is all that Vulkan promises.
@@ -46,5 +49,5 @@ void main() {
     float r = inversesqrt(sum / float(cols) + eps);
     if (first == 0) rstd[row] = r;
     uint to = offY + token * ldY + head * cols;  // the row's first float in y
-    for (uint c = first; c < cols; c += next) STORE(y, to + c, LOAD(w, c) * LOAD(x, at + c) * r);
+    for (uint c = first; c < cols; c += next) STORE_AS(FORMAT, y, to + c, LOAD(w, c) * LOAD(x, at + c) * r);
 }

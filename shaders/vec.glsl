@@ -5,7 +5,8 @@
 // Use: READS, WRITES or UPDATES(binding, name) in place of the buffer's declaration, and a specialization constant VEC, which
 //   is 4 where all rows that are touched begin and end at multiples of four floats, else 1 (kernels.vec). Then
 //   LOAD(name, i) is floats i to i + VEC - 1 in the first VEC components, zeros in the others; STORE(name, i, v) writes them.
-//   name[i] is float i.
+//   name[i] is float i. HALVES(binding, name) after WRITES, and precision.glsl, are for what may be in halves: STORE_AS(format,
+//   name, i, v) is STORE for format 0, and else, where VEC must be 4, writes v in halves of that format.
 
 #ifndef VEC_GLSL
 #define VEC_GLSL
@@ -23,6 +24,9 @@
 
 #define LOAD(name, i) (VEC == 4 ? name##4[(i) / 4] : vec4(name[i], 0, 0, 0))
 #define STORE(name, i, v) if (VEC == 4) name##4[(i) / 4] = v; else name[i] = (v).x
+
+#define HALVES(number, name) layout(set = 0, binding = number, std430) writeonly buffer halves_##name { uvec2 name##_halves[]; };
+#define STORE_AS(format, name, i, v) if (format != 0) name##_halves[(i) / 4] = pack_halves(format, v); else STORE(name, i, v)
 
 // The sum of what v adds to sum, component by component: the order in which VEC = 1 adds the same floats.
 float add4(float sum, vec4 v) { return (((sum + v.x) + v.y) + v.z) + v.w; }

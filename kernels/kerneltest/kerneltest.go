@@ -13,6 +13,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -98,22 +99,30 @@ func New(t testing.TB) *Run {
 // Input uploads data as a tensor.
 func (r *Run) Input(data []float32, shape ...int) kernels.Tensor {
 	r.t.Helper()
+	return r.InputIn(kernels.FP32, data, shape...)
+}
+
+// InputIn uploads data as a tensor that may be in halves, rounded.
+func (r *Run) InputIn(precision kernels.Precision, data []float32, shape ...int) kernels.Tensor {
+	r.t.Helper()
 	out := kernels.Tensor{Shape: shape}
 	if out.Len() != len(data) {
 		r.t.Fatalf("kerneltest: %d values for shape %v", len(data), shape)
 	}
-	return r.tensor(data, shape)
+	return r.tensor(precision, Rounded(precision, data), shape)
 }
 
 // Output makes a tensor full of NaN.
 func (r *Run) Output(shape ...int) kernels.Tensor {
 	r.t.Helper()
+	return r.OutputIn(kernels.FP32, shape...)
+}
+
+// OutputIn makes a tensor that may be in halves, full of NaN.
+func (r *Run) OutputIn(precision kernels.Precision, shape ...int) kernels.Tensor {
+	r.t.Helper()
 	n := kernels.Tensor{Shape: shape}.Len()
-	data := make([]float32, n)
-	for i := range data {
-		data[i] = float32(math.NaN())
-	}
-	return r.tensor(data, shape)
+	return r.tensor(precision, slices.Repeat([]float32{float32(math.NaN())}, n), shape)
 }
 
 // Words uploads raw 32-bit words, for packed bytes and the step buffer.
@@ -123,7 +132,7 @@ func (r *Run) Words(words []uint32) kernels.Tensor {
 	for i, w := range words {
 		data[i] = math.Float32frombits(w)
 	}
-	return r.tensor(data, []int{len(words)})
+	return r.tensor(kernels.FP32, data, []int{len(words)})
 }
 
 // Step uploads a step buffer.
@@ -136,9 +145,17 @@ func (r *Run) Step(s kernels.Step) kernels.Tensor {
 	return r.Words(words)
 }
 
-func (r *Run) tensor(data []float32, shape []int) kernels.Tensor {
+func (r *Run) tensor(precision kernels.Precision, data []float32, shape []int) kernels.Tensor {
 	r.t.Helper()
-	size := int64(4 * len(data))
+	var raw []byte
+	for _, v := range data {
+		if precision == kernels.FP32 {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		} else {
+			raw = binary.LittleEndian.AppendUint16(raw, Half(precision, v))
+		}
+	}
+	size := int64(len(raw))
 	buf, err := r.dev.NewBuffer("test tensor", guardBytes+size+guardBytes)
 	if err != nil {
 		r.t.Fatal(err)
@@ -148,9 +165,7 @@ func (r *Run) tensor(data []float32, shape []int) kernels.Tensor {
 	for range guardBytes / 4 {
 		all = binary.LittleEndian.AppendUint32(all, guardWord)
 	}
-	for _, v := range data {
-		all = binary.LittleEndian.AppendUint32(all, math.Float32bits(v))
-	}
+	all = append(all, raw...)
 	for range guardBytes / 4 {
 		all = binary.LittleEndian.AppendUint32(all, guardWord)
 	}
@@ -158,7 +173,7 @@ func (r *Run) tensor(data []float32, shape []int) kernels.Tensor {
 		r.t.Fatal(err)
 	}
 	r.guards = append(r.guards, buf.Range(0, guardBytes), buf.Range(guardBytes+size, guardBytes))
-	return kernels.Tensor{Shape: shape, Range: buf.Range(guardBytes, size)}
+	return kernels.Tensor{Shape: shape, Range: buf.Range(guardBytes, size), Precision: precision}
 }
 
 // Run records with f, runs the program once and checks the guards.
@@ -213,10 +228,13 @@ func (r *Run) Bits(x kernels.Tensor) []uint32 { r.t.Helper(); return r.words(x.R
 // Floats returns a tensor's memory as floats, gaps between rows included.
 func (r *Run) Floats(x kernels.Tensor) []float32 {
 	r.t.Helper()
-	words := r.words(x.Range)
-	out := make([]float32, len(words))
-	for i, w := range words {
-		out[i] = math.Float32frombits(w)
+	var out []float32
+	for _, w := range r.words(x.Range) {
+		if x.Precision == kernels.FP32 {
+			out = append(out, math.Float32frombits(w))
+		} else {
+			out = append(out, FromHalf(x.Precision, uint16(w)), FromHalf(x.Precision, uint16(w>>16)))
+		}
 	}
 	return out
 }

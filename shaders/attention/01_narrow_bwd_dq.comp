@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for CPU drivers, gradient of the queries: each invocation owns query rows and visits all keys.
-// Differs from the rung below by registers for a lane's query, do and dq, and by loads: 8 lanes load 8 words of a key and of
-//           a value and tell each other.
+// Differs from the rung below by registers for a lane's query, do and dq, and by loads: 8 lanes load a key and a value
+//           together and tell each other.
 // Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta);  dq = scale sum_j ds k[j]
 // Shapes:   dq, q, k, v, do (B,T,H,D), tokens ldDQ, ldQ, ldK, ldV, ldDO floats apart; lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
@@ -9,7 +9,7 @@
 // Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS query rows, 8 apart
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
 //           the rest fp32, four partial sums a dot product
-// Requires: subgroups of 8, all lanes active at every broadcast
+// Requires: subgroups of 8, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/01_narrow_fwd.comp; delta comes from attention/delta.comp
 #version 450
@@ -17,23 +17,19 @@
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
 #include "attention.glsl"
+#include "words.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DQ { float dq[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Q { float q[]; };
-layout(set = 0, binding = 2, std430) readonly buffer K { float k[]; };
-layout(set = 0, binding = 3, std430) readonly buffer V { float v[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DO { float do_[]; };
+layout(set = 0, binding = 0, std430) writeonly buffer DQ { vec4 dq[]; };
+layout(set = 0, binding = 1, std430) readonly buffer Q { u64vec2 q[]; };
+layout(set = 0, binding = 2, std430) readonly buffer K { u64vec2 k[]; };
+layout(set = 0, binding = 3, std430) readonly buffer V { u64vec2 v[]; };
+layout(set = 0, binding = 4, std430) readonly buffer DO { u64vec2 do_[]; };
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
 layout(constant_id = 3) const uint ROWS = 1;
-
-const uint LANES = 8;
-#define EACH_LANE(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
-
-// First float of a token's head.
-uint at(uint token, uint ld, uint off) { return off + (gl_WorkGroupID.z * T + token) * ld + gl_WorkGroupID.y * D; }
+#include "narrow.glsl"
 
 void main() {
     uint lane = gl_SubgroupInvocationID;
@@ -43,36 +39,42 @@ void main() {
     float qr[ROWS * D], dor[ROWS * D], acc[ROWS * D], lser[ROWS], deltar[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         // A row past the end computes the last row again and stores nothing.
-        uint i = min(first + r * LANES, T - 1), fromq = at(i, ldQ, offQ), fromdo = at(i, ldDO, offDO);
-        // Loops over per-lane words stay rolled: unrolled, they alone cost the driver's compiler seconds.
-        [[dont_unroll]] for (uint d = 0; d < D; d++) {
-            qr[r * D + d] = rounded(q[fromq + d]);
-            dor[r * D + d] = rounded(do_[fromdo + d]);
-            acc[r * D + d] = 0.0;
+        uint i = min(first + r * LANES, T - 1), fromq = at(i, ldQ, offQ) / 4, fromdo = at(i, ldDO, offDO) / 4;
+        // Loops over a lane's own words stay rolled: unrolled, they alone cost the driver's compiler seconds.
+        [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
+            vec4 x = rounded(floats(q[fromq + d / 4])), y = rounded(floats(do_[fromdo + d / 4]));
+            [[unroll]] for (uint c = 0; c < 4; c++) {
+                qr[r * D + d + c] = x[c];
+                dor[r * D + d + c] = y[c];
+            }
         }
+        [[unroll]] for (uint d = 0; d < D; d++) acc[r * D + d] = 0.0;
         lser[r] = lse[head + i];
         deltar[r] = delta[head + i];
     }
 
     for (uint j = 0; j < T; j++) {
-        // Scores and do.v. The 8 lanes load 8 words each of the key and the value, and broadcast them in turn.
+        // All loads stand first: what follows is then one block of code, which the driver's compiler does not split and sink.
+        vec4 kpart[PARTS], vpart[PARTS];
+        uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
+        [[unroll]] for (uint i = 0; i < PARTS; i++) {
+            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
+            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+        }
+
+        // Scores and do.v.
         vec4 s[ROWS], dp[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
-        uint fromk = at(j, ldK, offK) + lane, fromv = at(j, ldV, offV) + lane;
-        float kmine[D / LANES];  // this lane's words of the key: used for the scores and again for dq
-        [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            kmine[d / LANES] = rounded(k[fromk + d]);
-            float vmine = rounded(v[fromv + d]);
 #define SCORE(l)                                                                              \
-    {                                                                                         \
-        float kd = subgroupBroadcast(kmine[d / LANES], l), vd = subgroupBroadcast(vmine, l);  \
+    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+        float kd = subgroupBroadcast(kpart[i][c], l), vd = subgroupBroadcast(vpart[i][c], l); \
+        uint d = 32 * i + 4 * l + c;                                                          \
         [[unroll]] for (uint r = 0; r < ROWS; r++) {                                          \
-            s[r][l & 3] += qr[r * D + d + l] * kd;                                            \
-            dp[r][l & 3] += dor[r * D + d + l] * vd;                                          \
+            s[r][c] += qr[r * D + d] * kd;                                                    \
+            dp[r][c] += dor[r * D + d] * vd;                                                  \
         }                                                                                     \
     }
-            EACH_LANE(SCORE)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(SCORE) }
 
         // The softmax again from its log-sum-exp, then its gradient.
         float ds[ROWS];
@@ -81,21 +83,23 @@ void main() {
             ds[r] = rounded(p * (((dp[r].x + dp[r].y) + (dp[r].z + dp[r].w)) - deltar[r]));
         }
         // dq gathers the keys, each weighed by its ds.
-        [[unroll]] for (uint d = 0; d < D; d += LANES) {
 #define ADD(l)                                                                                \
-    {                                                                                         \
-        float kd = subgroupBroadcast(kmine[d / LANES], l);                                    \
-        [[unroll]] for (uint r = 0; r < ROWS; r++) acc[r * D + d + l] += ds[r] * kd;          \
+    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+        float kd = subgroupBroadcast(kpart[i][c], l);                                         \
+        uint d = 32 * i + 4 * l + c;                                                          \
+        [[unroll]] for (uint r = 0; r < ROWS; r++) acc[r * D + d] += ds[r] * kd;              \
     }
-            EACH_LANE(ADD)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(ADD) }
     }
 
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint i = first + r * LANES;
         if (i < T) {
-            uint to = at(i, ldDQ, offDQ);
-            [[dont_unroll]] for (uint d = 0; d < D; d++) dq[to + d] = scale * acc[r * D + d];
+            uint to = at(i, ldDQ, offDQ) / 4;
+            [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
+                uint e = r * D + d;
+                dq[to + d / 4] = scale * vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]);
+            }
         }
     }
 }

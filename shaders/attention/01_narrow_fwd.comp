@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Attention forward for CPU drivers: one pass over the keys, each invocation holding its query rows in registers.
 // Differs from the rung below by one pass instead of two, the softmax being kept up as keys go by (online softmax), by
-//           registers for the query and the output, and by loads: 8 lanes load 8 words of a key and tell each other.
+//           registers for the query and the output, and by loads: 8 lanes load a key together and tell each other.
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart; lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
@@ -10,7 +10,7 @@
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
 //           the rest fp32, four partial sums a dot product
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
-// Requires: subgroups of 8, all lanes active at every broadcast
+// Requires: subgroups of 8, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
 // CPU:      kernels/ref/attention.go Attention
 // Backward: attention/delta.comp, attention/01_narrow_bwd_dkv.comp, attention/01_narrow_bwd_dq.comp
 #version 450
@@ -18,22 +18,19 @@
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
 #include "attention.glsl"
+#include "words.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer O { float o[]; };
+layout(set = 0, binding = 0, std430) writeonly buffer O { vec4 o[]; };
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { float q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { float k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { float v[]; };
+layout(set = 0, binding = 2, std430) readonly buffer Q { u64vec2 q[]; };
+layout(set = 0, binding = 3, std430) readonly buffer K { u64vec2 k[]; };
+layout(set = 0, binding = 4, std430) readonly buffer V { u64vec2 v[]; };
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
 layout(constant_id = 3) const uint ROWS = 1;
+#include "narrow.glsl"
 
-const uint LANES = 8;
 const float LOWEST = -1e30;  // below any score, and finite, so that LOWEST - LOWEST is 0 and not NaN
-#define EACH_LANE(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)
-
-// First float of a token's head.
-uint at(uint token, uint ld, uint off) { return off + (gl_WorkGroupID.z * T + token) * ld + gl_WorkGroupID.y * D; }
 
 void main() {
     uint lane = gl_SubgroupInvocationID;
@@ -42,30 +39,36 @@ void main() {
     float qr[ROWS * D], acc[ROWS * D], top[ROWS], total[ROWS];
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         // A row past the end computes the last row again and stores nothing.
-        uint from = at(min(first + r * LANES, T - 1), ldQ, offQ);
-        // Loops over per-lane words stay rolled: unrolled, they alone cost the driver's compiler seconds.
-        [[dont_unroll]] for (uint d = 0; d < D; d++) {
-            qr[r * D + d] = rounded(q[from + d]);
-            acc[r * D + d] = 0.0;
+        uint from = at(min(first + r * LANES, T - 1), ldQ, offQ) / 4;
+        // Loops over a lane's own words stay rolled: unrolled, they alone cost the driver's compiler seconds.
+        [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
+            vec4 x = rounded(floats(q[from + d / 4]));
+            [[unroll]] for (uint c = 0; c < 4; c++) qr[r * D + d + c] = x[c];
         }
+        [[unroll]] for (uint d = 0; d < D; d++) acc[r * D + d] = 0.0;
         top[r] = LOWEST;
         total[r] = 0.0;
     }
 
     for (uint j = 0; j < T; j++) {
-        // Scores. A load in a loop is 8 guarded loads here, uniform or not, so the 8 lanes load 8 words and broadcast each.
+        // All loads stand first: what follows is then one block of code, which the driver's compiler does not split and sink.
+        vec4 kpart[PARTS], vpart[PARTS];
+        uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
+        [[unroll]] for (uint i = 0; i < PARTS; i++) {
+            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
+            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+        }
+
+        // Scores.
         vec4 s[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = vec4(0.0);
-        uint from = at(j, ldK, offK) + lane;
-        [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            float mine = rounded(k[from + d]);
 #define SCORE(l)                                                                              \
-    {                                                                                         \
-        float kd = subgroupBroadcast(mine, l);                                                \
-        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r][l & 3] += qr[r * D + d + l] * kd;     \
+    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+        float kd = subgroupBroadcast(kpart[i][c], l);                                         \
+        uint d = 32 * i + 4 * l + c;                                                          \
+        [[unroll]] for (uint r = 0; r < ROWS; r++) s[r][c] += qr[r * D + d] * kd;             \
     }
-            EACH_LANE(SCORE)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(SCORE) }
 
         // A new maximum shrinks what has been summed so far.
         float p[ROWS], shrink[ROWS];
@@ -79,26 +82,26 @@ void main() {
             p[r] = rounded(p[r]);
         }
 
-        // The value, loaded and passed around the same way, weighs p in the output.
-        from = at(j, ldV, offV) + lane;
-        [[unroll]] for (uint d = 0; d < D; d += LANES) {
-            float mine = rounded(v[from + d]);
+        // p weighs the value in the output.
 #define ADD(l)                                                                                \
-    {                                                                                         \
-        float vd = subgroupBroadcast(mine, l);                                                \
+    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+        float vd = subgroupBroadcast(vpart[i][c], l);                                         \
+        uint d = 32 * i + 4 * l + c;                                                          \
         [[unroll]] for (uint r = 0; r < ROWS; r++)                                            \
-            acc[r * D + d + l] = acc[r * D + d + l] * shrink[r] + p[r] * vd;                  \
+            acc[r * D + d] = acc[r * D + d] * shrink[r] + p[r] * vd;                          \
     }
-            EACH_LANE(ADD)
-        }
+        [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(ADD) }
     }
 
     // The weights are divided by their sum at the end, once.
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint i = first + r * LANES;
         if (i < T) {
-            uint to = at(i, ldO, offO);
-            [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] = acc[r * D + d] / total[r];
+            uint to = at(i, ldO, offO) / 4;
+            [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
+                uint e = r * D + d;
+                o[to + d / 4] = vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]) / total[r];
+            }
             lse[(gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T + i] = top[r] + log_(total[r]);
         }
     }

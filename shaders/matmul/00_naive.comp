@@ -2,7 +2,7 @@
 // Matrix product, naive: one invocation owns one element of C and walks along K.
 // The foot of the ladder: 2 loads for each multiply-add, so it runs at the speed of the memory and not of the arithmetic.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     0 LOCAL invocations a workgroup; 1 to 5, 10 to 13 see matmul.glsl
+// Spec:     0 LOCAL invocations a workgroup; 1 to 7, 10 to 13 see matmul.glsl
 // Dispatch: (ceil(N/LOCAL), M, batch); a workgroup owns LOCAL neighbouring columns of one row
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -18,8 +18,8 @@ void main() {
     if (n >= N) return;
     float sum = 0, of_row = 0;
     for (uint k = 0; k < K; k++) {
-        float x = rounded(a[index_a(m, k)]);
-        sum = fma(x, rounded(b[index_b(k, n)]), sum);
+        float x = element_a(index_a(m, k));
+        sum = fma(x, element_b(index_b(k, n)), sum);
         if (ROW_SUM != 0) of_row += x;
     }
     store(m, n, sum);

@@ -3,7 +3,7 @@
 // Differs from the rung below by sharing: the workgroup loads 16 x 16 pieces of A and B into shared memory together, and
 // each float that came from memory is then used 16 times.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 to 14 see matmul.glsl
+// Spec:     1 to 7, 10 to 14 see matmul.glsl
 // Dispatch: (ceil(N/SIDE), ceil(M/SIDE), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -30,9 +30,9 @@ void main() {
     for (uint k0 = 0; k0 < K; k0 += SIDE) {
         // Each invocation stages one float of both, neighbours (x) reading neighbours in memory. Past the edge: zero.
         uint i = TRANS_A ? x : y, k = k0 + (TRANS_A ? y : x);
-        As[i][k - k0] = m0 + i < M && k < K ? rounded(a[index_a(m0 + i, k)]) : 0.0;
+        As[i][k - k0] = m0 + i < M && k < K ? element_a(index_a(m0 + i, k)) : 0.0;
         uint j = TRANS_B ? y : x, l = k0 + (TRANS_B ? x : y);
-        Bs[l - k0][j] = n0 + j < N && l < K ? rounded(b[index_b(l, n0 + j)]) : 0.0;
+        Bs[l - k0][j] = n0 + j < N && l < K ? element_b(index_b(l, n0 + j)) : 0.0;
         // All of As and Bs is written before any of it is read.
         barrier();
         [[unroll]] for (uint q = 0; q < SIDE; q++) {

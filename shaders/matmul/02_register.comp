@@ -3,7 +3,7 @@
 // Differs from the rung below by registers: what an invocation reads from shared memory serves 4 elements of C and not 1, so
 // that 8 reads feed 16 multiply-adds. The tile grows with it: 64 elements of C use what was loaded from memory once.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 5, 10 to 14 see matmul.glsl
+// Spec:     1 to 7, 10 to 14 see matmul.glsl
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16
 // Precision: operands fp32, or rounded as they are staged; one fp32 chain of K additions
 // CPU:      kernels/ref/matmul.go MatMul
@@ -42,9 +42,9 @@ void main() {
         [[unroll]] for (uint s = 0; s < BM * BK; s += LOCAL) {
             uint e = s + id;
             uint i = TRANS_A ? e % BM : e / BK, k = TRANS_A ? e / BM : e % BK;
-            As[k][i] = m0 + i < M && k0 + k < K ? rounded(a[index_a(m0 + i, k0 + k)]) : 0.0;
+            As[k][i] = m0 + i < M && k0 + k < K ? element_a(index_a(m0 + i, k0 + k)) : 0.0;
             uint j = TRANS_B ? e / BK : e % BN, l = TRANS_B ? e % BK : e / BN;
-            Bs[l][j] = n0 + j < N && k0 + l < K ? rounded(b[index_b(k0 + l, n0 + j)]) : 0.0;
+            Bs[l][j] = n0 + j < N && k0 + l < K ? element_b(index_b(k0 + l, n0 + j)) : 0.0;
         }
         // All of As and Bs is written before any of it is read.
         barrier();

@@ -51,8 +51,8 @@ void main() {
     vec4 next_a = load_a(m0 + ai, ak), next_b = load_b(bk, n0 + bj);
 
     for (uint k0 = 0; k0 < K; k0 += BK) {
-        stage_a(!TRANS_A, ai, ak, rounded(next_a));
-        stage_b(TRANS_B, bj, bk, rounded(next_b));
+        stage_a(!TRANS_A, ai, ak, rounded_a(next_a));
+        stage_b(TRANS_B, bj, bk, rounded_b(next_b));
         // All of As and Bs is written before any of it is read.
         barrier();
         next_a = load_a(m0 + ai, k0 + BK + ak);

@@ -11,10 +11,11 @@
 // Shapes:   op(A) (M,K), op(B) (K,N), C, H and residual (M,N), bias (N), sums (M). z counts the batch's matrices, or the slices
 //           of a product that is split along K: each has its own C and sums, which sumslices.comp adds up.
 //           In memory A is (M,K), or (K,M) where TRANS_A is set; B is (K,N), or (N,K) where TRANS_B is set.
-// Push:     M, N; eachK: K of every z; lastK: of the last slice; ldX: floats from a row of X to the next; offX: floats to
-//           its first row; stepX: floats from z to z+1; toValue: floats from a gate to its value, modulo 2^32
+// Push:     M, N; eachK: K of every z; lastK: of the last slice; ldX: elements from a row of X to the next; offX:
+//           elements to its first row; stepX: elements from z to z+1; toValue: floats from a gate to its value, modulo 2^32
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
-//           6, 7, 8 VEC_A, VEC_B, VEC_C: rows of A, B, (C, residual, H) start at and are multiples of four floats
+//           6, 7, 8 LAY_A, LAY_B, LAY_C: 1 where rows of A, B, (C, residual, H) start at and are multiples of four elements;
+//           2 where they do, and A, B, H is in halves of that PRECISION; else 0
 //           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
 //           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to; 13 SPLIT: z counts slices
@@ -33,6 +34,9 @@ layout(set = 0, binding = 3, std430) readonly buffer Bias { float bias[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual { float residual[]; };
 layout(set = 0, binding = 5, std430) buffer H { float h[]; };
 layout(set = 0, binding = 6, std430) buffer Sums { float sums[]; };
+// A and B in halves, two to a word.
+layout(set = 0, binding = 1, std430) readonly buffer A2 { uint a2[]; };
+layout(set = 0, binding = 2, std430) readonly buffer B2 { uint b2[]; };
 layout(push_constant) uniform Push {
     uint M, N, eachK, lastK;
     uint ldC, offC, stepC;
@@ -48,15 +52,17 @@ layout(constant_id = 2) const bool TRANS_B = false;
 layout(constant_id = 3) const bool ACCUMULATE = false;
 layout(constant_id = 4) const bool BIAS = false;
 layout(constant_id = 5) const bool RESIDUAL = false;
-layout(constant_id = 6) const bool VEC_A = false;
-layout(constant_id = 7) const bool VEC_B = false;
-layout(constant_id = 8) const bool VEC_C = false;
+layout(constant_id = 6) const uint LAY_A = 0;
+layout(constant_id = 7) const uint LAY_B = 0;
+layout(constant_id = 8) const uint LAY_C = 0;
 layout(constant_id = 9) const bool K_TAIL = false;
 layout(constant_id = 10) const uint PRECISION = 0;
 layout(constant_id = 11) const uint SWIGLU = 0;
 layout(constant_id = 12) const uint ROW_SUM = 0;
 layout(constant_id = 13) const bool SPLIT = false;
 layout(constant_id = 14) const uint GROUP = 1;
+const bool VEC_A = LAY_A != 0, VEC_B = LAY_B != 0, VEC_C = LAY_C != 0;
+const bool HALF_A = LAY_A == 2, HALF_B = LAY_B == 2, HALF_H = LAY_C == 2;
 
 // Terms of a sum. The last slice of a split product may have fewer; other products do not ask.
 uint K = SPLIT && gl_WorkGroupID.z + 1 == gl_NumWorkGroups.z ? lastK : eachK;
@@ -72,11 +78,16 @@ uvec2 tile_of_c() {
     return uvec2(within / height, first + within % height);
 }
 
-// Operands as the product sees them.
-vec4 rounded(vec4 v) { return PRECISION == 1 ? round_fp16(v) : PRECISION == 2 ? round_bf16(v) : v; }
-float rounded(float v) { return PRECISION == 0 ? v : rounded(vec4(v)).x; }
+// Operands as the product sees them: rounded, unless they are in halves and have been.
+vec4 rounded(vec4 v) { return PRECISION == 0 ? v : round_to(PRECISION, v); }
+vec4 rounded_a(vec4 v) { return HALF_A ? v : rounded(v); }
+vec4 rounded_b(vec4 v) { return HALF_B ? v : rounded(v); }
 
-// Where element (m,k) of op(A), (k,n) of op(B), (m,n) of C, of the residual and of H lie (floats).
+// Element i of A and of B in memory, rounded.
+float element_a(uint i) { return HALF_A ? unpack_half(PRECISION, a2[i / 2], i) : rounded(vec4(a[i])).x; }
+float element_b(uint i) { return HALF_B ? unpack_half(PRECISION, b2[i / 2], i) : rounded(vec4(b[i])).x; }
+
+// Where element (m,k) of op(A), (k,n) of op(B), (m,n) of C, of the residual and of H lie (elements).
 uint index_a(uint m, uint k) { return offA + gl_WorkGroupID.z * stepA + (TRANS_A ? k * ldA + m : m * ldA + k); }
 uint index_b(uint k, uint n) { return offB + gl_WorkGroupID.z * stepB + (TRANS_B ? n * ldB + k : k * ldB + n); }
 uint index_c(uint m, uint n) { return offC + gl_WorkGroupID.z * stepC + m * ldC + n; }
@@ -93,7 +104,7 @@ void swiglu_gradients(vec4 dh, vec4 gate, vec4 value, out vec4 dgate, out vec4 d
     dgate = dh * value * s * (1.0 + gate * (1.0 - s));
 }
 
-// Writes one element of the product, with the epilogue that the constants ask for.
+// Writes one element of the product, with the epilogue that the constants ask for. H is not in halves.
 void store(uint m, uint n, float v) {
     uint to = index_c(m, n);
     if (BIAS) v += bias[offBias + n];

@@ -12,13 +12,18 @@ layout(set = 0, binding = 1, std430) readonly buffer A4 { vec4 a4[]; };
 layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
 layout(set = 0, binding = 5, std430) buffer H4 { vec4 h4[]; };
+// And in fours of halves.
+layout(set = 0, binding = 1, std430) readonly buffer AHalves { uvec2 a_halves[]; };
+layout(set = 0, binding = 2, std430) readonly buffer BHalves { uvec2 b_halves[]; };
+layout(set = 0, binding = 5, std430) buffer HHalves { uvec2 h_halves[]; };
 
 // Four neighbours in memory from element (m,k) of op(A) on: along K, or along M where TRANS_A is set.
 vec4 load_a(uint m, uint k) {
     uint left = TRANS_A ? M - min(m, M) : K - min(k, K); // floats to the row's end
     if (left == 0 || (TRANS_A ? k >= K : m >= M)) return vec4(0);
     uint i = index_a(m, k);
-    if (VEC_A) return a4[i / 4]; // rows are multiples of four, and so is every place where a load begins
+    if (HALF_A) return unpack_halves(PRECISION, a_halves[i / 4]); // rows are multiples of four, and so is where a load begins
+    if (VEC_A) return a4[i / 4];
     return vec4(a[i], left > 1 ? a[i + 1] : 0.0, left > 2 ? a[i + 2] : 0.0, left > 3 ? a[i + 3] : 0.0);
 }
 
@@ -27,6 +32,7 @@ vec4 load_b(uint k, uint n) {
     uint left = TRANS_B ? K - min(k, K) : N - min(n, N);
     if (left == 0 || (TRANS_B ? n >= N : k >= K)) return vec4(0);
     uint i = index_b(k, n);
+    if (HALF_B) return unpack_halves(PRECISION, b_halves[i / 4]);
     if (VEC_B) return b4[i / 4];
     return vec4(b[i], left > 1 ? b[i + 1] : 0.0, left > 2 ? b[i + 2] : 0.0, left > 3 ? b[i + 3] : 0.0);
 }
@@ -39,7 +45,12 @@ void finish4(uint m, uint n, vec4 v) {
     uint to = index_c(m, n);
     if (RESIDUAL) v += residual4[index_r(m, n) / 4];
     if (ACCUMULATE) v += c4[to / 4];
-    if (SWIGLU == 1 || SWIGLU == 2) h4[index_h(m, n) / 4] = swiglu(v, c4[(to + toValue) / 4]);
+    if (SWIGLU == 1 || SWIGLU == 2) {
+        vec4 product = swiglu(v, c4[(to + toValue) / 4]);
+        uint at = index_h(m, n) / 4;
+        if (HALF_H) h_halves[at] = pack_halves(PRECISION, product);
+        else h4[at] = product;
+    }
     if (SWIGLU == 0 || SWIGLU == 1) c4[to / 4] = v;
     if (SWIGLU == 3) {
         uint from = index_h(m, n);

@@ -114,7 +114,7 @@ func TestAccumulateIsALargeBatch(t *testing.T) {
 
 // TestCheckpointBlocksKeepsTheBits: what is computed again gives the same step, in less memory.
 func TestCheckpointBlocksKeepsTheBits(t *testing.T) {
-	for _, args := range []string{"-preset quick", "-preset quick -norm derf -precision fp16", "-preset jit-quick", "-preset quick -accumulate 2"} {
+	for _, args := range []string{"-preset quick", "-preset quick -norm derf -precision fp16", "-preset jit-quick", "-preset jit-quick -precision bf16", "-preset quick -accumulate 2"} {
 		c := parse(t, append(strings.Fields(args), "-dim", "32", "-depth", "4", "-heads", "1", "-batch", "6", "-warmup", "0")...)
 		if c.Model.Arch == "jit" {
 			c = withDropout(c)

@@ -3,6 +3,7 @@
 package trainer
 
 import (
+	"strings"
 	"testing"
 
 	"jitvk/kernels/kerneltest"
@@ -51,6 +52,30 @@ func TestLossScale(t *testing.T) {
 	l := newLossScaler("fp32")
 	if l.next(0) != 1 || l.done(Result{}, false) == nil {
 		t.Error("fp32 is scaled, or skips a step")
+	}
+}
+
+// TestHalvesInMemory: each network takes its first steps in fp16 and bf16 with the loss of fp32, and the activations that it keeps
+// in halves take less memory than its weights' halves add.
+func TestHalvesInMemory(t *testing.T) {
+	for _, args := range []string{"-preset quick", "-preset quick -norm derf", "-preset jit-quick"} {
+		var loss [3]float64
+		var arena [3]int64
+		for i, name := range []string{"fp32", "fp16", "bf16"} {
+			c := parse(t, append(strings.Fields(args), "-dim", "32", "-depth", "4", "-heads", "1", "-batch", "32", "-warmup", "0", "-precision", name)...)
+			if c.Model.Arch == "jit" {
+				c = withDropout(c)
+			}
+			results, s := steps(t, c, 3)
+			loss[i], arena[i] = float64(results[2].Loss), s.program.ArenaBytes()
+			if d := loss[i] / loss[0]; !(d > 0.98 && d < 1.02) || results[2].Skipped {
+				t.Errorf("%s, %s: loss %v at step 3, %v in fp32", args, name, loss[i], loss[0])
+			}
+		}
+		t.Logf("%s: arena %.2f MB, %.2f MB in fp16", args, float64(arena[0])/1e6, float64(arena[1])/1e6)
+		if arena[1] >= arena[0] || arena[2] != arena[1] {
+			t.Errorf("%s: arenas of %d bytes in fp32, fp16, bf16", args, arena)
+		}
 	}
 }
 

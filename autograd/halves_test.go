@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+package autograd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"jitvk/engine"
+	"jitvk/kernels"
+	"jitvk/kernels/kerneltest"
+)
+
+// TestHalvesKeepTheBits: a norm whose output an MLP and a linear layer read, forward and backward, has the bits of the same
+// kernels with all of memory in fp32, which round as they load.
+func TestHalvesKeepTheBits(t *testing.T) {
+	for _, precision := range []kernels.Precision{kernels.FP16, kernels.BF16} {
+		r, rnd := kerneltest.New(t), kerneltest.NewRand(8)
+		in := func(shape ...int) kernels.Tensor {
+			return r.Input(rnd.Normal(kernels.Tensor{Shape: shape}.Len()), shape...)
+		}
+		x, w, w12, w3, w4, b4, dz := in(B, T, C), in(C), in(2*F, C), in(C, F), in(C, C), in(C), in(B, T, C)
+		out := func() []kernels.Tensor { // z, dx, dw, dw12, dw3, dw4, db4
+			return []kernels.Tensor{r.Output(B, T, C), r.Output(B, T, C), r.Output(C), r.Output(2*F, C), r.Output(C, F), r.Output(C, C), r.Output(C)}
+		}
+		got, want := out(), out()
+		r.Run(func(p *engine.Program) {
+			tape := New(p)
+			tape.Precision = precision
+			leaf, params := tape.Leaf(x), []*Var{}
+			for i, v := range []kernels.Tensor{w, w12, w3, w4, b4} {
+				params = append(params, tape.Param(fmt.Sprint("p", i), v, got[2+i]))
+			}
+			n := tape.RMSNorm(leaf, params[0], eps)
+			y := tape.SwiGLUMLP(n, params[1], nil, params[2], nil, leaf, false)
+			z := tape.Linear(n, params[3], params[4], y)
+			if n.Value.Precision != precision || len(tape.halves) != 3 {
+				t.Errorf("%v: the norm is in %v and %d weights are rounded, want 3", precision, n.Value.Precision, len(tape.halves))
+			}
+			p.Copy(got[0].Range, z.Value.Range)
+			tape.Seed(z, kernels.View(copied(p, dz), B, T, C))
+			tape.Backward()
+			p.Copy(got[1].Range, leaf.Grad.Range)
+		})
+		r.Run(func(p *engine.Program) {
+			const N = B * T
+			flat := func(label string, width int) kernels.Tensor { return kernels.Temp(p, label, N, width) }
+			n, rstd, h, ab, y, dab, dn := flat("n", C), kernels.Temp(p, "rstd", N), flat("h", F), flat("ab", 2*F), flat("y", C), flat("dab", 2*F), flat("dn", C)
+			x, z, dx, dz := x.Reshape(N, C), want[0].Reshape(N, C), want[1].Reshape(N, C), dz.Reshape(N, C)
+			forward, swiglu := kernels.MatMulOptions{TransB: true, Precision: precision}, kernels.MatMulSwiGLUOptions{Precision: precision}
+			kernels.RMSNorm(p, n, rstd, x, w, eps)
+			kernels.MatMulSwiGLU(p, h, &ab, n, w12, swiglu)
+			forward.Residual = &x
+			kernels.MatMul(p, y, h, w3, forward)
+			forward.Residual, forward.Bias = &y, &b4
+			kernels.MatMul(p, z, n, w4, forward)
+			weight := kernels.MatMulOptions{TransA: true, Precision: precision}
+			kernels.MatMul(p, want[5], dz, n, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[6]})
+			kernels.MatMul(p, dn, dz, w4, kernels.MatMulOptions{Precision: precision})
+			kernels.MatMul(p, want[4], dz, h, weight)
+			kernels.MatMulSwiGLUBackward(p, dab, dz, w3, ab, swiglu)
+			kernels.MatMul(p, want[3], dab, n, weight)
+			kernels.MatMul(p, dn, dab, w12, kernels.MatMulOptions{Precision: precision, Accumulate: true})
+			p.Copy(dx.Range, dz.Range) // of the residual
+			kernels.RMSNormBackward(p, dx, want[2], dn, x, w, rstd, true, false)
+		})
+		for i, name := range []string{"z", "dx", "dw", "dw12", "dw3", "dw4", "db4"} {
+			if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
+				t.Errorf("%v: %s has other bits than with fp32 in memory", precision, name)
+			}
+		}
+	}
+}
+
+// copied is a range's contents in a temporary, where a backward pass may overwrite them.
+func copied(p *engine.Program, x kernels.Tensor) engine.Range {
+	r := kernels.Temp(p, "copy", x.Shape...).Range
+	p.Copy(r, x.Range)
+	return r
+}
+
+// TestHalvesOnTheTape: what is in halves and what is not, and that an op that knows no halves takes none.
+func TestHalvesOnTheTape(t *testing.T) {
+	tape, leaf, _ := plan(t)
+	tape.Precision = kernels.BF16
+	x, c := leaf(B, T, C), leaf(C)
+	for name, v := range map[string]*Var{"rmsnorm": tape.RMSNorm(x, c, eps), "derf": tape.Derf(x, c, c), "normmodulate": tape.NormModulate(x, c, leaf(B, C), leaf(B, C), eps)} {
+		if v.Value.Precision != kernels.BF16 {
+			t.Errorf("%s is in %v", name, v.Value.Precision)
+		}
+		for op, f := range map[string]func(){
+			"silu": func() { tape.SiLU(v) }, "gate": func() { tape.Gate(v, leaf(B, C), x) }, "residual": func() { tape.Linear(x, leaf(C, C), nil, v) },
+			"heads": func() { h := tape.Heads(v, 1, H); tape.RMSNorm(h[0], leaf(D), eps) }, "norm": func() { tape.RMSNorm(v, c, eps) },
+		} {
+			func() {
+				defer func() {
+					if msg, _ := recover().(string); !strings.HasPrefix(msg, "kernels: ") || !strings.Contains(msg, "bf16") {
+						t.Errorf("%s of %s: panic %q", op, name, msg)
+					}
+				}()
+				f()
+			}()
+		}
+	}
+	for name, v := range map[string]*Var{"heads": tape.RMSNorm(leaf(B, T, H, D), leaf(D), eps), "odd rows": tape.RMSNorm(leaf(B, T, 6), leaf(6), eps),
+		"linear": tape.Linear(x, leaf(C, C), nil, nil), "swiglu": tape.SwiGLU(leaf(B, T, 2*F), false)} {
+		if v.Value.Precision != kernels.FP32 {
+			t.Errorf("%s: in %v", name, v.Value.Precision)
+		}
+	}
+}
