@@ -95,7 +95,7 @@ func guessFor(tier string, info engine.Info, precision Precision, s matMulShape)
 // there are.
 func fill(info engine.Info) int {
 	if info.CPU() {
-		return 16
+		return 8
 	}
 	return 128
 }
