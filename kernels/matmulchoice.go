@@ -21,6 +21,7 @@ type MatMulChoice struct {
 type matMulShape struct {
 	batch, M, N, K int
 	transA, transB bool
+	halfA, halfB   bool // the operand lies in halves
 	swiglu         bool // the product ends in a SwiGLU or its gradient
 }
 
