@@ -378,7 +378,7 @@ type feed struct {
 }
 
 func newFeed(c Config, data *dataset.Dataset) *feed {
-	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.images()*3*c.Model.Size*c.Model.Size)}
+	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.stepBytes())}
 	if data.Classes() != nil {
 		f.labels = make([]uint32, f.images)
 	}
