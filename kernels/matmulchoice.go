@@ -196,7 +196,7 @@ func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
 	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
 	for _, c := range info.CoopMat {
-		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 32%c.K == 0 {
+		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 16%c.K == 0 {
 			return c, true
 		}
 	}
@@ -220,8 +220,8 @@ func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
 	// Rows, columns, step along K, subgroups, subgroups along N.
 	for _, t := range [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}} {
 		bm, bn, bk, subgroups, columns := t[0], t[1], t[2], t[3], t[4]
-		if subgroups == 8 && info.SubgroupSize == 64 { // twice the registers a subgroup
-			subgroups = 4
+		if info.SubgroupSize == 64 { // twice the registers a subgroup, and too few fours in a slice of the small tile otherwise
+			subgroups /= 2
 		}
 		// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
 		shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N

@@ -77,6 +77,35 @@ func TestMatMulCandidates(t *testing.T) {
 	}
 }
 
+// TestCoopMatTilesAreWhole: what 05_coopmat's header asks of its constants holds for every size of subgroup: each invocation
+// stages as many fours of a slice as any other, one at least, and a subgroup's part is made of whole fragments.
+func TestCoopMatTilesAreWhole(t *testing.T) {
+	for lanes := 8; lanes <= 64; lanes *= 2 {
+		for _, f := range [][3]int{{8, 8, 8}, {8, 16, 16}, {16, 8, 8}, {16, 8, 16}, {16, 16, 16}, {16, 16, 32}} {
+			info := tensorInfo
+			info.SubgroupSize, info.CoopMat = lanes, []engine.CoopMat{{M: f[0], N: f[1], K: f[2], A: "f16", B: "f16", C: "f32", R: "f32"}}
+			if len(kernels.MatMulPrecisions("matmul/05_coopmat", info)) == 0 {
+				continue
+			}
+			locals, specs := kernels.CoopMatTiles(info)
+			if len(locals) != 3 {
+				t.Errorf("%d lanes: %d tiles", lanes, len(locals))
+			}
+			for i, local := range locals {
+				s := specs[i]
+				cm, cn, ck, bm, bn, bk, subgroups, columns := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+				fours := 4 * uint32(local)
+				if uint32(local) != subgroups*uint32(lanes) || bm*bk < fours || bn*bk < fours || bm*bk%fours != 0 || bn*bk%fours != 0 {
+					t.Errorf("%d lanes: slices of %d x %d and %d x %d for %d invocations", lanes, bm, bk, bn, bk, local)
+				}
+				if rows := subgroups / columns; rows*columns != subgroups || bm%(rows*cm) != 0 || bn%(columns*cn) != 0 || bk%ck != 0 {
+					t.Errorf("%d lanes: %d x %d x %d in fragments of %v for %d subgroups, %d of them side by side", lanes, bm, bn, bk, f, subgroups, columns)
+				}
+			}
+		}
+	}
+}
+
 // TestMatMulChoiceMisuse: a choice that the device cannot run panics.
 func TestMatMulChoiceMisuse(t *testing.T) {
 	for _, c := range []struct {
