@@ -59,7 +59,7 @@ var matMulForce string
 //	a GPU with a matrix unit, fp16    05_coopmat
 //	any other                         03_vector
 //
-// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of a rung's tiles a GPU gets the largest of
+// 06_coopmat2 is nobody's guess: on no GPU has it been compared with 05 yet. Of a rung's tiles a GPU gets the largest of
 // which there are enough to fill it, else the middle one; a CPU driver, which has no latency to hide, the smallest. Where a
 // GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
