@@ -195,9 +195,14 @@ func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
 }
 
-// vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes.
-func vectorTiles(engine.Info, Precision) (tiles []matMulTile) {
+// vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes. The large one needs
+// half a KiB more shared memory than every device has.
+func vectorTiles(info engine.Info, _ Precision) (tiles []matMulTile) {
 	for blocks := 1; blocks <= 2; blocks++ {
+		const step = 16 // along K
+		if shared := 2 * step * 16 * (16*blocks + 1); blocks > 1 && shared > info.SharedMemory {
+			break
+		}
 		tiles = append(tiles, matMulTile{bm: 64 * blocks, bn: 64 * blocks, local: 256, quads: true, spec: []uint32{uint32(blocks)}})
 	}
 	return tiles

@@ -246,6 +246,7 @@ var faults = []fault{
 	{"kernels/matmul.go", "MatMulOptions{Accumulate: o.AddRowSum}", "MatMulOptions{}", "kernels ^TestMatMulSplit$/^01_tiled$"},
 	{"kernels/matmulchoice.go", "int(limit/4/int64(M)/int64(N))", "int(limit/int64(M)/int64(N))", "kernels ^TestMatMulSplitWork$"},
 	{"kernels/matmulchoice.go", "subgroups /= 2", "subgroups /= 1", "kernels ^TestCoopMatTilesAreWhole$"},
+	{"kernels/matmulchoice.go", "shared > info.SharedMemory {", "shared > 4*info.SharedMemory {", "kernels ^TestMatMulCandidates$"},
 	{"kernels/matmulchoice.go", "16%c.K == 0", "32%c.K == 0", "kernels ^TestCoopMatTilesAreWhole$"},
 	{"kernels/matmulchoice.go", "if s.K >= 2048 {", "if s.K > 2048 {", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmulchoice.go", "s.batch == 1 && !s.swiglu", "!s.swiglu", "kernels ^TestMatMulChoiceMisuse$"},
