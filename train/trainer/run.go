@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
 	"jitvk/sample/grid"
@@ -138,6 +139,11 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
+	running, err := atomicfile.Create(filepath.Join(dir, "running")) // two processes in one folder would take each other's log away
+	if err != nil {
+		return "", err
+	}
+	defer running.Abort()
 	h.Add("memory", "%s on the device", report.Bytes(memory))
 	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
