@@ -15,7 +15,8 @@ func Layers(dim, hidden int) [][2]int {
 // Attention is that of one block, q, k and v being views of one projection as in the model.
 type Attention struct {
 	Forward, Backward           func(p *engine.Program, o kernels.AttentionOptions)
-	ForwardFLOPs, BackwardFLOPs float64 // the two and the five products of the formulas, whatever a rung computes twice
+	O, DQKV                     kernels.Tensor // what the two write
+	ForwardFLOPs, BackwardFLOPs float64        // the two and the five products of the formulas, whatever a rung computes twice
 }
 
 // NewAttention takes the tensors for B images of T tokens and H heads of D floats from m.
@@ -33,6 +34,6 @@ func NewAttention(m *Memory, B, T, H, D int) Attention {
 		Backward: func(p *engine.Program, opt kernels.AttentionOptions) {
 			kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
 		},
-		ForwardFLOPs: 2 * product, BackwardFLOPs: 5 * product,
+		O: o, DQKV: dqkv, ForwardFLOPs: 2 * product, BackwardFLOPs: 5 * product,
 	}
 }

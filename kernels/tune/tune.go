@@ -113,10 +113,14 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 		}
 		way, err := decide(d, o)
 		if errors.Is(err, engine.ErrDeviceLost) {
+			found[o.Class] = o.Ways[0] // or the next run would lose it again
 			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
 			return found, nil
 		}
-		if err != nil { // too large for here, no timestamps: it would be so in the next run, too
+		if errors.Is(err, engine.ErrOutOfMemory) {
+			continue // which the next run may have
+		}
+		if err != nil { // no timestamps: there will be none in the next run
 			way = o.Ways[0]
 		}
 		found[o.Class] = way
@@ -128,27 +132,29 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 func decide(d *engine.Device, o engine.Decision) (way string, err error) {
 	m := measure.NewMemory(d)
 	defer m.Close()
-	record := work(m, d.Info().MaxStorageBufferRange, o.Class)
+	record, result := work(m, d.Info().MaxStorageBufferRange, o.Class)
 	if record == nil || m.Err() != nil {
 		return o.Ways[0], m.Err()
 	}
-	return fastest(d, o.Ways, func(p *engine.Program, way string) {
+	return fastest(d, o.Ways, result, func(p *engine.Program, way string) {
 		d.Prefer(engine.Choices{o.Class: way})
 		record(p)
 	})
 }
 
-// work takes tensors from m and returns what records work that is of a class; nil where a matrix, whose sizes are rounded up,
-// does not fit into a binding of limit bytes.
-func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) {
+// work takes tensors from m and returns what records work that is of a class, and where that puts its result; nil where a
+// matrix, whose sizes are rounded up, does not fit into a binding of limit bytes.
+func work(m *measure.Memory, limit int64, class string) (record func(p *engine.Program), result kernels.Tensor) {
 	c, err := kernels.ParseClass(class)
 	if err != nil {
 		panic(err)
 	}
 	if c.Op == "attention" {
 		a := measure.NewAttention(m, c.Size[0], c.Size[1], c.Size[2], c.Size[3])
-		pass := map[string]func(*engine.Program, kernels.AttentionOptions){"forward": a.Forward, "backward": a.Backward}[c.Variant]
-		return func(p *engine.Program) { pass(p, kernels.AttentionOptions{Precision: c.Precision}) }
+		if c.Variant == "forward" {
+			return func(p *engine.Program) { a.Forward(p, kernels.AttentionOptions{Precision: c.Precision}) }, a.O
+		}
+		return func(p *engine.Program) { a.Backward(p, kernels.AttentionOptions{Precision: c.Precision}) }, a.DQKV
 	}
 	B, M, N, K := c.Size[0], c.Size[1], c.Size[2], c.Size[3]
 	variant := strings.ToLower(c.Variant)
@@ -160,7 +166,7 @@ func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) 
 		}
 	}
 	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
-		return nil
+		return nil, kernels.Tensor{}
 	}
 	matrix := func(in kernels.Precision, rows, cols int, transposed bool) kernels.Tensor {
 		if transposed {
@@ -176,17 +182,17 @@ func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) 
 		h, x, w := matrix(in[0], M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
-		}
+		}, h
 	case c.Op == "swiglu": // the product for dh
 		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false), matrix(in[1], K, N, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
-		}
+		}, dab
 	}
 	y, a, b := matrix(kernels.FP32, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
 	return func(p *engine.Program) {
 		kernels.MatMul(p, y, a, b, kernels.MatMulOptions{TransA: transA, TransB: transB, Precision: c.Precision})
-	}
+	}, y
 }
 
 // A contender is one way, recorded.
@@ -197,9 +203,11 @@ type contender struct {
 }
 
 // fastest returns the way that takes the device the least time: the first, the guess, unless another is faster by more than
-// what measurements differ by, and where it takes too long to find out. Another way that fails is out.
-func fastest(d *engine.Device, ways []string, record func(p *engine.Program, way string)) (string, error) {
+// what measurements differ by, and where it takes too long to find out. Another way that fails, or whose result is another than
+// the guess's, is out: a kernel that a driver gets wrong may well be fast.
+func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func(p *engine.Program, way string)) (string, error) {
 	var running []*contender
+	var want []float64
 	defer func() {
 		for _, c := range running {
 			c.program.Close()
@@ -211,18 +219,28 @@ func fastest(d *engine.Device, ways []string, record func(p *engine.Program, way
 		c.program.Profile()
 		record(c.program, way)
 		err := c.program.Build()
+		if err == nil {
+			err = spoil(d, result)
+		}
 		for range 2 { // the first does not count: CPU drivers compile in it
 			if c.best = 0; err == nil {
 				err = c.run()
 			}
 		}
 		guess := running[0]
+		var got []float64
+		if err == nil {
+			got, err = parts(d, result)
+		}
+		if want == nil {
+			want = got
+		}
 		switch {
 		case err != nil && (i == 0 || errors.Is(err, engine.ErrDeviceLost)):
 			return "", err
 		case guess.best > slow:
 			return guess.way, nil
-		case err != nil, c.best > 3*guess.best: // hopeless
+		case err != nil, !alike(got, want), c.best > 3*guess.best: // hopeless
 			c.program.Close()
 			running = running[:len(running)-1]
 		}

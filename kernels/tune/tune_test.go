@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,7 +63,7 @@ func TestWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := measure.NewMemory(d)
-		record := work(m, d.Info().MaxStorageBufferRange, class)
+		record, result := work(m, d.Info().MaxStorageBufferRange, class)
 		if err := m.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -80,6 +81,23 @@ func TestWork(t *testing.T) {
 		if err := p.Build(); err != nil {
 			t.Error(err)
 		}
+		// What is called the result is what the work writes, all of it.
+		if err := spoil(d, result); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := parts(d, result); err != nil || alike(got, got) {
+			t.Errorf("%s: a spoiled result is like itself (%v)", class, err)
+		}
+		sub, err := p.Submit(nil, nil)
+		if err == nil {
+			_, err = sub.Wait()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := parts(d, result); err != nil || !alike(got, got) {
+			t.Errorf("%s: the result is not, or not wholly, written (%v)", class, err)
+		}
 		p.Close()
 		m.Close()
 	}
@@ -92,7 +110,7 @@ func TestDecideMeasuresEach(t *testing.T) {
 	for _, class := range []string{"matmul fp32 tn 1x32x32x1024", "matmul fp16 tN 1x32x32x1024", "matmul bf16 TT 1x32x32x1024"} {
 		m := measure.NewMemory(d)
 		defer m.Close()
-		record := work(m, d.Info().MaxStorageBufferRange, class)
+		record, _ := work(m, d.Info().MaxStorageBufferRange, class)
 		if err := m.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -116,8 +134,10 @@ func TestWorkFits(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
 	defer m.Close()
-	if work(m, 4*64*64, "matmul fp32 nn 1x64x64x64") != nil || work(m, 8*64*64, "matmul fp32 nn 1x64x64x64") == nil || m.Err() != nil {
-		t.Error("the limit is not kept, or not reached")
+	for limit, fits := range map[int64]bool{4 * 64 * 64: false, 8 * 64 * 64: true} {
+		if record, _ := work(m, limit, "matmul fp32 nn 1x64x64x64"); (record != nil) != fits || m.Err() != nil {
+			t.Errorf("a limit of %d bytes: fits %v", limit, !fits)
+		}
 	}
 }
 
@@ -126,21 +146,28 @@ func TestFastest(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
 	defer m.Close()
-	x := m.Tensor(1 << 16)
+	x, y, z := m.Tensor(1<<16), m.Tensor(1<<16), m.Tensor(1<<16)
 	if err := m.Err(); err != nil {
 		t.Fatal(err)
 	}
 	times := map[string]int{"once": 1, "twice": 2, "ten times": 10, "also once": 1}
 	record := func(p *engine.Program, way string) {
 		for range times[way] {
-			kernels.Add(p, x, x, x)
+			kernels.Add(p, y, x, x)
+		}
+		switch way {
+		case "wrong":
+			kernels.Add(p, y, x, z)
+		case "elsewhere":
+			kernels.Add(p, z, x, x)
 		}
 	}
 	for _, c := range []struct {
 		ways []string
 		want string
-	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"}, {[]string{"once", "twice", "ten times"}, "once"}} {
-		if got, err := fastest(d, c.ways, record); err != nil || got != c.want {
+	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"}, {[]string{"once", "twice", "ten times"}, "once"},
+		{[]string{"ten times", "wrong", "elsewhere", "twice"}, "twice"}, {[]string{"ten times", "wrong"}, "ten times"}, {[]string{"ten times", "elsewhere"}, "ten times"}} {
+		if got, err := fastest(d, c.ways, y, record); err != nil || got != c.want {
 			t.Errorf("of %v: %q, %v", c.ways, got, err)
 		}
 	}
@@ -149,20 +176,20 @@ func TestFastest(t *testing.T) {
 			p.Fill(p.Temp("beyond all memory", 1<<60).All(), 0)
 		}
 	}
-	if got, err := fastest(d, []string{"twice", "also once", "once"}, broken); err != nil || got != "once" {
+	if got, err := fastest(d, []string{"twice", "also once", "once"}, y, broken); err != nil || got != "once" {
 		t.Errorf("beside one that fails: %q, %v", got, err)
 	}
-	if got, err := fastest(d, []string{"also once", "once"}, broken); !errors.Is(err, engine.ErrOutOfMemory) {
+	if got, err := fastest(d, []string{"also once", "once"}, y, broken); !errors.Is(err, engine.ErrOutOfMemory) {
 		t.Errorf("a guess that fails: %q, %v", got, err)
 	}
 	long := func(p *engine.Program, _ string) {
-		y := kernels.Temp(p, "peak", 1<<12)
+		peak := kernels.Temp(p, "peak", 1<<12)
 		for range 2 {
-			kernels.Peak(p, y, kernels.FP32, 1<<19)
+			kernels.Peak(p, peak, kernels.FP32, 1<<19)
 		}
 	}
 	if d.Info().CPU() {
-		if got, err := fastest(d, ways, long); err != nil || got != "guess" {
+		if got, err := fastest(d, ways, y, long); err != nil || got != "guess" {
 			t.Errorf("what takes long: %q, %v", got, err)
 		}
 	}
@@ -343,5 +370,23 @@ func TestModeIsAFlag(t *testing.T) {
 	}
 	if err := m.Set("on"); err == nil || !strings.Contains(err.Error(), "auto, off or again") {
 		t.Errorf("on: %v", err)
+	}
+}
+
+// TestAlike: halves are read as the numbers they are, and a hundredth is the border between two results.
+func TestAlike(t *testing.T) {
+	for bits, want := range map[uint16]float64{0: 0, 1: 0x1p-24, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14, 0x7c00: math.Inf(1)} {
+		if got := half(kernels.FP16, bits); got != want {
+			t.Errorf("fp16 %#x is %g, not %g", bits, got, want)
+		}
+	}
+	if half(kernels.BF16, 0xbf80) != -1 || !math.IsNaN(half(kernels.FP16, 0xffff)) || !math.IsNaN(half(kernels.BF16, 0xffff)) {
+		t.Error("bf16, or NaN")
+	}
+	a := []float64{1, -2, 3}
+	for got, want := range map[*[]float64]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, math.NaN()}: false, {-1, 2, -3}: false, {}: false} {
+		if alike(*got, a) != want {
+			t.Errorf("%v", *got)
+		}
 	}
 }
