@@ -57,7 +57,7 @@ var matMulForce string
 //
 //	a CPU driver                      04_narrow: loads are the cost there, and its matrix units are loops
 //	a GPU with a matrix unit, fp16    05_coopmat
-//	any other                         03_vector
+//	any other                         03_vector, or 00_naive where workgroups are too small for that
 //
 // 06_coopmat2 is nobody's guess: on no GPU has it been compared with 05 yet. Of 05's and 06's tiles a GPU gets the largest of
 // which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. The large tile
@@ -70,6 +70,8 @@ func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulCho
 		tier = "matmul/04_narrow"
 	case hasFragment(info, precision):
 		tier = "matmul/05_coopmat"
+	case !findRung(tier).runs(info, precision):
+		tier = "matmul/00_naive"
 	}
 	return guessFor(tier, info, precision, s)
 }
@@ -170,9 +172,9 @@ func (t matMulTile) groups(s matMulShape) int {
 // matMulRungs are the rungs, from the foot of the ladder up.
 var matMulRungs = []matMulRung{
 	{"matmul/00_naive", anywhere, oneTile(matMulTile{bm: 1, bn: 64, local: 64})},
-	{"matmul/01_tiled", anywhere, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
-	{"matmul/02_register", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
-	{"matmul/03_vector", anywhere, vectorTiles},
+	{"matmul/01_tiled", in256, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
+	{"matmul/02_register", in256, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
+	{"matmul/03_vector", in256, vectorTiles},
 	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
@@ -189,6 +191,9 @@ func findRung(tier string) matMulRung {
 }
 
 func anywhere(engine.Info, Precision) bool { return true }
+
+// in256: Vulkan promises workgroups of 128 invocations only.
+func in256(i engine.Info, _ Precision) bool { return i.MaxInvocations >= 256 }
 
 // oneTile is for the rungs whose shaders have their sizes written in.
 func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
@@ -257,4 +262,13 @@ func MatMulTiers(info engine.Info, precision Precision) (names []string) {
 		}
 	}
 	return names
+}
+
+// MatMulLaunches tells everything that a MatMulChoice refers to by a number, in text: when it changes, choices mean something else.
+func MatMulLaunches(info engine.Info, precision Precision) string {
+	text := ""
+	for _, tier := range MatMulTiers(info, precision) {
+		text += fmt.Sprintln(tier, findRung(tier).tiles(info, precision))
+	}
+	return text
 }

@@ -22,7 +22,8 @@ var (
 
 // TestMatMulGuess: what a device gets that nobody has measured.
 func TestMatMulGuess(t *testing.T) {
-	small, wave64 := tensorInfo, tensorInfo
+	small, wave64, narrowGroups := tensorInfo, tensorInfo, gpuInfo
+	narrowGroups.MaxInvocations = 128
 	small.SharedMemory, wave64.SubgroupSize = 16<<10, 64
 	for _, c := range []struct {
 		info      engine.Info
@@ -40,8 +41,9 @@ func TestMatMulGuess(t *testing.T) {
 		{small, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 1 1}"},    // the large tile does not fit
 		{tensorInfo, kernels.FP16, 1408, 1409, 64, "{matmul/05_coopmat 2 1}"}, // 11 x 12 large tiles: enough
 		{tensorInfo, kernels.FP16, 1408, 1408, 64, "{matmul/05_coopmat 1 1}"}, // 11 x 11: not
-		{gpuInfo, kernels.FP32, 768, 768, 2048, "{matmul/03_vector 0 1}"},     // 144 tiles
-		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"},     // 64 tiles: half of what fills it
+		{narrowGroups, kernels.FP32, 4096, 4096, 4096, "{matmul/00_naive 0 1}"},
+		{gpuInfo, kernels.FP32, 768, 768, 2048, "{matmul/03_vector 0 1}"}, // 144 tiles
+		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"}, // 64 tiles: half of what fills it
 		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
 		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
 		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/05_coopmat 1 8}"},

@@ -10,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"jitvk/engine"
 	"jitvk/engine/atomicfile"
+	"jitvk/kernels"
 	"jitvk/shaders"
 )
 
@@ -28,9 +28,12 @@ type table struct {
 // maxTable bounds a table's file, in bytes: a class takes some 80.
 const maxTable = 1 << 20
 
-// checksum is that of the ladders' modules.
-var checksum = sync.OnceValue(func() string {
+// checksum is that of the ladders' modules, and of how a device's products are launched, which choices count through.
+func checksum(info engine.Info) string {
 	sum := sha256.New()
+	for p := kernels.FP32; p <= kernels.BF16; p++ {
+		fmt.Fprintln(sum, kernels.MatMulLaunches(info, p))
+	}
 	for _, name := range shaders.Names() {
 		if strings.HasPrefix(name, "matmul/") || strings.HasPrefix(name, "attention/") {
 			code, _ := shaders.SPIRV(name)
@@ -39,7 +42,7 @@ var checksum = sync.OnceValue(func() string {
 		}
 	}
 	return fmt.Sprintf("%x", sum.Sum(nil)[:8])
-})
+}
 
 func tablePath(info engine.Info) (string, error) {
 	dir, err := atomicfile.CacheDir()
@@ -60,7 +63,7 @@ func readTable(info engine.Info) engine.Choices {
 		return nil
 	}
 	var t table
-	if json.Unmarshal(text, &t) != nil || t.Device != info.Name || t.Driver != info.Driver || t.Kernels != checksum() {
+	if json.Unmarshal(text, &t) != nil || t.Device != info.Name || t.Driver != info.Driver || t.Kernels != checksum(info) {
 		return nil
 	}
 	return t.Ways
@@ -77,7 +80,7 @@ func writeTable(info engine.Info, found engine.Choices) {
 		return
 	}
 	defer f.Abort()
-	t := table{info.Name, info.Driver, checksum(), readTable(info)}
+	t := table{info.Name, info.Driver, checksum(info), readTable(info)}
 	if t.Ways == nil {
 		t.Ways = engine.Choices{}
 	}

@@ -25,6 +25,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -205,6 +206,7 @@ func bench(ctx context.Context, d *engine.Device, o options) (*report, error) {
 			}
 		}
 	}
+	r.Chosen = d.Chosen()
 	return r, nil
 }
 
@@ -220,6 +222,8 @@ type report struct {
 	Peaks   measure.Peaks `json:"peaks"`
 	Results []result      `json:"results"`
 	Notes   []string      `json:"notes,omitempty"`
+
+	Chosen engine.Choices `json:"chosen,omitempty"` // by which kernel work was done, where there was a choice
 }
 
 // A result is one rate, and its ratio to those of others in the same run.
@@ -299,6 +303,12 @@ func (r *report) page() string {
 				fmt.Fprintf(&b, "%s |", cell)
 			}
 			fmt.Fprintf(&b, " %.3g %s |\n", x.Rate, x.Unit)
+		}
+	}
+	if len(r.Chosen) > 0 {
+		b.WriteString("\n## kernels chosen\n\n| work | by |\n| --- | --- |\n")
+		for _, class := range slices.Sorted(maps.Keys(r.Chosen)) {
+			fmt.Fprintf(&b, "| %s | %s |\n", class, r.Chosen[class])
 		}
 	}
 	if len(r.Notes) > 0 {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
 )
@@ -117,6 +118,7 @@ func TestPage(t *testing.T) {
 	r.add("step", "tiny", "fp32", "images/s", 50, other{"PyTorch", 100}, other{"nobody", 0})
 	r.add("matmul", "cube", "fp32", "GFLOP/s", 10, other{thePeak, 20}, other{sgemm, 40})
 	r.add("matmul", "cube", "fp16", "GFLOP/s", 10, other{thePeak, 20})
+	r.Chosen = engine.Choices{"work": "kernel"}
 	r.note("two\nlines")
 	want := `D, V, 2026-01-02, commit abc, go1, 2 cores, load 0.10 before the run. Measured peaks: fp32 multiply-adds 20 GFLOP/s.
 
@@ -132,6 +134,12 @@ func TestPage(t *testing.T) {
 | | times PyTorch | rate |
 | --- | ---: | ---: |
 | tiny fp32 | 0.5 | 50 images/s |
+
+## kernels chosen
+
+| work | by |
+| --- | --- |
+| work | kernel |
 
 - two lines
 `

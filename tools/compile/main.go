@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Command compile has a driver's compiler make every pipeline of training, and allocates and runs nothing. Mesa's driver for
+// Command compile has a driver's compiler make every pipeline that training may take, and allocates and runs nothing. Mesa's driver for
 // AMD (RADV) compiles for chips that are not there and says what came out, so that registers, spills and occupancy on such a
 // GPU can be known on any machine:
 //
@@ -95,11 +95,25 @@ func compile(ctx context.Context, configs []trainer.Config, out io.Writer) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s, err := trainer.NewState(d, c)
-		if err != nil {
-			return fmt.Errorf("compile: %s, %s: %w", c.Model.Preset, c.Precision, err)
+		// First by guesses, then by each of the other ways that a tuner would try.
+		d.Prefer(nil)
+		for way := 0; ; way++ {
+			s, err := trainer.NewState(d, c)
+			if err != nil {
+				return fmt.Errorf("compile: %s, %s: %w", c.Model.Preset, c.Precision, err)
+			}
+			s.Close()
+			prefer := engine.Choices{}
+			for _, o := range d.Undecided() {
+				if way+1 < len(o.Ways) {
+					prefer[o.Class] = o.Ways[way+1]
+				}
+			}
+			if len(prefer) == 0 {
+				break
+			}
+			d.Prefer(prefer)
 		}
-		s.Close()
 	}
 	return nil
 }
