@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid bench ladder ladder-sid clean
+.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -58,6 +58,9 @@ test-coopmat: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU drive
 	REQUIRE_GPU=1 $(GO) test -count=1 -exec '$(CURDIR)/tools/sid.sh exec' $(or $(filter-out ./...,$(PKGS)),./engine/... ./kernels/...) $(ARGS)
 
 test-sid: test-coopmat
+
+compile: setup ## compile every pipeline for an AMD GPU that need not be there: registers, spills; ARGS="-chip navi21"
+	@$(GO) run ./tools/compile $(ARGS)
 
 bench: setup ## time kernels, training steps and sampling beside BLAS, memcpy and PyTorch; ARGS="-all", "-write NAME"
 	@$(GO) run ./tools/bench -json runs/bench.json $(ARGS)

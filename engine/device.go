@@ -76,6 +76,9 @@ func (i Info) String() string {
 type Options struct {
 	Select string // index or part of the name; "" takes a discrete GPU before an integrated one before a CPU driver
 	DryRun bool   // plan only: nothing is allocated, nothing can run; works without any driver
+	// Compile has a dry run make the pipelines of what it plans, one at a time, each announced by name, shader and constants:
+	// a driver's compiler is there without its hardware (tools/compile).
+	Compile func(pipeline string)
 	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
 	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
 	Slack int64
@@ -86,6 +89,7 @@ type Options struct {
 type Device struct {
 	info      Info
 	dryRun    bool
+	announce  func(pipeline string) // Options.Compile
 	physical  vk.PhysicalDevice
 	device    vk.Device
 	queue     vk.Queue
@@ -327,7 +331,7 @@ func Open(o Options) (*Device, error) {
 	if err != nil && !(o.DryRun && errors.Is(err, ErrNoDriver)) {
 		return nil, err
 	}
-	d := &Device{dryRun: o.DryRun, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}, chosen: Choices{}}
+	d := &Device{dryRun: o.DryRun, announce: o.Compile, slack: o.Slack, info: generic, layouts: map[int]layout{}, pipelines: map[string]vk.Pipeline{}, chosen: Choices{}}
 	if err == nil {
 		i, err := choose(infos, o.Select)
 		if err != nil {
@@ -336,7 +340,7 @@ func Open(o Options) (*Device, error) {
 		d.info, d.physical = infos[i], handles[i]
 	}
 	d.heaps = [2]heap{{dev: d}, {dev: d, host: true}}
-	if d.dryRun {
+	if d.dryRun && (o.Compile == nil || err != nil) {
 		return d, nil
 	}
 	if err := d.create(o.Cache); err != nil {
@@ -433,7 +437,9 @@ func (d *Device) Close() {
 	if d.device == nil { // a dry run, or closed before
 		return
 	}
-	vk.DeviceWaitIdle(d.device)
+	if !d.dryRun {
+		vk.DeviceWaitIdle(d.device)
+	}
 	d.KeepPipelines()
 	vk.DestroyPipelineCache(d.device, d.cache.handle, nil)
 	for _, p := range d.pipelines {

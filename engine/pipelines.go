@@ -100,10 +100,17 @@ func (d *Device) makePipelines(commands []command) error {
 		queue <- o
 	}
 	close(queue)
+	workers := runtime.NumCPU()
+	if d.announce != nil {
+		workers = 1
+	}
 	var wait sync.WaitGroup
-	for range min(runtime.NumCPU(), len(orders)) {
+	for range min(workers, len(orders)) {
 		wait.Go(func() {
 			for o := range queue {
+				if d.announce != nil {
+					d.announce(fmt.Sprint(o.shader, " ", o.spec))
+				}
 				d.compile(o)
 			}
 		})

@@ -244,7 +244,10 @@ func (p *Program) Build() (err error) {
 	p.synchronize()
 	p.cut()
 	p.built = true
-	if p.dev.dryRun {
+	switch {
+	case p.dev.dryRun && p.dev.device != nil:
+		return p.dev.makePipelines(p.commands)
+	case p.dev.dryRun:
 		return nil
 	}
 	return p.record()

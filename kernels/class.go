@@ -12,7 +12,7 @@ import (
 type Class struct {
 	Op        string // "matmul", "swiglu" for a product that ends in one, "attention"
 	Precision Precision
-	Variant   string // which operands of a product are transposed: "nn", "nt", "tn" or "tt"; "forward" or "backward"
+	Variant   string // of a product its operands, "n" or, if transposed, "t", capitals where they lie in halves: "nt", "NT"; "forward" or "backward"
 	Size      [4]int // batch, M, N and K of a product; B, T, H and D of attention
 }
 
@@ -57,8 +57,8 @@ func (s matMulShape) class(precision Precision) string {
 		op = "swiglu"
 	}
 	s = s.rounded()
-	transposed := map[bool]string{false: "n", true: "t"}
-	return Class{op, precision, transposed[s.transA] + transposed[s.transB], [4]int{s.batch, s.M, s.N, s.K}}.String()
+	letter := func(transposed, halves bool) string { return "ntNT"[flag(transposed)+2*flag(halves):][:1] }
+	return Class{op, precision, letter(s.transA, s.halfA) + letter(s.transB, s.halfB), [4]int{s.batch, s.M, s.N, s.K}}.String()
 }
 
 func (a attention) class(pass string) string {

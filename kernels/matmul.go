@@ -126,7 +126,8 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			terms = spans(p, "MatMul", K, matMulBM, matA.words(matA.ld), matB.words(matB.ld))
 		}
 	}
-	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, o.swiglu != noSwiGLU}, o, p.Choose)
+	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, matA.precision != FP32, matB.precision != FP32,
+		o.swiglu != noSwiGLU}, o, p.Choose)
 	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Tier) {
 		halves := o.h
 		o.h = Temp(p, "h in fp32", halves.Shape...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -299,6 +300,9 @@ func TestMatMulCut(t *testing.T) {
 		{M: 24, N: 20, K: 300, transA: true, bias: true, rowSum: true, choice: &split}, // and split on top
 		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true},                   // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
+		{M: 200, N: 24, K: 32, transB: true, precision: kernels.FP16, halfA: true, halfB: true}, // operands in halves
+		{M: 24, N: 20, K: 700, transA: true, rowSum: true, precision: kernels.BF16, halfA: true, halfB: true},
+		{batch: 20, M: 16, N: 16, K: 16, precision: kernels.FP16, halfB: true},
 	} {
 		whole := x.run(t)
 		kernels.SetRangeLimit(1 << 14)
@@ -481,19 +485,21 @@ func TestMatMulBits(t *testing.T) {
 	})
 }
 
-// TestMatMulCoopMatTiles: every tile of the cooperative matrix rung, inside C and across its edges, though the device would
-// choose only some of them.
-func TestMatMulCoopMatTiles(t *testing.T) {
-	const rung = "matmul/05_coopmat"
-	info := kerneltest.Device(t).Info()
-	if len(kernels.MatMulPrecisions(rung, info)) == 0 {
-		t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
-	}
-	for i := range kernels.MatMulTiles(rung, info, kernels.FP16) {
-		for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
-			choice := kernels.MatMulChoice{Tier: rung, Tile: i, Split: 1}
-			product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: kernels.FP16, choice: &choice}.run(t)
-		}
+// TestMatMulTiles: every tile of the rungs that have several, inside C and across its edges, though the device would take another.
+func TestMatMulTiles(t *testing.T) {
+	for rung, precision := range map[string]kernels.Precision{"matmul/03_vector": kernels.FP32, "matmul/05_coopmat": kernels.FP16} {
+		t.Run(path.Base(rung), func(t *testing.T) {
+			info := kerneltest.Device(t).Info()
+			if !slices.Contains(kernels.MatMulPrecisions(rung, info), precision) {
+				t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
+			}
+			for i := range kernels.MatMulTiles(rung, info, precision) {
+				for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
+					choice := kernels.MatMulChoice{Tier: rung, Tile: i, Split: 1}
+					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: precision, choice: &choice, rowSum: true, bias: f[1], accumulate: f[0]}.run(t)
+				}
+			}
+		})
 	}
 }
 

@@ -21,6 +21,7 @@ type MatMulChoice struct {
 type matMulShape struct {
 	batch, M, N, K int
 	transA, transB bool
+	halfA, halfB   bool // the operand lies in halves
 	swiglu         bool // the product ends in a SwiGLU or its gradient
 }
 
@@ -58,8 +59,9 @@ var matMulForce string
 //	a GPU with a matrix unit, fp16    05_coopmat
 //	any other                         03_vector
 //
-// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of a rung's tiles a GPU gets the largest of
-// which there are enough to fill it, else the middle one; a CPU driver, which has no latency to hide, the smallest. Where a
+// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of 05's and 06's tiles a GPU gets the largest of
+// which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. The large tile
+// of 03_vector takes half of the registers that a GPU has, if it has as many: it is left to measuring. Where a
 // GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	tier := "matmul/03_vector"
@@ -78,8 +80,11 @@ func guessFor(tier string, info engine.Info, precision Precision, s matMulShape)
 	if info.CPU() {
 		return MatMulChoice{tier, 0, 1}
 	}
-	best := min(1, len(tiles)-1)
-	for i := best + 1; i < len(tiles); i++ {
+	best := slices.IndexFunc(tiles, func(t matMulTile) bool { return t.bm >= 64 })
+	if best < 0 {
+		best = 0
+	}
+	for i := best + 1; i < len(tiles) && tier != "matmul/03_vector"; i++ {
 		if tiles[i].groups(s) >= fill(info) {
 			best = i
 		}
@@ -95,7 +100,7 @@ func guessFor(tier string, info engine.Info, precision Precision, s matMulShape)
 // there are.
 func fill(info engine.Info) int {
 	if info.CPU() {
-		return 16
+		return 8
 	}
 	return 128
 }
@@ -167,7 +172,7 @@ var matMulRungs = []matMulRung{
 	{"matmul/00_naive", anywhere, oneTile(matMulTile{bm: 1, bn: 64, local: 64})},
 	{"matmul/01_tiled", anywhere, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
-	{"matmul/03_vector", anywhere, oneTile(matMulTile{bm: 64, bn: 64, local: 256, quads: true})},
+	{"matmul/03_vector", anywhere, vectorTiles},
 	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
@@ -188,6 +193,14 @@ func anywhere(engine.Info, Precision) bool { return true }
 // oneTile is for the rungs whose shaders have their sizes written in.
 func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
+}
+
+// vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes.
+func vectorTiles(engine.Info, Precision) (tiles []matMulTile) {
+	for blocks := 1; blocks <= 2; blocks++ {
+		tiles = append(tiles, matMulTile{bm: 64 * blocks, bn: 64 * blocks, local: 256, quads: true, spec: []uint32{uint32(blocks)}})
+	}
+	return tiles
 }
 
 // fragment returns the first shape of cooperative matrices, which drivers list best first, that multiplies operands of a

@@ -61,8 +61,8 @@ func TestMatMulCandidates(t *testing.T) {
 		info      engine.Info
 		precision kernels.Precision
 		K, want   int
-	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {gpuInfo, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 512, 2},
-		{tensorInfo, kernels.FP32, 256, 1}, {tensorInfo, kernels.FP16, 256, 4}, {elements, kernels.FP16, 256, 7}, {elements, kernels.FP16, 8192, 14}} {
+	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
+		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8}, {elements, kernels.FP16, 8192, 16}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
 		got := kernels.MatMulCandidates(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {

@@ -24,7 +24,7 @@
 #define NAN_ uintBitsToFloat(0x7fc00000u)
 
 // int(k) of a whole number, |k| < 2^22: added to 1.5 2^23 it stands in the sum's lowest bits. Mesa 25's CPU driver makes
-// a true conversion lane by lane, eight instructions each, since it has to saturate; on GPUs it runs at a quarter rate.
+// a true conversion lane by lane, eight instructions each, since it has to saturate.
 int whole(float k) {
     precise float shifted = k + 12582912.0;
     return floatBitsToInt(shifted) - 0x4b400000;

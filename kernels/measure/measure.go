@@ -151,14 +151,41 @@ func (m *Memory) Tensor(dims ...int) kernels.Tensor {
 	return kernels.View(buf.All(), dims...)
 }
 
+// TensorIn is Tensor in halves, unless precision is fp32.
+func (m *Memory) TensorIn(precision kernels.Precision, dims ...int) kernels.Tensor {
+	x := m.Tensor(dims...)
+	if precision == kernels.FP32 || m.err != nil {
+		return x
+	}
+	full := m.buffers[len(m.buffers)-1]
+	m.buffers = m.buffers[:len(m.buffers)-1]
+	defer full.Close()
+	buf, err := m.device.NewBuffer("measured", full.Size()/2)
+	if err != nil {
+		m.err = err
+		return x
+	}
+	m.buffers = append(m.buffers, buf)
+	y := kernels.Tensor{Shape: dims, Range: buf.All(), Precision: precision}
+	m.err = m.once(func(p *engine.Program) { kernels.Cast(p, y, x) })
+	return y
+}
+
 // repeat fills a buffer with its first n bytes, on the device: the host would take seconds for what is large.
 func (m *Memory) repeat(b *engine.Buffer, n int64) error {
-	p := engine.NewProgram(m.device, "repeat")
+	return m.once(func(p *engine.Program) {
+		for ; n < b.Size(); n *= 2 {
+			more := min(n, b.Size()-n)
+			p.Copy(b.Range(n, more), b.Range(0, more))
+		}
+	})
+}
+
+// once runs a program.
+func (m *Memory) once(record func(p *engine.Program)) error {
+	p := engine.NewProgram(m.device, "noise")
 	defer p.Close()
-	for ; n < b.Size(); n *= 2 {
-		more := min(n, b.Size()-n)
-		p.Copy(b.Range(n, more), b.Range(0, more))
-	}
+	record(p)
 	if err := p.Build(); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"jitvk/engine"
@@ -150,32 +151,39 @@ func work(m *measure.Memory, limit int64, class string) func(p *engine.Program) 
 		return func(p *engine.Program) { pass(p, kernels.AttentionOptions{Precision: c.Precision}) }
 	}
 	B, M, N, K := c.Size[0], c.Size[1], c.Size[2], c.Size[3]
-	transA, transB := c.Variant[0] == 't', c.Variant[1] == 't'
+	variant := strings.ToLower(c.Variant)
+	transA, transB := variant[0] == 't', variant[1] == 't'
+	var in [2]kernels.Precision // memory
+	for i := range in {
+		if c.Variant[i] != variant[i] {
+			in[i] = c.Precision
+		}
+	}
 	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
 		return nil
 	}
-	matrix := func(rows, cols int, transposed bool) kernels.Tensor {
+	matrix := func(in kernels.Precision, rows, cols int, transposed bool) kernels.Tensor {
 		if transposed {
 			rows, cols = cols, rows
 		}
 		if B > 1 {
-			return m.Tensor(B, rows, cols)
+			return m.TensorIn(in, B, rows, cols)
 		}
-		return m.Tensor(rows, cols)
+		return m.TensorIn(in, rows, cols)
 	}
 	switch {
 	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
-		h, x, w := matrix(M, N, false), matrix(M, K, false), matrix(2*N, K, false)
+		h, x, w := matrix(in[0], M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}
 	case c.Op == "swiglu": // the product for dh
-		dab, ab, dy, w := matrix(M, 2*N, false), matrix(M, 2*N, false), matrix(M, K, false), matrix(K, N, false)
+		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false), matrix(in[1], K, N, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}
 	}
-	y, a, b := matrix(M, N, false), matrix(M, K, transA), matrix(K, N, transB)
+	y, a, b := matrix(kernels.FP32, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
 	return func(p *engine.Program) {
 		kernels.MatMul(p, y, a, b, kernels.MatMulOptions{TransA: transA, TransB: transB, Precision: c.Precision})
 	}

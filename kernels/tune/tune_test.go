@@ -56,7 +56,7 @@ const small, large = "matmul fp32 nt 1x32x32x32", "attention fp32 forward 2x16x2
 func TestWork(t *testing.T) {
 	d := kerneltest.Device(t)
 	for _, class := range []string{small, large, "matmul fp32 tn 1x32x16x64", "matmul fp32 nn 3x32x16x64", "matmul fp16 tt 1x16x16x16", "swiglu fp32 nt 1x16x24x32",
-		"swiglu fp32 nn 1x16x24x32", "attention fp32 backward 2x16x2x32"} {
+		"swiglu fp32 nn 1x16x24x32", "matmul fp16 NT 1x32x16x64", "matmul bf16 tN 3x32x16x64", "swiglu fp16 NT 1x16x24x32", "swiglu bf16 nN 1x16x24x32", "attention fp32 backward 2x16x2x32"} {
 		c, err := kernels.ParseClass(class)
 		if err != nil {
 			t.Fatal(err)
@@ -88,24 +88,26 @@ func TestWork(t *testing.T) {
 // TestDecideMeasuresEach: the work of a class is recorded once by each of its ways.
 func TestDecideMeasuresEach(t *testing.T) {
 	d := kerneltest.Device(t)
-	const class = "matmul fp32 tn 1x32x32x1024" // one tile, and a sum that can be split
-	m := measure.NewMemory(d)
-	defer m.Close()
-	record := work(m, d.Info().MaxStorageBufferRange, class)
-	if err := m.Err(); err != nil {
-		t.Fatal(err)
-	}
-	defer d.Prefer(nil)
-	d.Prefer(nil)
-	record(engine.NewProgram(d, class))
-	i := slices.IndexFunc(d.Undecided(), func(o engine.Decision) bool { return o.Class == class })
-	if i < 0 {
-		t.Fatalf("%v: not undecided", d.Undecided())
-	}
-	o := d.Undecided()[i]
-	way, err := decide(d, o)
-	if last := o.Ways[len(o.Ways)-1]; err != nil || !slices.Contains(o.Ways, way) || d.Chosen()[class] != last {
-		t.Errorf("%v: %q, %v; %q was recorded last", o, way, err, d.Chosen()[class])
+	// One tile, and a sum that can be split; in fp32, and in halves as they lie in memory.
+	for _, class := range []string{"matmul fp32 tn 1x32x32x1024", "matmul fp16 tN 1x32x32x1024", "matmul bf16 TT 1x32x32x1024"} {
+		m := measure.NewMemory(d)
+		defer m.Close()
+		record := work(m, d.Info().MaxStorageBufferRange, class)
+		if err := m.Err(); err != nil {
+			t.Fatal(err)
+		}
+		defer d.Prefer(nil)
+		d.Prefer(nil)
+		record(engine.NewProgram(d, class))
+		i := slices.IndexFunc(d.Undecided(), func(o engine.Decision) bool { return o.Class == class })
+		if i < 0 {
+			t.Fatalf("%v: not undecided", d.Undecided())
+		}
+		o := d.Undecided()[i]
+		way, err := decide(d, o)
+		if last := o.Ways[len(o.Ways)-1]; err != nil || !slices.Contains(o.Ways, way) || d.Chosen()[class] != last {
+			t.Errorf("%v: %q, %v; %q was recorded last", o, way, err, d.Chosen()[class])
+		}
 	}
 }
 

@@ -120,6 +120,7 @@ func (b *session) race(m *measure.Memory, contenders ...*measure.Contender) (mea
 type product struct {
 	m, n, k        int
 	transA, transB bool
+	gradientA      bool // a is the gradient of an output, which lies in fp32 where weights and what layers read lie in halves
 }
 
 func (x product) flops() float64 { return 2 * float64(x.m) * float64(x.n) * float64(x.k) }
@@ -129,7 +130,11 @@ func record(m *measure.Memory, precision kernels.Precision, products []product) 
 	type operands struct{ c, a, b kernels.Tensor }
 	var tensors []operands
 	for _, x := range products {
-		t := operands{m.Tensor(x.m, x.n), m.Tensor(x.m, x.k), m.Tensor(x.k, x.n)}
+		inA := precision
+		if x.gradientA {
+			inA = kernels.FP32
+		}
+		t := operands{m.Tensor(x.m, x.n), m.TensorIn(inA, x.m, x.k), m.TensorIn(precision, x.k, x.n)}
 		if x.transA {
 			t.a = t.a.Reshape(x.k, x.m)
 		}
@@ -150,9 +155,9 @@ func layers(c model.Config, rows int) (names []string, products [][]product) {
 	cases := make([][]product, 3)
 	for _, io := range measure.Layers(c.Dim, c.Hidden) {
 		in, out := io[0], io[1]
-		cases[0] = append(cases[0], product{rows, out, in, false, true})
-		cases[1] = append(cases[1], product{rows, in, out, false, false})
-		cases[2] = append(cases[2], product{out, in, rows, true, false})
+		cases[0] = append(cases[0], product{rows, out, in, false, true, false})
+		cases[1] = append(cases[1], product{rows, in, out, false, false, true})
+		cases[2] = append(cases[2], product{out, in, rows, true, false, true})
 	}
 	return []string{"y = x wᵀ", "dx = dy w", "dw = dyᵀ x"}, cases
 }
