@@ -62,6 +62,14 @@ func MatMulTile(c MatMulChoice, info engine.Info, precision Precision) (bm, bn i
 	return t.bm, t.bn
 }
 
+// CoopMatTiles returns how the cooperative matrix rungs are launched on a device: LOCAL, and their constants from 15 on.
+func CoopMatTiles(info engine.Info) (local []int, spec [][]uint32) {
+	for _, t := range coopMatTiles(info, FP16) {
+		local, spec = append(local, t.local), append(spec, t.spec)
+	}
+	return local, spec
+}
+
 // SumSlices is the sum that ends a split product.
 func SumSlices(p *engine.Program, c, part Tensor, o MatMulOptions) {
 	r := matrix{}

@@ -59,7 +59,7 @@ var matMulForce string
 //	a GPU with a matrix unit, fp16    05_coopmat
 //	any other                         03_vector
 //
-// 06_coopmat2 nobody is given unasked: on no GPU has it been compared with 05 yet. Of 05's and 06's tiles a GPU gets the largest of
+// 06_coopmat2 is nobody's guess: on no GPU has it been compared with 05 yet. Of 05's and 06's tiles a GPU gets the largest of
 // which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. The large tile
 // of 03_vector takes half of the registers that a GPU has, if it has as many: it is left to measuring. Where a
 // GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
@@ -195,9 +195,14 @@ func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
 }
 
-// vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes.
-func vectorTiles(engine.Info, Precision) (tiles []matMulTile) {
+// vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes. The large one needs
+// half a KiB more shared memory than every device has.
+func vectorTiles(info engine.Info, _ Precision) (tiles []matMulTile) {
 	for blocks := 1; blocks <= 2; blocks++ {
+		const step = 16 // along K
+		if shared := 2 * step * 16 * (16*blocks + 1); blocks > 1 && shared > info.SharedMemory {
+			break
+		}
 		tiles = append(tiles, matMulTile{bm: 64 * blocks, bn: 64 * blocks, local: 256, quads: true, spec: []uint32{uint32(blocks)}})
 	}
 	return tiles
@@ -208,7 +213,7 @@ func vectorTiles(engine.Info, Precision) (tiles []matMulTile) {
 func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
 	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
 	for _, c := range info.CoopMat {
-		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 32%c.K == 0 {
+		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 16%c.K == 0 {
 			return c, true
 		}
 	}
@@ -232,8 +237,8 @@ func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
 	// Rows, columns, step along K, subgroups, subgroups along N.
 	for _, t := range [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}} {
 		bm, bn, bk, subgroups, columns := t[0], t[1], t[2], t[3], t[4]
-		if subgroups == 8 && info.SubgroupSize == 64 { // twice the registers a subgroup
-			subgroups = 4
+		if info.SubgroupSize == 64 { // twice the registers a subgroup, and too few fours in a slice of the small tile otherwise
+			subgroups /= 2
 		}
 		// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
 		shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N

@@ -55,13 +55,14 @@ func TestMatMulGuess(t *testing.T) {
 
 // TestMatMulCandidates: the guess comes first, nothing comes twice, and the device can run each of them.
 func TestMatMulCandidates(t *testing.T) {
-	elements := tensorInfo
+	elements, least := tensorInfo, gpuInfo
 	elements.CoopMat2.PerElement = true
+	least.SharedMemory = 16 << 10 // what Vulkan asks of every device: not enough for the large tile of 03_vector
 	for _, c := range []struct {
 		info      engine.Info
 		precision kernels.Precision
 		K, want   int
-	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
+	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
 		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8}, {elements, kernels.FP16, 8192, 16}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
 		got := kernels.MatMulCandidates(c.info, c.precision, s)
@@ -72,6 +73,35 @@ func TestMatMulCandidates(t *testing.T) {
 			o.Choice = &choice
 			if slices.Contains(got[:i], choice) || kernels.ChooseMatMul(c.info, s, o) != choice {
 				t.Errorf("%v on %v: %v comes twice, or is not taken", c.precision, c.info.Type, choice)
+			}
+		}
+	}
+}
+
+// TestCoopMatTilesAreWhole: what 05_coopmat's header asks of its constants holds for every size of subgroup: each invocation
+// stages as many fours of a slice as any other, one at least, and a subgroup's part is made of whole fragments.
+func TestCoopMatTilesAreWhole(t *testing.T) {
+	for lanes := 8; lanes <= 64; lanes *= 2 {
+		for _, f := range [][3]int{{8, 8, 8}, {8, 16, 16}, {16, 8, 8}, {16, 8, 16}, {16, 16, 16}, {16, 16, 32}} {
+			info := tensorInfo
+			info.SubgroupSize, info.CoopMat = lanes, []engine.CoopMat{{M: f[0], N: f[1], K: f[2], A: "f16", B: "f16", C: "f32", R: "f32"}}
+			if len(kernels.MatMulPrecisions("matmul/05_coopmat", info)) == 0 {
+				continue
+			}
+			locals, specs := kernels.CoopMatTiles(info)
+			if len(locals) != 3 {
+				t.Errorf("%d lanes: %d tiles", lanes, len(locals))
+			}
+			for i, local := range locals {
+				s := specs[i]
+				cm, cn, ck, bm, bn, bk, subgroups, columns := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+				fours := 4 * uint32(local)
+				if uint32(local) != subgroups*uint32(lanes) || bm*bk < fours || bn*bk < fours || bm*bk%fours != 0 || bn*bk%fours != 0 {
+					t.Errorf("%d lanes: slices of %d x %d and %d x %d for %d invocations", lanes, bm, bk, bn, bk, local)
+				}
+				if rows := subgroups / columns; rows*columns != subgroups || bm%(rows*cm) != 0 || bn%(columns*cn) != 0 || bk%ck != 0 {
+					t.Errorf("%d lanes: %d x %d x %d in fragments of %v for %d subgroups, %d of them side by side", lanes, bm, bn, bk, f, subgroups, columns)
+				}
 			}
 		}
 	}

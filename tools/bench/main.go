@@ -116,6 +116,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return fmt.Errorf("bench: -write: %w; run it in the repository's root", err)
 		}
 	}
+	if o.json != "" { // can it be written, before minutes of measuring?
+		if err := os.MkdirAll(filepath.Dir(o.json), 0o777); err != nil {
+			return fmt.Errorf("bench: -json: %w; name a file in a folder that can be written", err)
+		}
+		f, err := atomicfile.Create(o.json)
+		if err != nil {
+			return err
+		}
+		f.Abort()
+	}
 	d, err := open(ctx, o)
 	if err != nil {
 		return err
@@ -134,9 +144,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	data = append(data, '\n')
 	if o.json != "" {
-		if err := os.MkdirAll(filepath.Dir(o.json), 0o777); err != nil {
-			return err
-		}
 		if err := atomicfile.WriteFile(o.json, data); err != nil {
 			return err
 		}

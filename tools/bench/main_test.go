@@ -170,6 +170,10 @@ func TestFlags(t *testing.T) {
 	if err := run(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
 		t.Errorf("-write in another folder: %v", err)
 	}
+	// Before a device is opened and anything is measured.
+	if err := run(context.Background(), []string{"-json", filepath.Join(os.DevNull, "x.json"), "-device", "none"}, nil); err == nil || !strings.Contains(err.Error(), "-json") {
+		t.Errorf("-json where no folder can be: %v", err)
+	}
 }
 
 func TestLibraryMissing(t *testing.T) {

@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
 	"jitvk/train/checkpoint"
@@ -172,5 +174,35 @@ func TestResumeSaysWhatChanges(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v does not say %q in one line", args, err, says)
 		}
+	}
+}
+
+// TestOneProcessARun: while a run is under way in a folder, no other goes on there; one that was killed keeps nobody out.
+func TestOneProcessARun(t *testing.T) {
+	kerneltest.Device(t)
+	t.Setenv("JITVK_CACHE", t.TempDir())
+	c := small(t)
+	c.Data, c.Out, c.Steps = pictures(t, 10), filepath.Join(t.TempDir(), "run"), 3
+	dir := train(t, c, false)
+	before, log := outcome(t, dir)
+	other, err := atomicfile.Create(filepath.Join(dir, "running")) // as a run under way holds it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Abort()
+	longer := parse(t, "-resume", dir, "-steps", "5")
+	if _, err := Run(context.Background(), longer, new(bytes.Buffer)); !errors.Is(err, atomicfile.ErrBusy) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("two processes in one folder: %v", err)
+	}
+	if now, nowLog := outcome(t, dir); !bytes.Equal(now, before) || nowLog != log {
+		t.Error("the other's run was written to")
+	}
+	other.Abort()
+	if err := os.WriteFile(filepath.Join(dir, "running.tmp"), nil, 0o666); err != nil { // a kill leaves it
+		t.Fatal(err)
+	}
+	train(t, longer, false)
+	if left, err := filepath.Glob(filepath.Join(dir, "running*")); err != nil || left != nil {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"jitvk/engine"
+	"jitvk/engine/atomicfile"
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
 	"jitvk/sample/grid"
@@ -138,6 +139,11 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
+	running, err := atomicfile.Create(filepath.Join(dir, "running")) // two processes in one folder would take each other's log away
+	if err != nil {
+		return "", err
+	}
+	defer running.Abort()
 	h.Add("memory", "%s on the device", report.Bytes(memory))
 	h.Add("data", "%s: %s", data.Source, data.Report)
 	h.Add("run", "%s", dir)
@@ -378,7 +384,7 @@ type feed struct {
 }
 
 func newFeed(c Config, data *dataset.Dataset) *feed {
-	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.images()*3*c.Model.Size*c.Model.Size)}
+	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.stepBytes())}
 	if data.Classes() != nil {
 		f.labels = make([]uint32, f.images)
 	}
