@@ -16,8 +16,8 @@ import (
 // TestCast: every way to round, to the bit, NaN and infinities included, and pieces of what a binding holds.
 func TestCast(t *testing.T) {
 	for _, precision := range []kernels.Precision{kernels.FP16, kernels.BF16} {
-		inf, nan := float32(math.Inf(1)), math.Float32frombits(0x7f800001) // a NaN whose upper half is that of infinity
-		values := append([]float32{inf, -inf, nan, -nan, 65520, -65520, math.MaxFloat32, 0x1p-25}, roundingValues(4096)...)
+		inf, nan, ones := float32(math.Inf(1)), math.Float32frombits(0x7f800001), math.Float32frombits(0x7fffffff) // nan's upper half is infinity's
+		values := append([]float32{inf, -inf, nan, -nan, ones, -ones, 65520, -65520, math.MaxFloat32, 0x1p-25}, roundingValues(4096)...)
 		values = slices.DeleteFunc(values, func(v float32) bool { return v != 0 && math.Abs(float64(v)) < 0x1p-126 }) // devices may flush these
 		for _, n := range []int{4, 8, 1020, 4096, 4100} {
 			x := values[:n]

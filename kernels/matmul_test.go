@@ -536,6 +536,31 @@ func TestMatMulRounding(t *testing.T) {
 	})
 }
 
+// TestMatMulNaN: a NaN of whatever bits stays one where an operand is rounded, on either side: a step that overflowed must show.
+// All ones, as NVIDIA's are, would carry into the sign.
+func TestMatMulNaN(t *testing.T) {
+	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		var values []float32
+		for _, bits := range []uint32{0x7fffffff, 0xffffffff, 0x7fc00000, 0x7f800001, 0xff800001} {
+			values = append(values, math.Float32frombits(bits))
+		}
+		h, n := kerneltest.New(t), len(values)
+		one, left, right := h.Input([]float32{1}, 1, 1), h.Output(n, 1), h.Output(1, n)
+		column, row := h.Input(values, n, 1), h.Input(values, 1, n)
+		h.Run(func(p *engine.Program) {
+			kernels.MatMul(p, left, column, one, kernels.MatMulOptions{Precision: precision})
+			kernels.MatMul(p, right, one, row, kernels.MatMulOptions{Precision: precision})
+		})
+		for name, got := range map[string][]float32{"a": h.Floats(left), "b": h.Floats(right)} {
+			for i, v := range got {
+				if v == v {
+					t.Errorf("%s: %#x became %g", name, math.Float32bits(values[i]), v)
+				}
+			}
+		}
+	})
+}
+
 // roundingValues are numbers to round: ties, the edges of the formats, subnormal numbers, and some of random bits; of both signs.
 func roundingValues(random int) []float32 {
 	values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504, 65519.996,

@@ -35,14 +35,19 @@ func swigluScale(ab, sums []float64, n, f int, valueFirst bool) []float64 {
 }
 
 // swigluGradientScale is the same for the gradients of ab, which are dh times a factor: the error of dh is at most e sums, and
-// the factor's at most 16 u times the magnitudes of its terms.
+// the factor's at most 16 u times the magnitudes of its terms. Below -87 sigmoid_ is not exact but flat, off by up to
+// sigmoid(-87) = 1.65e-38, which shows where dh and the gate are huge; e is at least 20 u.
 func swigluGradientScale(ab, sums []float64, n, f int, valueFirst bool) []float64 {
+	const flat = 1.65e-38 / (20 * 0x1p-24)
 	out := make([]float64, 2*n*f)
 	for i := range sums {
 		gate, value := swigluPlace(i, f, valueFirst)
-		v := ab[gate]
-		out[value] = sums[i] * math.Abs(v*sigmoid(v))
-		out[gate] = sums[i] * math.Abs(ab[value]) * siluTerms(v)
+		v, off := ab[gate], 0.0
+		if v < -87 {
+			off = flat
+		}
+		out[value] = sums[i] * math.Abs(v) * (sigmoid(v) + off)
+		out[gate] = sums[i] * math.Abs(ab[value]) * (siluTerms(v) + off*(1-v))
 	}
 	return out
 }

@@ -16,6 +16,10 @@ vec4 round_bits(vec4 v, int drop) {
     return uintBitsToFloat(u >> drop << drop);
 }
 
+// Which of v are NaN, by their bits: a compiler may take isnan for never true, and round_bits makes -0 of a NaN that is all ones,
+// as NVIDIA's are: a gradient that overflowed would go unnoticed.
+bvec4 not_a_number(vec4 v) { return greaterThan(floatBitsToInt(v) & 0x7fffffff, ivec4(0x7f800000)); }
+
 // Four at a time and without branches, which a CPU driver pays for even where they are not taken.
 vec4 round_fp16(vec4 v) {
     const float TINY = 6.103515625e-5, HUGE = 65520; // below: subnormal; from here on: rounds past the largest, 65504
@@ -24,17 +28,17 @@ vec4 round_fp16(vec4 v) {
     vec4 subnormal = roundEven(v * UNITS) / UNITS;
     vec4 r = mix(round_bits(v, 13), subnormal, lessThan(abs(v), vec4(TINY)));
     r = mix(r, sign(v) * uintBitsToFloat(0x7f800000u), greaterThanEqual(abs(v), vec4(HUGE)));
-    return mix(r, v, isnan(v));
+    return mix(r, v, not_a_number(v));
 }
 
-vec4 round_bf16(vec4 v) { return mix(round_bits(v, 16), v, isnan(v)); }
+vec4 round_bf16(vec4 v) { return mix(round_bits(v, 16), v, not_a_number(v)); }
 
 // The format of halves is a kernels.Precision: 1 fp16, 2 bf16.
 vec4 round_to(uint format, vec4 v) { return format == 1 ? round_fp16(v) : round_bf16(v); }
 
 // Four floats, rounded, as two words, the first of two in the low bits. Of a NaN only that it is one is kept.
 uvec2 pack_halves(uint format, vec4 v) {
-    v = mix(round_to(format, v), uintBitsToFloat(uvec4(0x7fc00000u)), isnan(v));
+    v = mix(round_to(format, v), uintBitsToFloat(uvec4(0x7fc00000u)), not_a_number(v));
     if (format == 1) return uvec2(packHalf2x16(v.xy), packHalf2x16(v.zw)); // exact: fp16 holds v
     uvec4 u = floatBitsToUint(v);
     return u.xz >> 16 | u.yw & 0xffff0000u;
