@@ -8,7 +8,7 @@ import (
 )
 
 // Choices say by which way work of a class is done on a device, for work that can be done in several. Both are names that
-// kernels give: "matmul fp32 nt 800x384x128", "matmul/03_vector tile 0".
+// kernels give: "matmul fp32 nt 1x832x384x128", "{matmul/03_vector 0 1}".
 type Choices map[string]string
 
 // A Decision is work of a class that can be done in several ways, the first of which is the guess.

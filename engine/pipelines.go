@@ -23,7 +23,7 @@ import (
 
 	vk "github.com/vulkan-go/vulkan"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/shaders"
 )
 
@@ -201,11 +201,7 @@ func (i Info) Key() string {
 
 // readPipelines returns the driver's bytes of a file, nil where they cannot be used.
 func readPipelines(path string, cacheID [24]byte) []byte {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxPipelines {
-		return nil
-	}
-	file, err := os.ReadFile(path)
+	file, err := files.ReadFile(path, maxPipelines)
 	if err != nil || len(file) < sha256.Size {
 		return nil
 	}
@@ -255,7 +251,7 @@ func (d *Device) KeepPipelines() {
 		return
 	}
 	// Where this fails, or another process writes at this moment, the next run compiles again.
-	if atomicfile.WriteFile(c.path, append(sum[:], data...)) == nil {
+	if files.WriteFile(c.path, append(sum[:], data...)) == nil {
 		c.sum = sum
 	}
 }

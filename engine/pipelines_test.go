@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // cached opens the test device with a cache folder, makes a pipeline, and closes it: what a run does.
@@ -105,7 +105,7 @@ func TestPipelinesNeedNoDisk(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	f, err := atomicfile.Create(path)
+	f, err := files.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,6 +200,26 @@ func (p *Program) wait() {
 	}
 }
 
+// Run submits the program as it is and waits for it.
+func (p *Program) Run() error {
+	s, err := p.Submit(nil, nil)
+	if err == nil {
+		_, err = s.Wait()
+	}
+	return err
+}
+
+// Once records a program, runs it and closes it.
+func (d *Device) Once(label string, record func(p *Program)) error {
+	p := NewProgram(d, label)
+	defer p.Close()
+	record(p)
+	if err := p.Build(); err != nil {
+		return err
+	}
+	return p.Run()
+}
+
 // transferBytes is how much Upload and Download move at a time, so that staging memory stays small.
 const transferBytes = 16 << 20
 

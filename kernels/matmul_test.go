@@ -435,7 +435,7 @@ func TestMatMulEveryHalf(t *testing.T) {
 		}
 		var values []float32
 		for i := range 1 << 16 {
-			v := kerneltest.FromHalf(precision, uint16(i))
+			v := precision.FromHalf(uint16(i))
 			if math.Abs(float64(v)) < 0x1p-126 || !(math.Abs(float64(v)) < 1e38) {
 				v = 1
 			}

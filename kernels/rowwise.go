@@ -81,8 +81,8 @@ func columnVec(p *engine.Program, floats ...int) uint32 {
 	return 1
 }
 
-// downColumns records a shader whose invocations each own one of width columns, or of width groups of columns, for chunk rows. Constant 0 is the
-// workgroup's size; constants from 1 on are the shader's own.
+// downColumns records a shader whose invocations each own one of width columns, or of width groups of columns, for chunk rows.
+// Constant 0 is the workgroup's size; constants from 1 on are the shader's own.
 func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
 	local := columnsPerGroup(p)
 	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local)}, spec...),

@@ -33,11 +33,7 @@ func replayer(b *testing.B, record func(p *engine.Program)) func() {
 		b.Fatal(err)
 	}
 	run := func() {
-		s, err := p.Submit(nil, nil)
-		if err == nil {
-			_, err = s.Wait()
-		}
-		if err != nil {
+		if err := p.Run(); err != nil {
 			b.Fatal(err)
 		}
 	}

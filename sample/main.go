@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 
+	"jitvk/model/cli"
 	"jitvk/sample/command"
-	"jitvk/train/cli"
 )
 
 func main() {

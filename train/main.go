@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"jitvk/train/cli"
+	"jitvk/model/cli"
 	"jitvk/train/trainer"
 )
 

@@ -23,7 +23,7 @@ func Rounded(precision kernels.Precision, x []float32) []float32 {
 	return out
 }
 
-// Half returns the 16 bits of a number that is rounded already. NaN is a quiet one.
+// Half is the inverse of Precision.FromHalf for a number that is rounded already. NaN is a quiet one.
 func Half(precision kernels.Precision, v float32) uint16 {
 	bits := math.Float32bits(v)
 	sign, size := uint16(bits>>16&0x8000), math.Abs(float64(v))
@@ -41,25 +41,4 @@ func Half(precision kernels.Precision, v float32) uint16 {
 	}
 	const bias = 127 - 15 // of the exponent, which lies above the fraction, of whose bits fp16 keeps ten of 23
 	return sign | uint16((bits&0x7fffffff)>>13-bias<<10)
-}
-
-// FromHalf is Half's inverse.
-func FromHalf(precision kernels.Precision, h uint16) float32 {
-	if precision == kernels.BF16 {
-		return math.Float32frombits(uint32(h) << 16)
-	}
-	exponent, fraction := int(h>>10&31), float64(h&0x3ff)
-	v := math.Ldexp(1024+fraction, exponent-25)
-	switch {
-	case exponent == 31 && fraction == 0:
-		v = math.Inf(1)
-	case exponent == 31:
-		v = math.NaN()
-	case exponent == 0:
-		v = fraction * 0x1p-24
-	}
-	if h>>15 == 1 {
-		v = -v
-	}
-	return float32(v)
 }

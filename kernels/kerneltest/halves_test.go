@@ -17,8 +17,8 @@ func TestHalf(t *testing.T) {
 		round := map[kernels.Precision]func(float64) float64{kernels.FP16: ref.FP16[float64], kernels.BF16: ref.BF16[float64]}[precision]
 		for i := range 1 << 16 {
 			h := uint16(i)
-			v := FromHalf(precision, h)
-			if back := Half(precision, v); v == v && back != h || v != v && !math.IsNaN(float64(FromHalf(precision, back))) {
+			v := precision.FromHalf(h)
+			if back := Half(precision, v); v == v && back != h || v != v && !math.IsNaN(float64(precision.FromHalf(back))) {
 				t.Fatalf("%v: %#x is %v, which is %#x", precision, h, v, back)
 			}
 			if v == v && float32(round(float64(v))) != v {
@@ -27,11 +27,11 @@ func TestHalf(t *testing.T) {
 		}
 	}
 	for h, want := range map[uint16]float32{0x3c00: 1, 0xc000: -2, 0x0001: 0x1p-24, 0x8400: -0x1p-14, 0x7bff: 65504, 0x7c00: float32(math.Inf(1))} {
-		if got := FromHalf(kernels.FP16, h); got != want {
+		if got := kernels.FP16.FromHalf(h); got != want {
 			t.Errorf("fp16 %#x is %v, want %v", h, got, want)
 		}
 	}
-	if got := FromHalf(kernels.BF16, 0x3f80); got != 1 {
+	if got := kernels.BF16.FromHalf(0x3f80); got != 1 {
 		t.Errorf("bf16 0x3f80 is %v, want 1", got)
 	}
 }

@@ -185,17 +185,7 @@ func (r *Run) Run(f func(p *engine.Program)) {
 }
 
 func (r *Run) run(f func(p *engine.Program)) error {
-	p := engine.NewProgram(r.dev, r.t.Name())
-	defer p.Close()
-	f(p)
-	if err := p.Build(); err != nil {
-		return err
-	}
-	s, err := p.Submit(nil, nil)
-	if err == nil {
-		_, err = s.Wait()
-	}
-	if err != nil {
+	if err := r.dev.Once(r.t.Name(), f); err != nil {
 		return err
 	}
 	for i, g := range r.guards {
@@ -233,7 +223,7 @@ func (r *Run) Floats(x kernels.Tensor) []float32 {
 		if x.Precision == kernels.FP32 {
 			out = append(out, math.Float32frombits(w))
 		} else {
-			out = append(out, FromHalf(x.Precision, uint16(w)), FromHalf(x.Precision, uint16(w>>16)))
+			out = append(out, x.Precision.FromHalf(uint16(w)), x.Precision.FromHalf(uint16(w>>16)))
 		}
 	}
 	return out

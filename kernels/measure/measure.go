@@ -64,13 +64,7 @@ func Race(d *engine.Device, contenders []*Contender, rounds int) error {
 		for range n {
 			c.Record(p)
 		}
-		runs[i] = func() error {
-			sub, err := p.Submit(nil, nil)
-			if err == nil {
-				_, err = sub.Wait()
-			}
-			return err
-		}
+		runs[i] = p.Run
 		return p.Build()
 	}
 	take := func(i int) error {
@@ -167,33 +161,18 @@ func (m *Memory) TensorIn(precision kernels.Precision, dims ...int) kernels.Tens
 	}
 	m.buffers = append(m.buffers, buf)
 	y := kernels.Tensor{Shape: dims, Range: buf.All(), Precision: precision}
-	m.err = m.once(func(p *engine.Program) { kernels.Cast(p, y, x) })
+	m.err = m.device.Once("noise", func(p *engine.Program) { kernels.Cast(p, y, x) })
 	return y
 }
 
 // repeat fills a buffer with its first n bytes, on the device: the host would take seconds for what is large.
 func (m *Memory) repeat(b *engine.Buffer, n int64) error {
-	return m.once(func(p *engine.Program) {
+	return m.device.Once("noise", func(p *engine.Program) {
 		for ; n < b.Size(); n *= 2 {
 			more := min(n, b.Size()-n)
 			p.Copy(b.Range(n, more), b.Range(0, more))
 		}
 	})
-}
-
-// once runs a program.
-func (m *Memory) once(record func(p *engine.Program)) error {
-	p := engine.NewProgram(m.device, "noise")
-	defer p.Close()
-	record(p)
-	if err := p.Build(); err != nil {
-		return err
-	}
-	sub, err := p.Submit(nil, nil)
-	if err == nil {
-		_, err = sub.Wait()
-	}
-	return err
 }
 
 // Close frees the tensors.

@@ -12,17 +12,8 @@ import (
 
 // spoil fills a result with NaN, so that work that leaves it alone is found out.
 func spoil(d *engine.Device, result kernels.Tensor) error {
-	p := engine.NewProgram(d, "spoil")
-	defer p.Close()
-	p.Fill(result.Range, math.MaxUint32) // NaN in fp32, and in both kinds of halves
-	if err := p.Build(); err != nil {
-		return err
-	}
-	sub, err := p.Submit(nil, nil)
-	if err == nil {
-		_, err = sub.Wait()
-	}
-	return err
+	// NaN in fp32, and in both kinds of halves.
+	return d.Once("spoil", func(p *engine.Program) { p.Fill(result.Range, math.MaxUint32) })
 }
 
 // parts returns some of a result: up to 64 KiB at its beginning, in its middle and at its end.
@@ -42,28 +33,10 @@ func parts(d *engine.Device, result kernels.Tensor) (out []float64, err error) {
 			continue
 		}
 		for i := 0; i+2 <= len(data); i += 2 {
-			out = append(out, half(result.Precision, binary.LittleEndian.Uint16(data[i:])))
+			out = append(out, float64(result.Precision.FromHalf(binary.LittleEndian.Uint16(data[i:]))))
 		}
 	}
 	return out, nil
-}
-
-// half is the number that two bytes are.
-func half(precision kernels.Precision, bits uint16) float64 {
-	if precision == kernels.BF16 {
-		return float64(math.Float32frombits(uint32(bits) << 16))
-	}
-	sign := 1 - 2*float64(bits>>15)
-	exponent, fraction := int(bits>>10&31), float64(bits&1023)
-	switch {
-	case exponent == 31 && fraction != 0:
-		return math.NaN()
-	case exponent == 31:
-		return sign * math.Inf(1)
-	case exponent == 0:
-		return sign * math.Ldexp(fraction, -24)
-	}
-	return sign * math.Ldexp(1024+fraction, exponent-25)
 }
 
 // alike reports whether two results differ by no more than orders of summation and roundings of halves make them: by a hundredth,

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/shaders"
 )
@@ -45,7 +45,7 @@ func checksum(info engine.Info) string {
 }
 
 func tablePath(info engine.Info) (string, error) {
-	dir, err := atomicfile.CacheDir()
+	dir, err := files.CacheDir()
 	return filepath.Join(dir, "choices-"+info.Key()+".json"), err
 }
 
@@ -55,10 +55,7 @@ func readTable(info engine.Info) engine.Choices {
 	if err != nil {
 		return nil
 	}
-	if stat, err := os.Stat(path); err != nil || !stat.Mode().IsRegular() || stat.Size() > maxTable {
-		return nil
-	}
-	text, err := os.ReadFile(path)
+	text, err := files.ReadFile(path, maxTable)
 	if err != nil {
 		return nil
 	}
@@ -75,7 +72,7 @@ func writeTable(info engine.Info, found engine.Choices) {
 	if err != nil || len(found) == 0 || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
 	}
-	f, err := atomicfile.Create(path) // from here to Commit no other process can write it
+	f, err := files.Create(path) // from here to Commit no other process can write it
 	if err != nil {
 		return
 	}

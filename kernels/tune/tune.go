@@ -5,7 +5,7 @@
 //
 //	plan          a dry run's device, on which the program's programs are recorded
 //	Mode.Recall   lets it choose as earlier runs have found
-//	Mode.Decide   measures what it had to guess, and keeps that
+//	Mode.Open     measures what it had to guess, keeps that, and opens the device that does the work
 //
 // What a class of work is and which ways there are is the kernels' (kernels.Class, Program.Choose). The table of earlier runs
 // lies in the user's cache folder (table.go). That there is no such folder, that it cannot be written or holds nonsense costs
@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 )
@@ -54,7 +54,7 @@ func (m *Mode) Set(s string) error {
 // Options are those of a device that keeps its pipelines in the user's cache folder, where there is one.
 func Options(selection string) engine.Options {
 	o := engine.Options{Select: selection}
-	if dir, err := atomicfile.CacheDir(); err == nil {
+	if dir, err := files.CacheDir(); err == nil {
 		o.Cache = dir
 	}
 	return o
@@ -93,6 +93,20 @@ func (m Mode) Decide(ctx context.Context, o engine.Options, plan *engine.Device,
 	writeTable(d.Info(), found)
 	maps.Copy(choices, found)
 	return choices, err
+}
+
+// Open opens a device as Options do, on which plan's work is done as Decide finds.
+func (m Mode) Open(ctx context.Context, selection string, plan *engine.Device, say func(line string)) (*engine.Device, error) {
+	o := Options(selection)
+	chosen, err := m.Decide(ctx, o, plan, say)
+	if err != nil {
+		return nil, err
+	}
+	d, err := engine.Open(o)
+	if err == nil {
+		d.Prefer(chosen)
+	}
+	return d, err
 }
 
 // measureAll decides what it can within the budget.
@@ -266,11 +280,7 @@ func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func
 
 // run replays the program and keeps its shortest time.
 func (c *contender) run() error {
-	sub, err := c.program.Submit(nil, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := sub.Wait(); err != nil {
+	if err := c.program.Run(); err != nil {
 		return err
 	}
 	timings, err := c.program.Timings()

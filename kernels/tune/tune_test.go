@@ -9,14 +9,14 @@ import (
 	"maps"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
+	"jitvk/engine/files/disktest"
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
@@ -88,11 +88,7 @@ func TestWork(t *testing.T) {
 		if got, err := parts(d, result); err != nil || alike(got, got) {
 			t.Errorf("%s: a spoiled result is like itself (%v)", class, err)
 		}
-		sub, err := p.Submit(nil, nil)
-		if err == nil {
-			_, err = sub.Wait()
-		}
-		if err != nil {
+		if err := p.Run(); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := parts(d, result); err != nil || !alike(got, got) {
@@ -306,7 +302,7 @@ func TestTableIsNoError(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	f, err := atomicfile.Create(path) // as another process does that writes at this moment
+	f, err := files.Create(path) // as another process does that writes at this moment
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,14 +338,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.MkdirAll(o.Cache, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=4k", "none", o.Cache).CombinedOutput(); err != nil {
-		t.Skipf("SKIP: cannot mount a small disk: %v: %s", err, out)
-	}
-	defer func() {
-		if out, err := exec.Command("umount", o.Cache).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	}()
+	disktest.Mount(t, o.Cache, "4k")
 	if err := os.WriteFile(filepath.Join(o.Cache, "full"), make([]byte, 4096), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -376,11 +365,11 @@ func TestModeIsAFlag(t *testing.T) {
 // TestAlike: halves are read as the numbers they are, and a hundredth is the border between two results.
 func TestAlike(t *testing.T) {
 	for bits, want := range map[uint16]float64{0: 0, 1: 0x1p-24, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14, 0x7c00: math.Inf(1)} {
-		if got := half(kernels.FP16, bits); got != want {
+		if got := float64(kernels.FP16.FromHalf(bits)); got != want {
 			t.Errorf("fp16 %#x is %g, not %g", bits, got, want)
 		}
 	}
-	if half(kernels.BF16, 0xbf80) != -1 || !math.IsNaN(half(kernels.FP16, 0xffff)) || !math.IsNaN(half(kernels.BF16, 0xffff)) {
+	if kernels.BF16.FromHalf(0xbf80) != -1 || !math.IsNaN(float64(kernels.FP16.FromHalf(0xffff))) || !math.IsNaN(float64(kernels.BF16.FromHalf(0xffff))) {
 		t.Error("bf16, or NaN")
 	}
 	a := []float64{1, -2, 3}

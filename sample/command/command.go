@@ -20,16 +20,16 @@ import (
 	"strings"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/sample/grid"
-	"jitvk/sample/ode"
-	"jitvk/sample/sampler"
-	"jitvk/train/checkpoint"
-	"jitvk/train/cli"
-	"jitvk/train/report"
+	"jitvk/model/checkpoint"
+	"jitvk/model/cli"
+	"jitvk/model/grid"
+	"jitvk/model/ode"
+	"jitvk/model/report"
+	"jitvk/model/sampler"
 	"jitvk/train/trainer"
 )
 
@@ -323,16 +323,7 @@ func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*
 	if _, err := sampler.New(plan, m, weights, c.Batch, precision); err != nil {
 		return nil, err
 	}
-	o := tune.Options(c.Device)
-	chosen, err := c.Tune.Decide(ctx, o, plan, func(line string) { fmt.Fprintln(out, line) })
-	if err != nil {
-		return nil, err
-	}
-	dev, err := engine.Open(o)
-	if err == nil {
-		dev.Prefer(chosen)
-	}
-	return dev, err
+	return c.Tune.Open(ctx, c.Device, plan, func(line string) { fmt.Fprintln(out, line) })
 }
 
 // total returns the number of pictures in the grid.
@@ -415,21 +406,21 @@ func (c Config) check(loaded string, size, classes int) error {
 		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total, c.Steps,
 			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
 	}
-	files := []string{loaded}
+	written := []string{loaded}
 	for _, path := range []string{c.Out, c.Trajectory} {
 		if path == "" {
 			continue
 		}
-		for _, other := range files {
+		for _, other := range written {
 			if same(path, other) {
 				return fmt.Errorf("sample: %s would be written over %s; choose another name", path, other)
 			}
 		}
-		files = append(files, path)
+		written = append(written, path)
 		if c.DryRun {
 			continue
 		}
-		f, err := atomicfile.Create(path) // can it be written?
+		f, err := files.Create(path) // can it be written?
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 	"jitvk/train/trainer"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"jitvk/model"
-	"jitvk/sample/sampler"
-	"jitvk/train/report"
+	"jitvk/model/report"
+	"jitvk/model/sampler"
 )
 
 // What -convergence compares: Heun's method in n steps with Euler's in 2n, which cost the same, both with a fine reference.

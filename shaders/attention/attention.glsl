@@ -17,7 +17,7 @@ layout(constant_id = 1) const uint D = 64;
 layout(constant_id = 2) const uint PRECISION = 0;
 
 // Operands as the products see them.
-vec4 rounded(vec4 v) { return PRECISION == 1 ? round_fp16(v) : PRECISION == 2 ? round_bf16(v) : v; }
+vec4 rounded(vec4 v) { return PRECISION == 0 ? v : round_to(PRECISION, v); }
 float rounded(float v) { return PRECISION == 0 ? v : rounded(vec4(v)).x; }
 
 #endif

@@ -26,7 +26,7 @@ layout(constant_id = 2) const uint PRECISION = 0;
 layout(constant_id = 3) const uint VEC = 4;
 
 // do as the products see it.
-vec4 operand(vec4 x) { return PRECISION == 0 ? x : PRECISION == 1 ? round_fp16(x) : round_bf16(x); }
+vec4 operand(vec4 x) { return PRECISION == 0 ? x : round_to(PRECISION, x); }
 
 void main() {
     // Workgroups are spread over x and y, since 65535 in x is all that Vulkan promises.

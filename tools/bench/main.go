@@ -35,12 +35,12 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/train/cli"
+	"jitvk/model/cli"
 )
 
 func main() { os.Exit(cli.Main("bench", run)) }
@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err := os.MkdirAll(filepath.Dir(o.json), 0o777); err != nil {
 			return fmt.Errorf("bench: -json: %w; name a file in a folder that can be written", err)
 		}
-		f, err := atomicfile.Create(o.json)
+		f, err := files.Create(o.json)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	data = append(data, '\n')
 	if o.json != "" {
-		if err := atomicfile.WriteFile(o.json, data); err != nil {
+		if err := files.WriteFile(o.json, data); err != nil {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return nil
 	}
 	base := filepath.Join(folder, o.write)
-	return errors.Join(atomicfile.WriteFile(base+".json", data), atomicfile.WriteFile(base+".md", []byte("# "+o.write+"\n\n"+r.page())))
+	return errors.Join(files.WriteFile(base+".json", data), files.WriteFile(base+".md", []byte("# "+o.write+"\n\n"+r.page())))
 }
 
 var folder = filepath.Join("docs", "benchmarks")

@@ -13,9 +13,8 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
-	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/sample/sampler"
+	"jitvk/model/sampler"
 	"jitvk/train/trainer"
 )
 
@@ -87,16 +86,7 @@ func open(ctx context.Context, o options) (*engine.Device, error) {
 			}
 		}
 	}
-	with := tune.Options(o.device)
-	chosen, err := o.tune.Decide(ctx, with, plan, func(line string) { fmt.Fprintln(os.Stderr, line) })
-	if err != nil {
-		return nil, err
-	}
-	d, err := engine.Open(with)
-	if err == nil {
-		d.Prefer(chosen)
-	}
-	return d, err
+	return o.tune.Open(ctx, o.device, plan, func(line string) { fmt.Fprintln(os.Stderr, line) })
 }
 
 // race lets contenders take turns with the peaks, which it returns. The report keeps the highest that were seen.

@@ -20,9 +20,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jitvk/sample/grid"
-	"jitvk/train/cli"
-	"jitvk/train/report"
+	"jitvk/model/cli"
+	"jitvk/model/grid"
+	"jitvk/model/report"
 	"jitvk/train/trainer"
 )
 

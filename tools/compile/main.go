@@ -25,7 +25,7 @@ import (
 	"strings"
 
 	"jitvk/engine"
-	"jitvk/train/cli"
+	"jitvk/model/cli"
 	"jitvk/train/trainer"
 )
 

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"jitvk/model"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 )
 
 // stateDict lists the official network's state dict as its code builds it (models.py of the JiT repository).

@@ -18,7 +18,7 @@ import (
 	"io"
 	"os"
 
-	"jitvk/train/cli"
+	"jitvk/model/cli"
 )
 
 func main() { os.Exit(cli.Main("convert", run)) }

@@ -11,7 +11,7 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/model"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 	"jitvk/train/trainer"
 )
 

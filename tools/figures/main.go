@@ -13,7 +13,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // figures are the pictures by name. Each is drawn from the files of the repository's root.
@@ -43,5 +43,5 @@ func save(file string, figure func(root string) (*canvas, error)) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.AtomicWrite(file, c.png)
+	return files.AtomicWrite(file, c.png)
 }

@@ -31,7 +31,7 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
@@ -197,7 +197,7 @@ func keep(file string, r report) error {
 	if data, err = json.MarshalIndent(all, "", " "); err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(file, append(data, '\n'))
+	return files.WriteFile(file, append(data, '\n'))
 }
 
 // document replaces a page's block of this device and driver, or puts one before the line that says where blocks go.
@@ -210,7 +210,7 @@ func document(file string, r report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	return atomicfile.WriteFile(file, []byte(text))
+	return files.WriteFile(file, []byte(text))
 }
 
 func insert(text string, r report) (string, error) {

@@ -174,7 +174,7 @@ var faults = []fault{
 	{"shaders/attention/00_naive_bwd_dq.comp", "* (dp - delta[row])", "* dp", "kernels ^TestAttention$/^00_naive$/^fp32$"},
 	{"shaders/attention/00_naive_bwd_dkv.comp", "sumv[d] += weight * rounded(do_[fromdo + d])", "sumv[d] += ds * rounded(do_[fromdo + d])", "kernels ^TestAttention$/^00_naive$/^fp32$"},
 	{"shaders/attention/00_naive_bwd_dkv.comp", "weight = rounded(p);", "weight = p;", "kernels ^TestAttentionWeights$/^00_naive$"},
-	{"shaders/attention/attention.glsl", "PRECISION == 2 ? round_bf16(v) : v", "v", "kernels ^TestAttentionRounding$/^00_naive$"},
+	{"shaders/attention/attention.glsl", "PRECISION == 0 ? v : round_to(PRECISION, v)", "PRECISION == 1 ? round_to(PRECISION, v) : v", "kernels ^TestAttentionRounding$/^00_naive$"},
 	{"shaders/attention/01_narrow_fwd.comp", "= rounded(floats(v[", "= (floats(v[", "kernels ^TestAttentionRounding$/^01_narrow$"},
 	{"shaders/attention/01_narrow_fwd.comp", "            p[r] = rounded(p[r]);\n", "", "kernels ^TestAttentionWeights$/^01_narrow$"},
 	{"shaders/attention/01_narrow_fwd.comp", "total[r] * shrink[r] + p[r];", "total[r] * shrink[r] + rounded(p[r]);", "kernels ^TestAttentionWeights$/^01_narrow$"},
@@ -293,13 +293,13 @@ var faults = []fault{
 	{"model/flow.go", "noise, times, float32(m.NoiseScale))", "noise, times, 1)", "model ^TestFlow$"},
 
 	// Sampling.
-	{"sample/sampler/sampler.go", "o.Solver == Heun && end < 1", "o.Solver == Heun", "sample/sampler ^TestAgainstFloat64$"},
-	{"sample/sampler/sampler.go", "w.evaluate(end)...), w.solver(s.heun, end, dt)", "w.evaluate(tau)...), w.solver(s.heun, tau, dt)", "sample/sampler ^TestOrder$"},
-	{"sample/sampler/sampler.go", "w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of)", "w.network(tau, w.of), {program: w.hold}, w.network(tau, w.no)", "sample/sampler ^TestGuidanceEnds$"},
-	{"sample/sampler/sampler.go", "g.Low == 0 || tau > g.Low", "tau >= g.Low", "sample/sampler ^TestInterval$"},
-	{"sample/sampler/sampler.go", "o.Labels[first+i]", "o.Labels[i]", "sample/sampler ^TestLabelsAndBatches$"},
-	{"sample/sampler/sampler.go", "s.step, float32(m.NoiseScale)", "s.step, 1", "sample/sampler ^TestClampLeavesNoise$"},
-	{"sample/ode/ode.go", "f(x+dx, next, end)", "f(x, next, end)", "sample/ode ^TestHeunSlopes$"},
+	{"model/sampler/sampler.go", "o.Solver == Heun && end < 1", "o.Solver == Heun", "model/sampler ^TestAgainstFloat64$"},
+	{"model/sampler/sampler.go", "w.evaluate(end)...), w.solver(s.heun, end, dt)", "w.evaluate(tau)...), w.solver(s.heun, tau, dt)", "model/sampler ^TestOrder$"},
+	{"model/sampler/sampler.go", "w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of)", "w.network(tau, w.of), {program: w.hold}, w.network(tau, w.no)", "model/sampler ^TestGuidanceEnds$"},
+	{"model/sampler/sampler.go", "g.Low == 0 || tau > g.Low", "tau >= g.Low", "model/sampler ^TestInterval$"},
+	{"model/sampler/sampler.go", "o.Labels[first+i]", "o.Labels[i]", "model/sampler ^TestLabelsAndBatches$"},
+	{"model/sampler/sampler.go", "s.step, float32(m.NoiseScale)", "s.step, 1", "model/sampler ^TestClampLeavesNoise$"},
+	{"model/ode/ode.go", "f(x+dx, next, end)", "f(x, next, end)", "model/ode ^TestHeunSlopes$"},
 
 	// Memory for larger models, and going on from a checkpoint.
 	{"autograd/checkpoint.go", "for i := len(t.nodes) - 1; i >= first; i--", "for i := len(t.nodes) - 1; i > first; i--", "autograd ^TestCheckpoint$"},

@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // The cache file, all numbers little endian:
@@ -88,7 +88,7 @@ func load(ctx context.Context, s *source, o Options) (*Dataset, error) {
 	dir := o.CacheDir
 	if dir == "" {
 		var err error
-		if dir, err = atomicfile.CacheDir(); err != nil {
+		if dir, err = files.CacheDir(); err != nil {
 			return nil, fmt.Errorf("%w: %w: set JITVK_CACHE to a folder", ErrCache, err)
 		}
 	}
@@ -113,7 +113,7 @@ func load(ctx context.Context, s *source, o Options) (*Dataset, error) {
 		}
 		written, err = writeCache(ctx, s, o, path, key)
 		switch {
-		case errors.Is(err, atomicfile.ErrBusy):
+		case errors.Is(err, files.ErrBusy):
 			if !waiting {
 				say("another process is packing %s: waiting for it", s.name)
 			}
@@ -140,8 +140,8 @@ func cacheError(place string, err error) error {
 
 // writeCache packs the source into a cache file; false when another process has done it in the meantime.
 func writeCache(ctx context.Context, s *source, o Options, path string, key [32]byte) (written bool, err error) {
-	f, err := atomicfile.Create(path)
-	if errors.Is(err, atomicfile.ErrBusy) {
+	f, err := files.Create(path)
+	if errors.Is(err, files.ErrBusy) {
 		return false, err
 	}
 	if err != nil {

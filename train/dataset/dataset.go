@@ -28,7 +28,7 @@ var (
 // Options say how pictures are packed.
 type Options struct {
 	Size     int                   // side of the square pictures, in pixels
-	CacheDir string                // where the packed pictures are kept; "" is atomicfile.CacheDir()
+	CacheDir string                // where the packed pictures are kept; "" is files.CacheDir()
 	NoCache  bool                  // keep them in memory instead
 	Progress func(done, total int) // files looked at so far, called from one goroutine while packing; may be nil
 	Log      func(line string)     // what a user should know while it lasts: a cache rebuilt; may be nil

@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +25,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"jitvk/engine/files/disktest"
 )
 
 // plain is a w x h picture of one colour.
@@ -468,14 +469,7 @@ func TestCacheFolder(t *testing.T) {
 // Needs the right to mount.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("SKIP: cannot mount a small disk: %v: %s", err, out)
-	}
-	defer func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	}()
+	disktest.Mount(t, dir, "64k")
 	_, err := OpenDrawn(context.Background(), stripes(100), Options{Size: 32, CacheDir: dir})
 	if !errors.Is(err, ErrCache) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "set JITVK_CACHE") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("full disk: %v", err)

@@ -15,7 +15,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 )
 
 // undecided is what a run guesses where nothing has been measured.

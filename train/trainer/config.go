@@ -12,8 +12,8 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/train/cli"
-	"jitvk/train/report"
+	"jitvk/model/cli"
+	"jitvk/model/report"
 )
 
 // Config is everything that `go run ./train` can be told.

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"jitvk/kernels/kerneltest"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 )
 
 // steps trains on portraits, two classes by turns where the model knows classes, and returns the outcomes and the state.

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels/measure"
+	"jitvk/model/report"
 	"jitvk/train/dataset"
-	"jitvk/train/report"
 )
 
 // TraceName is the file that -profile writes into the run's folder.
@@ -54,7 +54,7 @@ func runProfile(ctx context.Context, s *State, data *dataset.Dataset, dir string
 		return err
 	}
 	file := filepath.Join(dir, TraceName)
-	err = atomicfile.AtomicWrite(file, func(w io.Writer) error {
+	err = files.AtomicWrite(file, func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(map[string]any{"displayTimeUnit": "ms", "traceEvents": f.trace})
 	})
 	if err != nil {

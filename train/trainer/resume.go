@@ -16,9 +16,9 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
+	"jitvk/model/report"
 	"jitvk/train/dataset"
-	"jitvk/train/report"
 )
 
 // A run goes on from its checkpoint to the very bits that it would have reached without a stop: the checkpoint holds all that a

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 	"jitvk/train/faces"
 )
 
@@ -185,13 +185,13 @@ func TestOneProcessARun(t *testing.T) {
 	c.Data, c.Out, c.Steps = pictures(t, 10), filepath.Join(t.TempDir(), "run"), 3
 	dir := train(t, c, false)
 	before, log := outcome(t, dir)
-	other, err := atomicfile.Create(filepath.Join(dir, "running")) // as a run under way holds it
+	other, err := files.Create(filepath.Join(dir, "running")) // as a run under way holds it
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Abort()
 	longer := parse(t, "-resume", dir, "-steps", "5")
-	if _, err := Run(context.Background(), longer, new(bytes.Buffer)); !errors.Is(err, atomicfile.ErrBusy) || strings.Contains(err.Error(), "\n") {
+	if _, err := Run(context.Background(), longer, new(bytes.Buffer)); !errors.Is(err, files.ErrBusy) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("two processes in one folder: %v", err)
 	}
 	if now, nowLog := outcome(t, dir); !bytes.Equal(now, before) || nowLog != log {

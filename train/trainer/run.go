@@ -18,15 +18,14 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 	"jitvk/kernels"
-	"jitvk/kernels/tune"
-	"jitvk/sample/grid"
-	"jitvk/sample/sampler"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
+	"jitvk/model/grid"
+	"jitvk/model/report"
+	"jitvk/model/sampler"
 	"jitvk/train/dataset"
 	"jitvk/train/faces"
-	"jitvk/train/report"
 )
 
 const (
@@ -89,17 +88,11 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := fits(plan); err != nil {
 		return "", err
 	}
-	o := tune.Options(c.Device)
-	chosen, err := mode.Decide(ctx, o, plan, func(line string) { fmt.Fprintln(out, line) })
-	if err != nil {
-		return "", err
-	}
-	dev, err := engine.Open(o)
+	dev, err := mode.Open(ctx, c.Device, plan, func(line string) { fmt.Fprintln(out, line) })
 	if err != nil {
 		return "", err
 	}
 	defer dev.Close()
-	dev.Prefer(chosen)
 	data, err := openData(ctx, c, out)
 	if err != nil {
 		return "", err
@@ -139,7 +132,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 			os.Remove(dir) // does nothing if it holds anything
 		}
 	}()
-	running, err := atomicfile.Create(filepath.Join(dir, "running")) // two processes in one folder would take each other's log away
+	running, err := files.Create(filepath.Join(dir, "running")) // two processes in one folder would take each other's log away
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
 )
 
 // State is a training run on a device: the parameters and all that an optimizer step reads and writes, and the step
@@ -188,20 +188,11 @@ func (s *State) Init() error {
 
 // zero fills buffers with zeros.
 func (s *State) zero(buffers ...*engine.Buffer) error {
-	p := engine.NewProgram(s.dev, "zero")
-	defer p.Close()
-	for _, b := range buffers {
-		p.Fill(b.All(), 0)
-	}
-	if err := p.Build(); err != nil {
-		return err
-	}
-	sub, err := p.Submit(nil, nil)
-	if err != nil {
-		return err
-	}
-	_, err = sub.Wait()
-	return err
+	return s.dev.Once("zero", func(p *engine.Program) {
+		for _, b := range buffers {
+			p.Fill(b.All(), 0)
+		}
+	})
 }
 
 // Result is a step's outcome, read back from the device.

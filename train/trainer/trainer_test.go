@@ -24,8 +24,8 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
-	"jitvk/sample/sampler"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
+	"jitvk/model/sampler"
 	"jitvk/train/dataset"
 	"jitvk/train/faces"
 )

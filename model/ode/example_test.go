@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"jitvk/sample/ode"
+	"jitvk/model/ode"
 )
 
 // The sine from its derivative.

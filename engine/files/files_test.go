@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package atomicfile
+package files
 
 import (
 	"errors"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"jitvk/engine/files/disktest"
 )
 
 func write(t *testing.T, path, text string) {
@@ -189,14 +191,7 @@ func TestRefusals(t *testing.T) {
 // A disk of 64 KiB. Needs the right to mount.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("SKIP: cannot mount a small disk: %v: %s", err, out)
-	}
-	defer func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	}()
+	disktest.Mount(t, dir, "64k")
 	path := filepath.Join(dir, "a")
 	write(t, path, "old")
 	err := AtomicWrite(path, func(w io.Writer) error { _, err := w.Write(make([]byte, 1<<20)); return err })

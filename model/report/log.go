@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // Row is one line of log.csv.
@@ -92,7 +92,7 @@ func OpenLog(path string, after int) (*Log, error) {
 		}
 	}
 	l.size = int64(text.Len())
-	err := atomicfile.WriteFile(path, text.Bytes())
+	err := files.WriteFile(path, text.Bytes())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package atomicfile
+package files
 
 import (
 	"os"

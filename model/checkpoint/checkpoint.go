@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // Tensor is a named array as it lies in a file.
@@ -88,7 +88,7 @@ type entry struct {
 // Save writes tensors and meta to path, replacing the file as a whole or, on an error, not at all. Tensors lie by falling element
 // size and then by name, whatever order they are given in, so that all are aligned and equal content gives equal bytes.
 func Save(path string, meta map[string]string, tensors []Tensor) error {
-	return atomicfile.AtomicWrite(path, func(w io.Writer) error { return Write(w, meta, tensors) })
+	return files.AtomicWrite(path, func(w io.Writer) error { return Write(w, meta, tensors) })
 }
 
 // Write writes the file that Save would.

@@ -10,12 +10,13 @@ import (
 	"maps"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"jitvk/engine/files/disktest"
 )
 
 // small is a file with everything: an odd number of bytes, a scalar, an empty tensor, names to be escaped.
@@ -262,14 +263,7 @@ func TestFloat16(t *testing.T) {
 // On a full disk the earlier checkpoint stays. Needs the right to mount.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "none", dir).CombinedOutput(); err != nil {
-		t.Skipf("SKIP: cannot mount a small disk: %v: %s", err, out)
-	}
-	defer func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	}()
+	disktest.Mount(t, dir, "64k")
 	path := filepath.Join(dir, "a.safetensors")
 	if err := Save(path, map[string]string{"step": "1"}, nil); err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 	"strconv"
 	"strings"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // runName matches the folder of a run: its number, a minus, its preset.
@@ -121,7 +121,7 @@ func Runs(base string) ([]string, error) {
 
 // SaveConfig writes config to path as indented JSON. A config that JSON cannot hold panics.
 func SaveConfig(path string, config any) error {
-	return atomicfile.AtomicWrite(path, func(w io.Writer) error {
+	return files.AtomicWrite(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)

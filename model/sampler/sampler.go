@@ -15,8 +15,8 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
-	"jitvk/sample/ode"
-	"jitvk/train/checkpoint"
+	"jitvk/model/checkpoint"
+	"jitvk/model/ode"
 )
 
 // Solver is how a step goes from one flow time to the next.

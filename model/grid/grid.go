@@ -10,7 +10,7 @@ import (
 	"io"
 	"math"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // Options says how a grid looks. The zero value is the default.
@@ -105,7 +105,7 @@ func Cols(n int) int {
 
 // Save writes m to path as a PNG; the file is whole or not there.
 func Save(path string, m image.Image) error {
-	return atomicfile.AtomicWrite(path, func(w io.Writer) error { return png.Encode(w, m) })
+	return files.AtomicWrite(path, func(w io.Writer) error { return png.Encode(w, m) })
 }
 
 // pixel turns three channels in [-1,1] into a colour.

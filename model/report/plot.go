@@ -19,7 +19,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"jitvk/engine/atomicfile"
+	"jitvk/engine/files"
 )
 
 // LossPlot says what stands on the picture of a loss besides its curve.
@@ -54,7 +54,7 @@ func SaveLoss(path string, rows []Row, o LossPlot) error {
 }
 
 func savePNG(path string, m *vgimg.Canvas) error {
-	return atomicfile.AtomicWrite(path, func(w io.Writer) error {
+	return files.AtomicWrite(path, func(w io.Writer) error {
 		_, err := vgimg.PngCanvas{Canvas: m}.WriteTo(w)
 		return err
 	})

@@ -5,5 +5,5 @@
 //
 // Everything here looks on: nothing that a run computes depends on it, and of all it writes only the last two columns of the log
 // (images_per_s, seconds) differ between two runs with one seed. Pictures and configurations are whole or not there. Errors
-// are of the disk and say what to do; misuse panics. Imports engine/atomicfile. Read log.go first.
+// are of the disk and say what to do; misuse panics. Imports engine/files. Read log.go first.
 package report

@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package atomicfile
+package files
 
 import (
 	"errors"

@@ -13,7 +13,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/model"
-	"jitvk/sample/ode"
+	"jitvk/model/ode"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }

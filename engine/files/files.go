@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package atomicfile
+package files
 
 import (
 	"bufio"
@@ -40,6 +40,18 @@ func WriteFile(path string, data []byte) error {
 		_, err := w.Write(data)
 		return err
 	})
+}
+
+// ReadFile returns what a file of at most so many bytes holds: for what somebody else may have put there. It opens no pipes.
+func ReadFile(path string, most int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", path, most)
+	}
+	return os.ReadFile(path)
 }
 
 // File is a file on its way: written under PATH.tmp until Commit gives it its name.

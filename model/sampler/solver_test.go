@@ -15,7 +15,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/ref"
 	"jitvk/model"
-	"jitvk/sample/ode"
+	"jitvk/model/ode"
 )
 
 const (
