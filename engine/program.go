@@ -28,18 +28,18 @@ type Binding struct {
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{r, true, false, r.Size} }
+func Read(r Range) Binding { return Binding{r, true, false, r.size} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{r, false, true, r.Size} }
+func Write(r Range) Binding { return Binding{r, false, true, r.size} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{r, true, true, r.Size} }
+func ReadWrite(r Range) Binding { return Binding{r, true, true, r.size} }
 
 // Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
 // bound. Profiles count by it.
 func (b Binding) Touching(bytes int64) Binding {
-	b.touched = min(bytes, b.Size)
+	b.touched = min(bytes, b.size)
 	return b
 }
 
@@ -127,10 +127,10 @@ func (p *Program) Dispatch(d Dispatch) {
 		c.push = w.Bytes()
 	}
 	for i, b := range d.Bind {
-		if b.Buffer == nil || b.Size <= 0 || b.Offset%align != 0 || b.Offset+b.Size > b.Buffer.size {
+		if b.buffer == nil || b.size <= 0 || b.offset%align != 0 || b.offset+b.size > b.buffer.size {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
 		}
-		if b.Size > p.dev.info.MaxStorageBufferRange {
+		if b.size > p.dev.info.MaxStorageBufferRange {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
 		}
 	}
@@ -146,10 +146,10 @@ func traffic(bind []Binding) float64 {
 	for _, b := range bind {
 		u := uses[b.Range]
 		if b.read {
-			u.read = min(u.read+b.touched, b.Size)
+			u.read = min(u.read+b.touched, b.size)
 		}
 		if b.write {
-			u.written = min(u.written+b.touched, b.Size)
+			u.written = min(u.written+b.touched, b.size)
 		}
 		uses[b.Range] = u
 	}
@@ -161,29 +161,29 @@ func traffic(bind []Binding) float64 {
 }
 
 func (r Range) String() string {
-	if r.Buffer == nil {
+	if r.buffer == nil {
 		return "no buffer"
 	}
-	return fmt.Sprintf("%s[%d:%d]", r.Buffer.label, r.Offset, r.Offset+r.Size)
+	return fmt.Sprintf("%s[%d:%d]", r.buffer.label, r.offset, r.offset+r.size)
 }
 
 // Copy adds a copy of src to dst, which are of one size and do not overlap.
 func (p *Program) Copy(dst, src Range) {
 	p.open()
-	if dst.Size != src.Size || dst.Size <= 0 {
+	if dst.size != src.size || dst.size <= 0 {
 		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.size),
 		Bind: []Binding{Read(src), Write(dst)}}})
 }
 
 // Fill adds a write of one 32-bit word over all of dst, whose offset and size are multiples of four bytes.
 func (p *Program) Fill(dst Range, word uint32) {
 	p.open()
-	if dst.Size <= 0 || dst.Size%4 != 0 || dst.Offset%4 != 0 {
+	if dst.size <= 0 || dst.size%4 != 0 || dst.offset%4 != 0 {
 		panic(fmt.Sprintf("engine: fill of %v", dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.size),
 		Bind: []Binding{Write(dst)}}})
 }
 
@@ -309,7 +309,7 @@ func (p *Program) record() error {
 				}
 				for b, bind := range c.Bind {
 					writes = append(writes, C.jitvk_write{set: C.uint64_t(handleOf(set)), binding: C.uint32_t(b), buffer: bind.handle(),
-						offset: bind.at(), _range: C.uint64_t(min(bind.Size+d.slack, bind.Buffer.size-bind.Offset, d.info.MaxStorageBufferRange))})
+						offset: bind.at(), _range: C.uint64_t(min(bind.size+d.slack, bind.buffer.size-bind.offset, d.info.MaxStorageBufferRange))})
 				}
 				cmd.x, cmd.y, cmd.z = C.uint32_t(c.Groups[0]), C.uint32_t(c.Groups[1]), C.uint32_t(c.Groups[2])
 				cmd.pipeline, cmd.layout, cmd.set = C.uint64_t(handleOf(pipeline)), C.uint64_t(handleOf(l.pipeline)), C.uint64_t(handleOf(set))
@@ -322,7 +322,7 @@ func (p *Program) record() error {
 				cmd = copyCommand(src.Range, dst.Range)
 			case C.JITVK_FILL:
 				dst := c.Bind[0]
-				cmd.dst, cmd.dst_off, cmd.size = dst.handle(), dst.at(), C.uint64_t(dst.Size)
+				cmd.dst, cmd.dst_off, cmd.size = dst.handle(), dst.at(), C.uint64_t(dst.size)
 			}
 			cmds = append(cmds, cmd)
 			if p.profile {
@@ -345,11 +345,11 @@ func (p *Program) record() error {
 	return nil
 }
 
-func (r Range) handle() C.uint64_t { return C.uint64_t(handleOf(r.Buffer.block.buffer)) }
-func (r Range) at() C.uint64_t     { return C.uint64_t(r.Buffer.offset + r.Offset) }
+func (r Range) handle() C.uint64_t { return C.uint64_t(handleOf(r.buffer.block.buffer)) }
+func (r Range) at() C.uint64_t     { return C.uint64_t(r.buffer.offset + r.offset) }
 
 func copyCommand(src, dst Range) C.jitvk_cmd {
-	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.Size)}
+	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.size)}
 }
 
 func (d *Device) commandBuffers(n int) ([]vk.CommandBuffer, error) {
