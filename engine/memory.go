@@ -60,10 +60,11 @@ type Buffer struct {
 	temp   bool
 }
 
-// Range is a part of a buffer, in bytes.
+// Range is a part of a buffer, in bytes. Buffer.All, Buffer.Range and Range.Sub make one, which then lies inside its buffer; the
+// zero Range is no part of any buffer, and no command takes it.
 type Range struct {
-	Buffer       *Buffer
-	Offset, Size int64
+	buffer       *Buffer
+	offset, size int64
 }
 
 // Size returns the buffer's size in bytes.
@@ -77,11 +78,17 @@ func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, si
 
 // Sub returns a part of the range, offset counted from the range's start.
 func (r Range) Sub(offset, size int64) Range {
-	if offset < 0 || size < 0 || offset+size > r.Size {
-		panic(fmt.Sprintf("engine: range [%d, %d) of %q does not lie inside its %d bytes", offset, offset+size, r.Buffer.label, r.Size))
+	if offset < 0 || size < 0 || offset > r.size || size > r.size-offset {
+		panic(fmt.Sprintf("engine: %d bytes from %d on do not lie inside the %d bytes of %v", size, offset, r.size, r))
 	}
-	return Range{r.Buffer, r.Offset + offset, size}
+	return Range{r.buffer, r.offset + offset, size}
 }
+
+// Size returns the range's size in bytes.
+func (r Range) Size() int64 { return r.size }
+
+// Buffer returns the buffer that the range is a part of, nil for the zero Range.
+func (r Range) Buffer() *Buffer { return r.buffer }
 
 // NewBuffer allocates device memory that lives until Close; its contents are undefined.
 func (d *Device) NewBuffer(label string, size int64) (*Buffer, error) {

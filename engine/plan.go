@@ -30,28 +30,28 @@ func (p *Program) place() (size, limit int64, err error) {
 	}
 	for i, c := range p.commands {
 		for _, b := range c.Bind { // what a command reads was written by those before it
-			if !b.Buffer.temp {
+			if !b.buffer.temp {
 				continue
 			}
-			j, ok := index[b.Buffer]
+			j, ok := index[b.buffer]
 			if !ok {
-				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.Buffer.label))
+				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.buffer.label))
 			}
-			if b.read && !covered(lives[j].written, b.Offset, b.Offset+b.Size) {
+			if b.read && !covered(lives[j].written, b.offset, b.offset+b.size) {
 				panic(fmt.Sprintf("engine: %s: %s reads temporary %v before all of it was written", p.label, c.Shader, b.Range))
 			}
 		}
 		for _, b := range c.Bind {
-			if !b.Buffer.temp {
+			if !b.buffer.temp {
 				continue
 			}
-			l := &lives[index[b.Buffer]]
+			l := &lives[index[b.buffer]]
 			if l.first < 0 {
 				l.first = i
 			}
 			l.last = i
-			if b.write && !covered(l.written, b.Offset, b.Offset+b.Size) {
-				l.written = append(l.written, span{b.Offset, b.Size})
+			if b.write && !covered(l.written, b.offset, b.offset+b.size) {
+				l.written = append(l.written, span{b.offset, b.size})
 			}
 		}
 	}
@@ -127,8 +127,8 @@ func (p *Program) synchronize() {
 	for i := range p.commands {
 		c := &p.commands[i]
 		for _, b := range c.Bind {
-			at := b.Buffer.offset + b.Offset
-			a := access{b.Buffer.block, at, at + b.Size}
+			at := b.buffer.offset + b.offset
+			a := access{b.buffer.block, at, at + b.size}
 			if overlaps(writes, a) || b.write && overlaps(reads, a) {
 				c.barrier = true
 			}
@@ -137,8 +137,8 @@ func (p *Program) synchronize() {
 			reads, writes = reads[:0], writes[:0]
 		}
 		for _, b := range c.Bind {
-			at := b.Buffer.offset + b.Offset
-			a := access{b.Buffer.block, at, at + b.Size}
+			at := b.buffer.offset + b.offset
+			a := access{b.buffer.block, at, at + b.size}
 			if b.read {
 				reads = append(reads, a)
 			}

@@ -26,18 +26,18 @@ type Binding struct {
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{r, true, false, r.Size} }
+func Read(r Range) Binding { return Binding{r, true, false, r.size} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{r, false, true, r.Size} }
+func Write(r Range) Binding { return Binding{r, false, true, r.size} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{r, true, true, r.Size} }
+func ReadWrite(r Range) Binding { return Binding{r, true, true, r.size} }
 
 // Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
 // bound. Profiles count by it.
 func (b Binding) Touching(bytes int64) Binding {
-	b.touched = min(bytes, b.Size)
+	b.touched = min(bytes, b.size)
 	return b
 }
 
@@ -125,10 +125,10 @@ func (p *Program) Dispatch(d Dispatch) {
 		c.push = w.Bytes()
 	}
 	for i, b := range d.Bind {
-		if b.Buffer == nil || b.Size <= 0 || b.Offset%align != 0 || b.Offset+b.Size > b.Buffer.size {
+		if b.buffer == nil || b.size <= 0 || b.offset%align != 0 || b.offset+b.size > b.buffer.size {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
 		}
-		if b.Size > p.dev.info.MaxStorageBufferRange {
+		if b.size > p.dev.info.MaxStorageBufferRange {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
 		}
 	}
@@ -144,10 +144,10 @@ func traffic(bind []Binding) float64 {
 	for _, b := range bind {
 		u := uses[b.Range]
 		if b.read {
-			u.read = min(u.read+b.touched, b.Size)
+			u.read = min(u.read+b.touched, b.size)
 		}
 		if b.write {
-			u.written = min(u.written+b.touched, b.Size)
+			u.written = min(u.written+b.touched, b.size)
 		}
 		uses[b.Range] = u
 	}
@@ -159,29 +159,29 @@ func traffic(bind []Binding) float64 {
 }
 
 func (r Range) String() string {
-	if r.Buffer == nil {
+	if r.buffer == nil {
 		return "no buffer"
 	}
-	return fmt.Sprintf("%s[%d:%d]", r.Buffer.label, r.Offset, r.Offset+r.Size)
+	return fmt.Sprintf("%s[%d:%d]", r.buffer.label, r.offset, r.offset+r.size)
 }
 
 // Copy adds a copy of src to dst, which are of one size and do not overlap.
 func (p *Program) Copy(dst, src Range) {
 	p.open()
-	if dst.Size != src.Size || dst.Size <= 0 {
+	if dst.size != src.size || dst.size <= 0 {
 		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.size),
 		Bind: []Binding{Read(src), Write(dst)}}})
 }
 
 // Fill adds a write of one 32-bit word over all of dst, whose offset and size are multiples of four bytes.
 func (p *Program) Fill(dst Range, word uint32) {
 	p.open()
-	if dst.Size <= 0 || dst.Size%4 != 0 || dst.Offset%4 != 0 {
+	if dst.size <= 0 || dst.size%4 != 0 || dst.offset%4 != 0 {
 		panic(fmt.Sprintf("engine: fill of %v", dst))
 	}
-	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.Size),
+	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.size),
 		Bind: []Binding{Write(dst)}}})
 }
 

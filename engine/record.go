@@ -69,7 +69,7 @@ func (p *Program) record() error {
 				}
 				for b, bind := range c.Bind {
 					writes = append(writes, C.jitvk_write{set: C.uint64_t(handleOf(set)), binding: C.uint32_t(b), buffer: bind.handle(),
-						offset: bind.at(), _range: C.uint64_t(min(bind.Size+d.slack, bind.Buffer.size-bind.Offset, d.info.MaxStorageBufferRange))})
+						offset: bind.at(), _range: C.uint64_t(min(bind.size+d.slack, bind.buffer.size-bind.offset, d.info.MaxStorageBufferRange))})
 				}
 				cmd.x, cmd.y, cmd.z = C.uint32_t(c.Groups[0]), C.uint32_t(c.Groups[1]), C.uint32_t(c.Groups[2])
 				cmd.pipeline, cmd.layout, cmd.set = C.uint64_t(handleOf(pipeline)), C.uint64_t(handleOf(l.pipeline)), C.uint64_t(handleOf(set))
@@ -82,7 +82,7 @@ func (p *Program) record() error {
 				cmd = copyCommand(src.Range, dst.Range)
 			case C.JITVK_FILL:
 				dst := c.Bind[0]
-				cmd.dst, cmd.dst_off, cmd.size = dst.handle(), dst.at(), C.uint64_t(dst.Size)
+				cmd.dst, cmd.dst_off, cmd.size = dst.handle(), dst.at(), C.uint64_t(dst.size)
 			}
 			cmds = append(cmds, cmd)
 			if p.profile {
@@ -105,11 +105,11 @@ func (p *Program) record() error {
 	return nil
 }
 
-func (r Range) handle() C.uint64_t { return C.uint64_t(handleOf(r.Buffer.block.buffer)) }
-func (r Range) at() C.uint64_t     { return C.uint64_t(r.Buffer.offset + r.Offset) }
+func (r Range) handle() C.uint64_t { return C.uint64_t(handleOf(r.buffer.block.buffer)) }
+func (r Range) at() C.uint64_t     { return C.uint64_t(r.buffer.offset + r.offset) }
 
 func copyCommand(src, dst Range) C.jitvk_cmd {
-	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.Size)}
+	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.size)}
 }
 
 func (d *Device) commandBuffers(n int) ([]vk.CommandBuffer, error) {

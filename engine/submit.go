@@ -27,7 +27,7 @@ type Update struct {
 // bytes is how much is put there.
 func (u Update) bytes() int64 {
 	if u.Fill != nil && u.Data == nil {
-		return u.To.Size
+		return u.To.size
 	}
 	return int64(len(u.Data))
 }
@@ -70,16 +70,16 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 		if w.Fill != nil && w.Data != nil {
 			panic(fmt.Sprintf("engine: %s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data)))
 		}
-		if w.bytes() != w.To.Size || w.To.Size <= 0 || w.To.Buffer.temp {
+		if w.bytes() != w.To.size || w.To.size <= 0 || w.To.buffer.temp {
 			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, w.bytes(), w.To))
 		}
-		total += alignUp(w.To.Size)
+		total += alignUp(w.To.size)
 	}
 	for _, r := range reads {
-		if r.Size <= 0 || r.Buffer.temp {
+		if r.size <= 0 || r.buffer.temp {
 			panic(fmt.Sprintf("engine: %s: read of %v, which must not be empty or a temporary", p.label, r))
 		}
-		total += alignUp(r.Size)
+		total += alignUp(r.size)
 	}
 	if err := s.prepare(d, p.label, total); err != nil {
 		return nil, err
@@ -87,14 +87,14 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	at, barrier := int64(0), C.jitvk_cmd{kind: C.JITVK_BARRIER}
 	before := []C.jitvk_cmd{barrier}
 	for _, w := range writes {
-		r := s.staging.Range(at, w.To.Size)
+		r := s.staging.Range(at, w.To.size)
 		if w.Fill != nil {
 			w.Fill(r.host())
 		} else {
 			copy(r.host(), w.Data)
 		}
 		before = append(before, copyCommand(r, w.To))
-		at += alignUp(w.To.Size)
+		at += alignUp(w.To.size)
 	}
 	if len(writes) > 0 {
 		before = append(before, barrier)
@@ -102,10 +102,10 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	sub := &Submission{program: p, slot: s}
 	after := []C.jitvk_cmd{barrier}
 	for _, r := range reads {
-		to := s.staging.Range(at, r.Size)
+		to := s.staging.Range(at, r.size)
 		after = append(after, copyCommand(r, to))
 		sub.reads = append(sub.reads, to.host())
-		at += alignUp(r.Size)
+		at += alignUp(r.size)
 	}
 	after = append(after, barrier)
 	if err := d.recordInto(s.prologue, before); err != nil {
@@ -142,8 +142,8 @@ func (d *Device) submit(cbs []vk.CommandBuffer, fence uint64) error {
 
 // host returns the mapped bytes of a host-visible range.
 func (r Range) host() []byte {
-	at := r.Buffer.offset + r.Offset
-	return r.Buffer.block.mapped[at : at+r.Size : at+r.Size]
+	at := r.buffer.offset + r.offset
+	return r.buffer.block.mapped[at : at+r.size : at+r.size]
 }
 
 // prepare makes the slot ready for a submission that stages total bytes.
@@ -243,7 +243,7 @@ const transferBytes = 16 << 20
 
 // Upload copies data to device memory and waits until it is there.
 func (d *Device) Upload(to Range, data []byte) error {
-	if int64(len(data)) != to.Size {
+	if int64(len(data)) != to.size {
 		panic(fmt.Sprintf("engine: upload of %d bytes to %v", len(data), to))
 	}
 	p := NewProgram(d, "upload")
@@ -251,8 +251,8 @@ func (d *Device) Upload(to Range, data []byte) error {
 	if err := p.Build(); err != nil {
 		return err
 	}
-	for at := int64(0); at < to.Size; at += transferBytes {
-		n := min(transferBytes, to.Size-at)
+	for at := int64(0); at < to.size; at += transferBytes {
+		n := min(transferBytes, to.size-at)
 		s, err := p.Submit([]Update{{To: to.Sub(at, n), Data: data[at : at+n]}}, nil)
 		if err != nil {
 			return err
@@ -271,9 +271,9 @@ func (d *Device) Download(from Range) ([]byte, error) {
 	if err := p.Build(); err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, from.Size)
-	for at := int64(0); at < from.Size; at += transferBytes {
-		s, err := p.Submit(nil, []Range{from.Sub(at, min(transferBytes, from.Size-at))})
+	out := make([]byte, 0, from.size)
+	for at := int64(0); at < from.size; at += transferBytes {
+		s, err := p.Submit(nil, []Range{from.Sub(at, min(transferBytes, from.size-at))})
 		if err != nil {
 			return nil, err
 		}

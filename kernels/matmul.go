@@ -80,8 +80,8 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 			fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.precision, o.Precision)
 		case x.batch != matC.batch:
 			fail("batches of different sizes")
-		case x.bytes() > x.Size:
-			fail("%d bytes do not fit into %d", x.bytes(), x.Size)
+		case x.bytes() > x.Size():
+			fail("%d bytes do not fit into %d", x.bytes(), x.Size())
 		}
 	}
 	if matC.precision != FP32 || matR.precision != FP32 || matH.precision != FP32 && !o.swiglu.writesH() {
@@ -101,7 +101,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	if o.Residual != nil && (matR.rows != M || matR.cols != N) {
 		fail("the residual is not of c's shape")
 	}
-	if b := o.Bias; b != nil && (b.Len() != N || b.Ld != 0 && b.Ld != N || 4*int64(b.Off+N) > b.Range.Size) {
+	if b := o.Bias; b != nil && (b.Len() != N || b.Ld != 0 && b.Ld != N || 4*int64(b.Off+N) > b.Range.Size()) {
 		fail("%d contiguous floats of bias wanted", N)
 	}
 	if o.RowSum != nil && (batched || o.RowSum.Len() != M || !o.RowSum.Contiguous()) {

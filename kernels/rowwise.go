@@ -26,7 +26,7 @@ func viewRows(op string, t Tensor, dims int) rowView {
 	if v.ld == 0 {
 		v.ld = v.width
 	}
-	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && v.reach() <= t.Range.Size, op, "%v: rows of %d elements do not fit into %v", t, v.width, t.Range)
+	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && v.reach() <= t.Range.Size(), op, "%v: rows of %d elements do not fit into %v", t, v.width, t.Range)
 	check(t.Precision == FP32 || (v.width|v.ld|v.off)%4 == 0, op, "%v: halves in multiples of four wanted", t)
 	return v
 }

@@ -103,16 +103,16 @@ func TestRunCatches(t *testing.T) {
 	}{
 		"right": {func(p *engine.Program, y kernels.Tensor) { p.Fill(y.Range, one) }, "", false},
 		"one word before": {func(p *engine.Program, y kernels.Tensor) {
-			p.Fill(y.Range.Buffer.Range(guardBytes-4, 4), one)
+			p.Fill(y.Range.Buffer().Range(guardBytes-4, 4), one)
 			p.Fill(y.Range, one)
 		}, "word 63 before", false},
 		"one word after": {func(p *engine.Program, y kernels.Tensor) {
-			p.Fill(y.Range.Buffer.Range(guardBytes, 4*n+4), one)
+			p.Fill(y.Range.Buffer().Range(guardBytes, 4*n+4), one)
 		}, "word 0 after", false},
-		"nothing written":      {func(p *engine.Program, y kernels.Tensor) { p.Fill(y.Range.Buffer.Range(0, 4), guardWord) }, "", true},
+		"nothing written":      {func(p *engine.Program, y kernels.Tensor) { p.Fill(y.Range.Buffer().Range(0, 4), guardWord) }, "", true},
 		"the last not written": {func(p *engine.Program, y kernels.Tensor) { p.Fill(y.Range.Sub(0, 4*n-4), one) }, "", true},
 		"the first not written": {func(p *engine.Program, y kernels.Tensor) {
-			p.Fill(y.Range.Buffer.Range(guardBytes+4, 4*n-4), one)
+			p.Fill(y.Range.Buffer().Range(guardBytes+4, 4*n-4), one)
 		}, "", true},
 		"zero instead": {func(p *engine.Program, y kernels.Tensor) { p.Fill(y.Range, 0) }, "", true},
 	} {

@@ -88,8 +88,8 @@ func PeakContenders(m *Memory) (contenders []*Contender, found func() Peaks) {
 	if unit {
 		arithmetic(Matrix, fragments, kernels.FP16, steps/8)
 	}
-	add(Copy, "GB/s", 2*float64(a.Range.Size), func(p *engine.Program) { p.Copy(y.Range, a.Range) })
-	add(Add, "GB/s", 3*float64(a.Range.Size), func(p *engine.Program) { kernels.Add(p, y, a, b) })
+	add(Copy, "GB/s", 2*float64(a.Range.Size()), func(p *engine.Program) { p.Copy(y.Range, a.Range) })
+	add(Add, "GB/s", 3*float64(a.Range.Size()), func(p *engine.Program) { kernels.Add(p, y, a, b) })
 	return contenders, func() Peaks {
 		for i, c := range contenders {
 			peaks[i].Rate = work[i] / c.Best().Seconds()

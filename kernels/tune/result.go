@@ -19,7 +19,7 @@ func spoil(d *engine.Device, result kernels.Tensor) error {
 // parts returns some of a result: up to 64 KiB at its beginning, in its middle and at its end.
 func parts(d *engine.Device, result kernels.Tensor) (out []float64, err error) {
 	const most = 64 << 10
-	size := result.Range.Size
+	size := result.Range.Size()
 	n := min(size, most)
 	for _, at := range []int64{0, (size - n) / 2 &^ 255, (size - n) &^ 255} {
 		data, err := d.Download(result.Range.Sub(at, n))
