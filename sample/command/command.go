@@ -214,7 +214,7 @@ func (c *Config) pictures() {
 
 // Run samples as c says.
 func Run(ctx context.Context, c Config, out io.Writer) error {
-	if err := kernels.CheckTier(); err != nil {
+	if err := kernels.CheckRung(); err != nil {
 		return err
 	}
 	path := c.Checkpoint
@@ -347,7 +347,7 @@ func (c Config) draw(ctx context.Context, s *sampler.Sampler, classes []class, s
 	if c.Trajectory != "" {
 		z = make([]byte, (c.Steps+1)*total*bytes)
 	}
-	perCell := (c.N + c.Batch - 1) / c.Batch * c.Steps
+	perCell := s.Batches(c.N) * c.Steps
 	progress := report.NewProgress(out, 0, total/c.N*perCell, 0)
 	cells := 0
 	for _, k := range classes {
