@@ -15,5 +15,5 @@ func ChooseMatMulBy(info engine.Info, s MatMulShape, o MatMulOptions, choose fun
 
 // ChooseAttentionBy returns the rung that a device is given for q (B,T,H,D) where choose answers.
 func ChooseAttentionBy(info engine.Info, size [4]int, precision Precision, pass string, choose func(class string, ways []string) int) string {
-	return chooseAttention(info, attention{size[0], size[1], size[2], size[3], precision}, pass, "", choose).tier
+	return chooseAttention(info, attention{size[0], size[1], size[2], size[3], precision}, pass, "", choose).name
 }

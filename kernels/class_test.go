@@ -63,9 +63,9 @@ func TestPreferredWays(t *testing.T) {
 		t.Errorf("%s of %v", got, asked)
 	}
 	clear(asked)
-	o.Tier = "matmul/03_vector"
-	if got := kernels.ChooseMatMulBy(tensorInfo, shape, o, second); got.Tier != o.Tier || len(asked) > 0 {
-		t.Errorf("a tier that is asked for: %v, asked %v", got, asked)
+	o.Rung = "matmul/03_vector"
+	if got := kernels.ChooseMatMulBy(tensorInfo, shape, o, second); got.Rung != o.Rung || len(asked) > 0 {
+		t.Errorf("a rung that is asked for: %v, asked %v", got, asked)
 	}
 	p := engine.NewProgram(d, t.Name())
 	ways := []string{"guess", "other"}

@@ -116,13 +116,13 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 		precision kernels.Precision
 		want      string
 	}{
-		{kernels.MatMulChoice{Tier: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
-		{kernels.MatMulChoice{Tier: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
-		{kernels.MatMulChoice{Tier: "matmul/05"}, kernels.FP16, "no tier matmul/05"},
+		{kernels.MatMulChoice{Rung: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
+		{kernels.MatMulChoice{Rung: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
+		{kernels.MatMulChoice{Rung: "matmul/05"}, kernels.FP16, "no rung matmul/05"},
 	} {
 		func() {
 			defer func() {

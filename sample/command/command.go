@@ -214,7 +214,7 @@ func (c *Config) pictures() {
 
 // Run samples as c says.
 func Run(ctx context.Context, c Config, out io.Writer) error {
-	if err := kernels.CheckTier(); err != nil {
+	if err := kernels.CheckRung(); err != nil {
 		return err
 	}
 	path := c.Checkpoint

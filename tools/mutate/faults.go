@@ -265,8 +265,8 @@ var faults = []fault{
 	{"kernels/addrows.go", "[]int{col, row}", "[]int{row, col}", "kernels ^TestSinCosPositions$"},
 	{"kernels/flow.go", "o.Predict != kind && o.Predict != V", "o.Predict != kind", "kernels ^TestProperties$/^FlowLoss$"},
 
-	{"kernels/tier.go", "		if runs(tier, precision) {\n			return tier\n		}\n", "", "kernels ^TestTierChoice$"},
-	{"kernels/tier.go", "		if !anyhow(tier) {", "		if false {", "kernels ^TestTierChoice$"},
+	{"kernels/rung.go", "		if runs(rung, precision) {\n			return rung\n		}\n", "", "kernels ^TestRungChoice$"},
+	{"kernels/rung.go", "		if !anyhow(rung) {", "		if false {", "kernels ^TestRungChoice$"},
 
 	// The tape.
 	{"autograd/linear.go", "t.give(r, y.Grad)", "", "autograd ^TestGradients$/^linear"},
