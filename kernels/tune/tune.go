@@ -221,7 +221,7 @@ type contender struct {
 // the guess's, is out: a kernel that a driver gets wrong may well be fast.
 func fastest(d *engine.Device, choices []string, result kernels.Tensor, record func(p *engine.Program, choice string)) (string, error) {
 	var running []*contender
-	var want []float64
+	var want []float32
 	defer func() {
 		for _, c := range running {
 			c.program.Close()
@@ -242,7 +242,7 @@ func fastest(d *engine.Device, choices []string, result kernels.Tensor, record f
 			}
 		}
 		guess := running[0]
-		var got []float64
+		var got []float32
 		if err == nil {
 			got, err = parts(d, result)
 		}

@@ -372,8 +372,8 @@ func TestAlike(t *testing.T) {
 	if kernels.BF16.FromHalf(0xbf80) != -1 || !math.IsNaN(float64(kernels.FP16.FromHalf(0xffff))) || !math.IsNaN(float64(kernels.BF16.FromHalf(0xffff))) {
 		t.Error("bf16, or NaN")
 	}
-	a := []float64{1, -2, 3}
-	for got, want := range map[*[]float64]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, math.NaN()}: false, {-1, 2, -3}: false, {}: false} {
+	a := []float32{1, -2, 3}
+	for got, want := range map[*[]float32]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, float32(math.NaN())}: false, {-1, 2, -3}: false, {}: false} {
 		if alike(*got, a) != want {
 			t.Errorf("%v", *got)
 		}
