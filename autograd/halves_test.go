@@ -96,7 +96,7 @@ func TestHalvesOnTheTape(t *testing.T) {
 			t.Errorf("%s is in %v", name, v.Value.Precision)
 		}
 		for op, f := range map[string]func(v *Var){
-			"silu": func(v *Var) { tape.SiLU(v) }, "gate": func(v *Var) { tape.Gate(v, leaf(B, C), x) },
+			"silu": func(v *Var) { tape.SiLU(v) }, "gate": func(v *Var) { tape.Gate(x, v, leaf(B, C)) },
 			"residual": func(v *Var) { tape.Linear(x, leaf(C, C), nil, v) }, "norm": func(v *Var) { tape.RMSNorm(v, c, eps) },
 			"heads": func(v *Var) { tape.RMSNorm(tape.Heads(v, 1, H)[0], leaf(D), eps) },
 		} {

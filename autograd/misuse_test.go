@@ -50,7 +50,7 @@ func calls() []call {
 			func(t *Tape, in []*Var, f tensors) *Var {
 				return t.DerfRoPE(in[0], in[1], in[2], f(T, D/2), f(T, D/2), false)
 			}},
-		{"gate", [][]int{rows, {B, C}, rows}, 0, "",
+		{"gate", [][]int{rows, rows, {B, C}}, 0, "",
 			func(t *Tape, in []*Var, _ tensors) *Var { return t.Gate(in[0], in[1], in[2]) }},
 		{"concat time", [][]int{rows, {B, 3}}, 0, "0.1 0.2 1.1",
 			func(t *Tape, in []*Var, _ tensors) *Var { return t.ConcatTime(in[0], in[1]) }},
@@ -180,7 +180,7 @@ func TestMisuse(t *testing.T) {
 		}},
 		"a gradient of a constant": {`const\(4\) has none`, func(t *Tape, leaf leaves, tensor tensors) {
 			x, y := t.Const(tensor(4)), leaf(B, 4, 4)
-			t.Seed(t.Gate(y, t.Const(tensor(B, 4)), y), tensor(B, 4, 4))
+			t.Seed(t.Gate(y, y, t.Const(tensor(B, 4))), tensor(B, 4, 4))
 			t.Backward()
 			x.Grad()
 		}},
@@ -228,7 +228,7 @@ func TestMisuse(t *testing.T) {
 		}},
 		"a part of Parts unused": {"only 1 of 2 parts", func(t *Tape, leaf leaves, tensor tensors) {
 			x := leaf(B, T, C)
-			t.Seed(t.Gate(x, t.Parts(leaf(B, 2*C), 2)[0], x), tensor(B, T, C))
+			t.Seed(t.Gate(x, x, t.Parts(leaf(B, 2*C), 2)[0]), tensor(B, T, C))
 			t.Backward()
 		}},
 		"Parts that do not divide": {`\(2,7\) into 2`, func(t *Tape, leaf leaves, _ tensors) { t.Parts(leaf(B, 7), 2) }},

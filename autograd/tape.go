@@ -108,11 +108,11 @@ func (t *Tape) take(op string, in ...*Var) []*Var {
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	return t.outIn(kernels.FP32, op, in, shape...)
+	return t.outOfPrecision(kernels.FP32, op, in, shape...)
 }
 
-func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.TempIn(t.P, op, precision, shape...), tape: t, name: op}
+func (t *Tape) outOfPrecision(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
+	y := &Var{Value: kernels.TempOfPrecision(t.P, op, precision, shape...), tape: t, name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}

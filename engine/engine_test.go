@@ -100,7 +100,7 @@ func TestReplay(t *testing.T) {
 	defer p.Close()
 	var subs []*Submission
 	for i := range 20 {
-		s, err := p.Submit([]Update{{in.All(), bytes.Repeat([]byte{byte(i)}, 1024)}}, []Range{out.All()})
+		s, err := p.Submit([]Update{{To: in.All(), Data: bytes.Repeat([]byte{byte(i)}, 1024)}}, []Range{out.All()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,6 +117,50 @@ func TestReplay(t *testing.T) {
 			t.Fatalf("replay %d: got %v…, want %v…", i, got[0][:8], want[:8])
 		}
 	}
+}
+
+// TestFill: what Fill writes arrives like Data, is taken before Submit returns, and lies where no other write does.
+func TestFill(t *testing.T) {
+	d := testDevice(t)
+	a, b, c := buffer(t, d, 300), buffer(t, d, 300), buffer(t, d, 300) // sizes that the staging memory rounds up
+	p := NewProgram(d, "fill")
+	defer p.Close()
+	if err := p.Build(); err != nil {
+		t.Fatal(err)
+	}
+	same := func(v byte) []byte { return bytes.Repeat([]byte{v}, 300) }
+	var subs []*Submission
+	for i := range byte(4) {
+		source, calls := same(3*i), 0
+		s, err := p.Submit([]Update{{To: a.All(), Fill: func(dst []byte) {
+			if calls++; len(dst) != 300 || cap(dst) != 300 {
+				t.Errorf("Fill has %d bytes, %d to append to", len(dst), cap(dst))
+			}
+			copy(dst, source)
+		}}, {To: b.All(), Data: same(3*i + 1)}, {To: c.All(), Fill: func(dst []byte) { copy(dst, same(3*i+2)) }}}, []Range{a.All(), b.All(), c.All()})
+		if err != nil || calls != 1 {
+			t.Fatalf("%d calls of Fill (%v)", calls, err)
+		}
+		clear(source)
+		subs = append(subs, s)
+	}
+	for i, s := range subs {
+		got, err := s.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range 3 {
+			if want := same(byte(3*i + j)); !bytes.Equal(got[j], want) {
+				t.Errorf("submission %d, write %d: got %v…, want %v…", i, j, got[j][:4], want[:4])
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Data beside Fill: no panic")
+		}
+	}()
+	p.Submit([]Update{{To: a.All(), Data: same(0), Fill: func([]byte) {}}}, nil)
 }
 
 // TestPlacement draws random programs and checks what place promises: temporaries that live at once do not overlap,

@@ -15,10 +15,21 @@ import (
 	vk "github.com/vulkan-go/vulkan"
 )
 
-// Update is data that a submission puts into device memory before its first command.
+// Update is data that a submission puts into device memory before its first command: Data or, where the data would have to be put
+// together first, what Fill writes. Fill is called once, before Submit returns, with the staging memory itself: dst has the size of To
+// and holds whatever an earlier submission left there, so all of it is to be written and none of it read.
 type Update struct {
 	To   Range
 	Data []byte
+	Fill func(dst []byte)
+}
+
+// bytes is how much is put there.
+func (u Update) bytes() int64 {
+	if u.Fill != nil && u.Data == nil {
+		return u.To.size
+	}
+	return int64(len(u.Data))
 }
 
 // A slot holds what one submission in flight needs: with two of them the host prepares one step while the device runs
@@ -56,8 +67,11 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	}
 	total := int64(0)
 	for _, w := range writes {
-		if int64(len(w.Data)) != w.To.size || w.To.size <= 0 || w.To.buffer.temp {
-			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, len(w.Data), w.To))
+		if w.Fill != nil && w.Data != nil {
+			panic(fmt.Sprintf("engine: %s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data)))
+		}
+		if w.bytes() != w.To.size || w.To.size <= 0 || w.To.buffer.temp {
+			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, w.bytes(), w.To))
 		}
 		total += alignUp(w.To.size)
 	}
@@ -74,7 +88,11 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	before := []C.jitvk_cmd{barrier}
 	for _, w := range writes {
 		r := s.staging.Range(at, w.To.size)
-		copy(r.host(), w.Data)
+		if w.Fill != nil {
+			w.Fill(r.host())
+		} else {
+			copy(r.host(), w.Data)
+		}
 		before = append(before, copyCommand(r, w.To))
 		at += alignUp(w.To.size)
 	}
@@ -235,7 +253,7 @@ func (d *Device) Upload(to Range, data []byte) error {
 	}
 	for at := int64(0); at < to.size; at += transferBytes {
 		n := min(transferBytes, to.size-at)
-		s, err := p.Submit([]Update{{to.Sub(at, n), data[at : at+n]}}, nil)
+		s, err := p.Submit([]Update{{To: to.Sub(at, n), Data: data[at : at+n]}}, nil)
 		if err != nil {
 			return err
 		}

@@ -47,8 +47,8 @@ func TestStatusAndOneLine(t *testing.T) {
 			panic("kernels: Images: 1 items of 9 floats do not fit into the device's 8 bytes a binding")
 		}, 1, "use a smaller -size"},
 		"a rung that the device cannot run": {func(context.Context, []string, io.Writer) error {
-			panic("kernels: MatMul: JITVK_TIER asks for matmul/05_coopmat, which 0: D cannot run; it can: matmul/00_naive")
-		}, 1, "test: kernels: MatMul: JITVK_TIER asks for"},
+			panic("kernels: MatMul: JITVK_RUNG asks for matmul/05_coopmat, which 0: D cannot run; it can: matmul/00_naive")
+		}, 1, "test: kernels: MatMul: JITVK_RUNG asks for"},
 	} {
 		status, text := run(t, test.program)
 		if status != test.status || !strings.Contains(text, test.says) || strings.Count(text, "\n") > 1 || test.says == "" && text != "" {

@@ -15,7 +15,6 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
-	"jitvk/model/checkpoint"
 	"jitvk/model/ode"
 )
 
@@ -156,6 +155,9 @@ func forNetwork(d *engine.Device, m model.Config, batch int, network func(t *aut
 	return s, err
 }
 
+// Batches returns in how many batches n pictures are drawn.
+func (s *Sampler) Batches(n int) int { return (n + s.batch - 1) / s.batch }
+
 // Close frees the sampler's memory.
 func (s *Sampler) Close() {
 	for _, p := range s.programs {
@@ -235,8 +237,7 @@ func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
 				return err
 			}
 			if o.Progress != nil {
-				batches := (o.N + s.batch - 1) / s.batch
-				o.Progress(first/s.batch*o.Steps+i+1, batches*o.Steps)
+				o.Progress(first/s.batch*o.Steps+i+1, s.Batches(o.N)*o.Steps)
 			}
 			return show(i + 1)
 		})
@@ -332,5 +333,5 @@ func (s *Sampler) download(t kernels.Tensor) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkpoint.DecodeFloat32(data), nil
+	return kernels.Floats(data), nil
 }

@@ -268,6 +268,12 @@ func TestConvergence(t *testing.T) {
 	if err != nil || !strings.Contains(out, "last order") || !strings.Contains(out, plot) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
+	for _, batch := range []string{"1", "2"} { // that do not change a picture, nor divide their number
+		got, err := draw("-checkpoint", path, "-convergence", plot, "-n", "3", "-class", "Hat", "-guidance", "2", "-batch", batch)
+		if err != nil || errorsOf(got) != errorsOf(out) {
+			t.Errorf("-batch %s: %v:\n%s\nand in one batch:\n%s", batch, err, errorsOf(got), errorsOf(out))
+		}
+	}
 	var first, last [2]float64
 	for _, line := range strings.Split(out, "\n") {
 		f := strings.Fields(line)
@@ -296,6 +302,15 @@ func TestConvergence(t *testing.T) {
 	if _, err := png.Decode(r); err != nil {
 		t.Error(err)
 	}
+}
+
+// errorsOf is the table in what -convergence prints.
+func errorsOf(out string) string {
+	from, to := strings.Index(out, "errors "), strings.Index(out, "\nplot ")
+	if from < 0 || to < from {
+		return "no table in " + out
+	}
+	return out[from:to]
 }
 
 // TestInterrupted: what is interrupted leaves nothing behind and says so.

@@ -27,9 +27,12 @@ const clampedFrom = 1 - model.TauClamp
 // converge draws o's pictures by both solvers in many numbers of steps, and plots and prints how far off they are: root mean
 // squares over all values of the pictures, which lie in [-1,1].
 func (c Config) converge(ctx context.Context, s *sampler.Sampler, o sampler.Options, title string, out io.Writer) error {
-	total, done := sampler.Heun.Evaluations(referenceSteps), 0
+	batches := s.Batches(o.N)
+	// cost is what a walk counts for in the progress: at least one for each of its steps, since progress has to grow from step to step.
+	cost := func(solver sampler.Solver, steps int) int { return batches * solver.Evaluations(steps) }
+	total, done := cost(sampler.Heun, referenceSteps), 0
 	for _, n := range convergenceSteps {
-		total += 2 * (sampler.Euler.Evaluations(2*n) + sampler.Heun.Evaluations(n))
+		total += 2 * (cost(sampler.Euler, 2*n) + cost(sampler.Heun, n))
 	}
 	progress := report.NewProgress(out, 0, total, 0)
 	// walk returns z at some points of the grid, and after them the image that the last step predicts.
@@ -43,10 +46,9 @@ func (c Config) converge(ctx context.Context, s *sampler.Sampler, o sampler.Opti
 				}
 			}
 		}
-		cost := solver.Evaluations(steps)
-		o.Progress = func(step, of int) { progress.Advance(done + cost*step/of) }
+		o.Progress = func(step, of int) { progress.Advance(done + cost(solver, steps)*step/of) }
 		image, err := s.Sample(ctx, o)
-		done += cost
+		done += cost(solver, steps)
 		return append(z, image), err
 	}
 	fine, err := walk(sampler.Heun, referenceSteps, 1, int(math.Round(clampedFrom*float64(referenceSteps))), referenceSteps)

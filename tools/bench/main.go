@@ -104,7 +104,7 @@ func parse(args []string) (options, error) {
 	case o.write != "" && !regexp.MustCompile(`^[\w.-]*\w$`).MatchString(o.write):
 		return o, fmt.Errorf("bench: -write %s: a name of letters, digits, dots and dashes, such as lavapipe-25.0.7", o.write)
 	}
-	return o, kernels.CheckTier()
+	return o, kernels.CheckRung()
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

@@ -94,7 +94,7 @@ func run(ops, presets []string, device string, rounds int, file string, write bo
 		}
 		configs = append(configs, c)
 	}
-	if err := kernels.CheckTier(); err != nil {
+	if err := kernels.CheckRung(); err != nil {
 		return err
 	}
 	d, err := engine.Open(engine.Options{Select: device})

@@ -46,7 +46,7 @@ const CheckpointName = "checkpoint.safetensors"
 // everything saved.
 func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	began := time.Now()
-	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
+	if err := errors.Join(c.Validate(), kernels.CheckRung()); err != nil {
 		return "", err
 	}
 	if !c.DryRun { // what can be known before minutes go into packing pictures
