@@ -187,9 +187,9 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 			rows, cols = cols, rows
 		}
 		if B > 1 {
-			return m.TensorIn(in, B, rows, cols)
+			return m.TensorOfPrecision(in, B, rows, cols)
 		}
-		return m.TensorIn(in, rows, cols)
+		return m.TensorOfPrecision(in, rows, cols)
 	}
 	switch {
 	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
