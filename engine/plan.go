@@ -38,8 +38,9 @@ func (p *Program) place() (size, limit int64, err error) {
 				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.buffer.label))
 			}
 			if left := missing(b.read.moved(b.offset), lives[j].written); len(left) > 0 {
+				lost := slices.MinFunc(left, func(a, b rows) int { return cmp.Compare(a.first, b.first) })
 				panic(fmt.Sprintf("engine: %s: %s reads temporary %v, of which nothing has written the bytes from %d to %d",
-					p.label, c.Shader, b.Range, left[0].first, left[0].first+left[0].width-1))
+					p.label, c.Shader, b.Range, lost.first, lost.first+lost.width-1))
 			}
 		}
 		for _, b := range c.Bind {
@@ -90,7 +91,9 @@ func (p *Program) place() (size, limit int64, err error) {
 	return size, limit, nil
 }
 
-// An access is a range of a block that commands since the last barrier have touched.
+// An access is a range of a block that commands since the last barrier have touched: all that was bound, though a launch may touch
+// some rows of it only. The validation layer sees no more, and would report two launches without a barrier that write columns
+// beside each other.
 type access struct {
 	block    *block
 	from, to int64

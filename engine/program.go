@@ -88,14 +88,6 @@ func bound(bind []Binding) []Binding {
 	return out
 }
 
-// Touching says that the shader uses only so many bytes of the range.
-func (b Binding) Touching(bytes int64) Binding {
-	if bytes == 0 {
-		return Nothing
-	}
-	return b.Rows(0, min(bytes, b.size), min(bytes, b.size), 1)
-}
-
 // Dispatch is one launch of a shader.
 type Dispatch struct {
 	Shader string    // name of the embedded SPIR-V: the source's path under shaders/ without ".comp"
