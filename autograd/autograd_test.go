@@ -220,9 +220,9 @@ func cases() map[string]gradientCase {
 				c := t.Linear(x[1], p[0], nil, nil)
 				s := t.Linear(t.SiLU(c), p[1], nil, nil) // a use before the cut: it adds to what the views wrote
 				g := t.Parts(c, 3)
-				y := t.Gate(x[0], g[0], x[0])
-				y = t.Gate(y, g[1], t.SiLU(x[0]))
-				return t.Gate(t.Gate(x[0], g[2], y), g[0], t.Gate(y, s, y))
+				y := t.Gate(x[0], x[0], g[0])
+				y = t.Gate(t.SiLU(x[0]), y, g[1])
+				return t.Gate(t.Gate(y, y, s), t.Gate(y, x[0], g[2]), g[0])
 			},
 			ref: func(p, x [][]float64) []float64 {
 				c := refLinear(x[1], p[0], nil, nil, C)
@@ -241,7 +241,7 @@ func cases() map[string]gradientCase {
 				y := t.PrependTokens(x[0], e, p[1])     // T+3 tokens
 				y = t.PrependTokens(y, t.SiLU(e), p[1]) // T+6
 				y = t.PrependTokens(y, t.Embed(p[0], labels), p[1])
-				return t.Gate(t.DropTokens(y, 2), e, t.DropTokens(y, 2))
+				return t.Gate(t.DropTokens(y, 2), t.DropTokens(y, 2), e)
 			},
 			ref: func(p, x [][]float64) []float64 {
 				e, labels := make([]float64, B*C), []uint32{2, 2}
@@ -536,7 +536,7 @@ func TestMisusePanics(t *testing.T) {
 		},
 		"a part of Parts unused": func(t *Tape, leaf func(...int) *Var, tensor func(...int) kernels.Tensor) {
 			x := leaf(B, T, C)
-			t.Seed(t.Gate(x, t.Parts(leaf(B, 2*C), 2)[0], x), tensor(B, T, C))
+			t.Seed(t.Gate(x, x, t.Parts(leaf(B, 2*C), 2)[0]), tensor(B, T, C))
 			t.Backward()
 		},
 		"Parts that do not divide": func(t *Tape, leaf func(...int) *Var, _ func(...int) kernels.Tensor) { t.Parts(leaf(B, 7), 2) },

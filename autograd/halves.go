@@ -12,7 +12,7 @@ import "jitvk/kernels"
 
 // operand is out for what only matrix products read.
 func (t *Tape) operand(op string, in []*Var, shape ...int) *Var {
-	return t.outIn(t.stored(shape), op, in, shape...)
+	return t.outOfPrecision(t.stored(shape), op, in, shape...)
 }
 
 // stored is the precision in memory of an operand of products: theirs, where rows can be in halves.
@@ -31,7 +31,7 @@ func (t *Tape) weight(w *Var) kernels.Tensor {
 	}
 	half, ok := t.halves[w]
 	if !ok {
-		half = kernels.TempIn(t.P, w.name, precision, w.Value.Shape...)
+		half = kernels.TempOfPrecision(t.P, w.name, precision, w.Value.Shape...)
 		kernels.Cast(t.P, half, w.Value)
 		t.halves[w] = half
 	}

@@ -91,7 +91,7 @@ func TestHalvesOnTheTape(t *testing.T) {
 			t.Errorf("%s is in %v", name, v.Value.Precision)
 		}
 		for op, f := range map[string]func(){
-			"silu": func() { tape.SiLU(v) }, "gate": func() { tape.Gate(v, leaf(B, C), x) }, "residual": func() { tape.Linear(x, leaf(C, C), nil, v) },
+			"silu": func() { tape.SiLU(v) }, "gate": func() { tape.Gate(x, v, leaf(B, C)) }, "residual": func() { tape.Linear(x, leaf(C, C), nil, v) },
 			"heads": func() { h := tape.Heads(v, 1, H); tape.RMSNorm(h[0], leaf(D), eps) }, "norm": func() { tape.RMSNorm(v, c, eps) },
 		} {
 			func() {

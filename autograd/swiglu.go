@@ -54,7 +54,7 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 		saved := kernels.Temp(t.P, "gates and values", rows, 2*f)
 		ab = &saved
 	}
-	xs, h := x.Value.Reshape(rows, c), kernels.TempIn(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
+	xs, h := x.Value.Reshape(rows, c), kernels.TempOfPrecision(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
 	kernels.MatMulSwiGLU(t.P, h, ab, xs, t.weight(w12), o12)
 	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, t.weight(w3), o3)
 

@@ -110,11 +110,11 @@ func (t *Tape) Seed(y *Var, grad kernels.Tensor) {
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	return t.outIn(kernels.FP32, op, in, shape...)
+	return t.outOfPrecision(kernels.FP32, op, in, shape...)
 }
 
-func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.TempIn(t.P, op, precision, shape...), name: op}
+func (t *Tape) outOfPrecision(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
+	y := &Var{Value: kernels.TempOfPrecision(t.P, op, precision, shape...), name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}

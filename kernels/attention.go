@@ -100,7 +100,7 @@ func AttentionRungsOn(info engine.Info, precision Precision) (names []string) {
 }
 
 // A chooser is Program.Choose.
-type chooser func(class string, ways []string) int
+type chooser func(class string, choices []string) int
 
 // chooseAttention returns the rung for a device and a call: what is asked for, else what has been measured, else the guess.
 func chooseAttention(info engine.Info, a attention, pass, rung string, choose chooser) attentionRung {
@@ -113,13 +113,13 @@ func chooseAttention(info engine.Info, a attention, pass, rung string, choose ch
 	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs); rung != "" {
 		return find(rung)
 	}
-	ways := attentionWays(info, a)
-	return find(ways[choose(a.class(pass), ways)])
+	choices := attentionChoices(info, a)
+	return find(choices[choose(a.class(pass), choices)])
 }
 
-// attentionWays returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
+// attentionChoices returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
 // rungs are known to be slower and take seconds to compile; on a GPU all that can win.
-func attentionWays(info engine.Info, a attention) (ways []string) {
+func attentionChoices(info engine.Info, a attention) (choices []string) {
 	order := []string{"attention/03_coopmat", "attention/02_shared", "attention/01_narrow"}
 	if info.CPU() { // whose matrix units are loops
 		order = []string{"attention/01_narrow", "attention/02_shared"}
@@ -127,14 +127,14 @@ func attentionWays(info engine.Info, a attention) (ways []string) {
 	for _, name := range append(order, "attention/00_naive") {
 		for _, r := range attentionRungs {
 			if r.name == name && r.runs(info, a.Precision, a.D) {
-				ways = append(ways, name)
+				choices = append(choices, name)
 			}
 		}
 	}
 	if info.CPU() {
-		return ways[:1]
+		return choices[:1]
 	}
-	return slices.DeleteFunc(ways, func(name string) bool { return name == "attention/00_naive" && len(ways) > 1 })
+	return slices.DeleteFunc(choices, func(name string) bool { return name == "attention/00_naive" && len(choices) > 1 })
 }
 
 const maxHeadSize = 128

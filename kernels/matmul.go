@@ -238,7 +238,7 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
 	}
 	group := uint32(tileGroup)
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		group = 1
 	}
 	rung := findRung(choice.Rung)

@@ -33,7 +33,7 @@ func MatMulPrecisions(rung string, info engine.Info) (out []Precision) {
 	return out
 }
 
-// MatMulShape is a product for ChooseMatMul and MatMulCandidates.
+// MatMulShape is a product for ChooseMatMul and MatMulChoices.
 type MatMulShape = matMulShape
 
 // NewMatMulShape is a batch of products of (M,K) and (K,N) matrices.
@@ -46,9 +46,9 @@ func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice
 	return chooseMatMul(info, s, o, func(string, []string) int { return 0 })
 }
 
-// MatMulCandidates returns what is worth measuring.
-func MatMulCandidates(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
-	return matMulCandidates(info, precision, s)
+// MatMulChoices returns what is worth measuring.
+func MatMulChoices(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
+	return matMulChoices(info, precision, s)
 }
 
 // MatMulTiles returns how many tiles a rung has on a device.

@@ -42,12 +42,12 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose choos
 	if rung := requestedRung("MatMul", info, "matmul/", cmp.Or(o.Rung, matMulForce), o.Precision, runs); rung != "" {
 		return guessFor(rung, info, o.Precision, s)
 	}
-	var ways []string
-	candidates := matMulCandidates(info, o.Precision, s.rounded())
-	for _, c := range candidates {
-		ways = append(ways, fmt.Sprint(c))
+	var names []string
+	choices := matMulChoices(info, o.Precision, s.rounded())
+	for _, c := range choices {
+		names = append(names, fmt.Sprint(c))
 	}
-	return candidates[choose(s.class(o.Precision), ways)]
+	return choices[choose(s.class(o.Precision), names)]
 }
 
 // matMulForce is the Rung that tests give to all products that have none.
@@ -116,9 +116,9 @@ func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
 	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
 }
 
-// matMulCandidates returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
+// matMulChoices returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
 // and split to fill the device. On a CPU driver all other rungs are known to be several times slower than the guess.
-func matMulCandidates(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
+func matMulChoices(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
 	out := []MatMulChoice{guessMatMul(info, precision, s)}
 	rungs := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
 	if info.CPU() {

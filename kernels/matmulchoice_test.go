@@ -55,8 +55,8 @@ func TestMatMulGuess(t *testing.T) {
 	}
 }
 
-// TestMatMulCandidates: the guess comes first, nothing comes twice, and the device can run each of them.
-func TestMatMulCandidates(t *testing.T) {
+// TestMatMulChoices: the guess comes first, nothing comes twice, and the device can run each of them.
+func TestMatMulChoices(t *testing.T) {
 	elements, least := tensorInfo, gpuInfo
 	elements.CoopMat2.PerElement = true
 	least.SharedMemory = 16 << 10 // what Vulkan asks of every device: not enough for the large tile of 03_vector
@@ -67,7 +67,7 @@ func TestMatMulCandidates(t *testing.T) {
 	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
 		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8}, {elements, kernels.FP16, 8192, 16}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
-		got := kernels.MatMulCandidates(c.info, c.precision, s)
+		got := kernels.MatMulChoices(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
 			t.Errorf("%v on %v: %v, want %d and the guess first", c.precision, c.info.Type, got, c.want)
 		}

@@ -359,7 +359,7 @@ func (c call) execute(t *failure, limit *int64) []rowTensor {
 			if width == 0 {
 				width = (kernels.Tensor{Shape: a.shape}).Len()
 			}
-			xs[i] = rowsIn(h, a.precision, a.data, a.lay, width, a.shape...)
+			xs[i] = rowsOfPrecision(h, a.precision, a.data, a.lay, width, a.shape...)
 		}
 		ts[i] = xs[i].Tensor
 	}

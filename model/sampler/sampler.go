@@ -15,7 +15,6 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
-	"jitvk/model/checkpoint"
 	"jitvk/model/ode"
 )
 
@@ -334,5 +333,5 @@ func (s *Sampler) download(t kernels.Tensor) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkpoint.DecodeFloat32(data), nil
+	return kernels.Floats(data), nil
 }

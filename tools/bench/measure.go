@@ -124,7 +124,7 @@ func record(m *measure.Memory, precision kernels.Precision, products []product) 
 		if x.gradientA {
 			inA = kernels.FP32
 		}
-		t := operands{m.Tensor(x.m, x.n), m.TensorIn(inA, x.m, x.k), m.TensorIn(precision, x.k, x.n)}
+		t := operands{m.Tensor(x.m, x.n), m.TensorOfPrecision(inA, x.m, x.k), m.TensorOfPrecision(precision, x.k, x.n)}
 		if x.transA {
 			t.a = t.a.Reshape(x.k, x.m)
 		}

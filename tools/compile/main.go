@@ -95,18 +95,18 @@ func compile(ctx context.Context, configs []trainer.Config, out io.Writer) error
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// First by guesses, then by each of the other ways that a tuner would try.
+		// First by guesses, then by each of the other choices that a tuner would try.
 		d.Prefer(nil)
-		for way := 0; ; way++ {
+		for n := 0; ; n++ {
 			s, err := trainer.NewState(d, c)
 			if err != nil {
 				return fmt.Errorf("compile: %s, %s: %w", c.Model.Preset, c.Precision, err)
 			}
 			s.Close()
 			prefer := engine.Choices{}
-			for _, o := range d.Undecided() {
-				if way+1 < len(o.Ways) {
-					prefer[o.Class] = o.Ways[way+1]
+			for _, g := range d.Guessed() {
+				if n+1 < len(g.Choices) {
+					prefer[g.Class] = g.Choices[n+1]
 				}
 			}
 			if len(prefer) == 0 {

@@ -248,7 +248,7 @@ var faults = []fault{
 	{"kernels/matmul.go", "MatMulOptions{Accumulate: o.AddRowSum}", "MatMulOptions{}", "kernels ^TestMatMulSplit$/^01_tiled$"},
 	{"kernels/matmulchoice.go", "int(limit/4/int64(M)/int64(N))", "int(limit/int64(M)/int64(N))", "kernels ^TestMatMulSplitWork$"},
 	{"kernels/matmulchoice.go", "subgroups /= 2", "subgroups /= 1", "kernels ^TestCoopMatTilesAreWhole$"},
-	{"kernels/matmulchoice.go", "shared > info.SharedMemory {", "shared > 4*info.SharedMemory {", "kernels ^TestMatMulCandidates$"},
+	{"kernels/matmulchoice.go", "shared > info.SharedMemory {", "shared > 4*info.SharedMemory {", "kernels ^TestMatMulChoices$"},
 	{"kernels/matmulchoice.go", "16%c.K == 0", "32%c.K == 0", "kernels ^TestCoopMatTilesAreWhole$"},
 	{"kernels/matmulchoice.go", "if s.K >= 2048 {", "if s.K > 2048 {", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmulchoice.go", "s.batch == 1 && !s.swiglu", "!s.swiglu", "kernels ^TestMatMulChoiceMisuse$"},
@@ -339,13 +339,13 @@ var faults = []fault{
 	{"shaders/attention/03_coopmat_bwd_dkv.comp", "dk[at(own, ldDK, offDK) + d] = scale * scratch", "dk[at(own, ldDK, offDK) + d] = scratch", "sid kernels ^TestAttention$/^03_coopmat$"},
 
 	// Choices, and what is kept between runs.
-	{"engine/choices.go", "slices.Index(ways, d.preferred[class])", "slices.Index(ways, class)", "kernels ^TestPreferredWays$"},
+	{"engine/choices.go", "slices.Index(choices, d.preferred[class])", "slices.Index(choices, class)", "kernels ^TestPreferredChoices$"},
 	{"engine/pipelines.go", "append(header, cacheID[:]...)", "header", "engine ^TestPipelinesAreKept$"},
 	{"engine/pipelines.go", "!bytes.Equal(sum, want[:])", "len(sum) != len(want)", "engine ^TestPipelinesAreKept$"},
 	{"kernels/class.go", "ceilDiv(n, step)*step", "n/step*step", "kernels ^TestClassSize$"},
-	{"kernels/tune/tune.go", "d.Prefer(engine.Choices{o.Class: way})", "d.Prefer(nil)", "kernels/tune ^TestDecideMeasuresEach$"},
+	{"kernels/tune/tune.go", "d.Prefer(engine.Choices{g.Class: choice})", "d.Prefer(nil)", "kernels/tune ^TestMeasuresEach$"},
 	{"kernels/tune/tune.go", "maps.Copy(choices, found)", "maps.Copy(found, choices)", "kernels/tune ^TestDecide$"},
 	{"kernels/tune/table.go", "|| t.Kernels != checksum(info)", "|| checksum(info) == \"\"", "kernels/tune ^TestTableIsNoError$"},
-	{"train/trainer/resume.go", "d.Prefer(c.kept.Ways)", "c.Tune.Recall(d)", "train/trainer ^TestChoicesBelongToTheRun$"},
+	{"train/trainer/resume.go", "d.Prefer(c.kept.Choices)", "c.Tune.Recall(d)", "train/trainer ^TestChoicesBelongToTheRun$"},
 	{"train/trainer/resume.go", "choices{s.dev.Info().Key(), s.dev.Chosen()}", "choices{s.dev.Info().Key(), nil}", "train/trainer ^TestChoicesBelongToTheRun$"},
 }

@@ -30,15 +30,15 @@ var resumable = []string{"resume", "steps", "data", "out", "device", "checkpoint
 // choices are the kernels that a run's work is done by, as its checkpoint has them: they decide the order of sums, so a run that
 // goes on takes them rather than what has been measured since. On another device or driver they mean nothing.
 type choices struct {
-	Device string         `json:"device"` // engine.Info.Key
-	Ways   engine.Choices `json:"ways"`
+	Device  string         `json:"device"` // engine.Info.Key
+	Choices engine.Choices `json:"ways"`   // the key that files have had from the first
 }
 
 // recall makes a device choose as the checkpoint says or, for a new run or on another device, as earlier runs have found. It
 // returns what is to be measured of the rest.
 func (c Config) recall(d *engine.Device) tune.Mode {
 	if c.kept.Device == d.Info().Key() {
-		d.Prefer(c.kept.Ways)
+		d.Prefer(c.kept.Choices)
 		return tune.Off
 	}
 	c.Tune.Recall(d)

@@ -274,7 +274,7 @@ func (p Pending) Wait() (Result, error) {
 			return Result{}, err
 		}
 		for _, d := range data {
-			read = append(read, checkpoint.DecodeFloat32(d)...)
+			read = append(read, kernels.Floats(d)...)
 		}
 	}
 	r, batches := p.result, p.state.Accumulate
