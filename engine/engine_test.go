@@ -464,14 +464,14 @@ func TestTraffic(t *testing.T) {
 // that the host has on the device's.
 func TestMemoryTypes(t *testing.T) {
 	const (
-		local    = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
-		coherent = vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
-		cached   = vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
-		amd      = vk.MemoryPropertyFlags(0x40) // device-coherent: needs a feature
+		local    = deviceLocal
+		coherent = hostVisible | hostCoherent
+		cached   = hostCached
+		amd      = memoryFlags(0x40) // device-coherent: needs a feature
 	)
-	heaps := []vk.DeviceSize{16 << 30, 32 << 30, 256 << 20}
-	list := []vk.MemoryType{{PropertyFlags: 0, HeapIndex: 1}, {PropertyFlags: local | coherent, HeapIndex: 2}, {PropertyFlags: local, HeapIndex: 0},
-		{PropertyFlags: coherent, HeapIndex: 1}, {PropertyFlags: coherent | cached, HeapIndex: 1}, {PropertyFlags: local | amd, HeapIndex: 0}}
+	heaps := []int64{16 << 30, 32 << 30, 256 << 20}
+	list := []memoryType{{0, 1}, {local | coherent, 2}, {local, 0},
+		{coherent, 1}, {coherent | cached, 1}, {local | amd, 0}}
 	for _, test := range []struct {
 		kind         string
 		device, host []uint32
@@ -479,7 +479,7 @@ func TestMemoryTypes(t *testing.T) {
 		{"discrete", []uint32{2, 1}, []uint32{4, 1, 3}},
 		{"integrated", []uint32{2, 1, 0, 3, 4}, []uint32{4, 1, 3}},
 	} {
-		d := &Device{memTypes: list, heapSizes: heaps, info: Info{Type: test.kind}}
+		d := &Device{memory: memoryMap{list, heaps}, info: Info{Type: test.kind}}
 		if got := (&heap{dev: d}).types(^uint32(0)); !slices.Equal(got, test.device) {
 			t.Errorf("%s: device memory from types %v, want %v", test.kind, got, test.device)
 		}
@@ -545,7 +545,7 @@ func TestValidationSeesMissingBarriers(t *testing.T) {
 // descriptor set bound, push constants and the dispatch.
 func BenchmarkRecord(b *testing.B) {
 	d := testDevice(b)
-	cbs, err := d.commandBuffers(1)
+	cbs, err := d.compute.commandBuffers(1)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -561,6 +561,10 @@ func BenchmarkRecord(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/command")
 	})
 	b.Run("vulkan-go", func(b *testing.B) {
+		cb := vk.CommandBuffer(cb)
+		if err := d.instance.setUp(func() error { return nil }); err != nil { // its functions are this instance's
+			b.Fatal(err)
+		}
 		for b.Loop() {
 			vk.BeginCommandBuffer(cb, &vk.CommandBufferBeginInfo{SType: vk.StructureTypeCommandBufferBeginInfo})
 			for range n {
