@@ -14,6 +14,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
+	"jitvk/tools/internal/page"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
@@ -83,7 +84,7 @@ func TestBench(t *testing.T) {
 			t.Errorf("%s is compared with %q, %q wanted", x.Name, to, want)
 		}
 	}
-	for _, g := range sections {
+	for _, g := range append(groupNames(), footprint) {
 		if count[g] == 0 {
 			t.Errorf("nothing of %s", g)
 		}
@@ -114,7 +115,8 @@ func TestPeerFails(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	r := report{Device: "D", Driver: "V", Commit: "abc", Date: "2026-01-02", Go: "go1", Cores: 2, Load: "0.10", Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}}}
+	r := report{Source: page.Source{Device: "D", Driver: "V", Commit: "abc", Date: "2026-01-02", Go: "go1", Cores: 2, Load: "0.10"},
+		Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}}}
 	r.add("step", "tiny", "fp32", "images/s", 50, other{"PyTorch", 100}, other{"nobody", 0})
 	r.add("matmul", "cube", "fp32", "GFLOP/s", 10, other{thePeak, 20}, other{sgemm, 40})
 	r.add("matmul", "cube", "fp16", "GFLOP/s", 10, other{thePeak, 20})

@@ -209,6 +209,7 @@ func TestFaults(t *testing.T) {
 		{"imports", "backwards", importing("engine/e.go", "engine", "jitvk/kernels"), `engine/e.go:6: engine imports kernels; the direction`},
 		{"imports", "skips the order", importing("shaders/s.go", "shaders", "jitvk/engine"), `shaders/s.go:6: shaders imports engine`},
 		{"imports", "tools imported", importing("train/t/t.go", "t", "jitvk/tools/x"), `train/t/t.go:6: .*nobody imports tools`},
+		{"imports", "a tool imported by a tool", importing("tools/y/y.go", "y", "jitvk/tools/x"), `tools/y/y.go:6: .*nobody imports tools`},
 		{"imports", "unsafe", importing("model/m.go", "model", "unsafe"), `model/m.go:6: model imports "unsafe"; only engine`},
 		{"imports", "vulkan", importing("model/m.go", "model", "github.com/vulkan-go/vulkan"), `model/m.go:6: .*only engine may`},
 		{"imports", "reference not alone", importing("kernels/ref/r.go", "ref", "jitvk/engine"), `kernels/ref/r.go:6: .*imports nothing of this module`},

@@ -192,6 +192,7 @@ func (r *repo) importsOf(p goPackage) []string {
 		switch {
 		case dep == self: // an external test of its own package
 		case test && slices.Contains(testOnly, dep) && !alone:
+		case under(self, "tools") && under(dep, "tools/internal"):
 		case under(dep, "tools"):
 			report(imported, "%s imports %s; nobody imports tools: move what is shared into a package of its own", self, dep)
 		case alone:

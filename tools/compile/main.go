@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 
 	"jitvk/engine"
 	"jitvk/model/cli"
+	"jitvk/tools/internal/page"
 	"jitvk/train/trainer"
 )
 
@@ -140,34 +142,37 @@ func read(r io.Reader) (all []stats) {
 	return all
 }
 
-// table has a line for each shader: the worst of its pipelines.
+// table has a line for each shader: the worst of its pipelines. Those with the most spills come first.
 func table(all []stats) string {
-	var b strings.Builder
 	shaders := map[string][]stats{}
 	for _, s := range all {
 		shaders[s.shader] = append(shaders[s.shader], s)
 	}
-	names := make([]string, 0, len(shaders))
-	for name := range shaders {
-		names = append(names, name)
+	extreme := func(shader, value string, pick func(x ...int) int) int {
+		worst := shaders[shader][0].values[value]
+		for _, s := range shaders[shader] {
+			worst = pick(worst, s.values[value])
+		}
+		return worst
 	}
 	most := func(shader, value string) int {
-		return slices.MaxFunc(shaders[shader], func(x, y stats) int { return cmp.Compare(x.values[value], y.values[value]) }).values[value]
+		return extreme(shader, value, func(x ...int) int { return slices.Max(x) })
 	}
 	least := func(shader, value string) int {
-		return slices.MinFunc(shaders[shader], func(x, y stats) int { return cmp.Compare(x.values[value], y.values[value]) }).values[value]
+		return extreme(shader, value, func(x ...int) int { return slices.Min(x) })
 	}
-	slices.SortFunc(names, func(x, y string) int {
+	text := fmt.Sprintf("%d pipelines of %d shaders compile\n", len(all), len(shaders))
+	if len(all) == 0 || len(all[0].values) == 0 {
+		return text
+	}
+	t := page.Table{Left: []string{"shader"},
+		Right: []string{"pipelines", "spilled registers", "registers a lane", "subgroups a SIMD", "shared memory", "instructions"}}
+	names := slices.SortedFunc(maps.Keys(shaders), func(x, y string) int {
 		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")), cmp.Compare(x, y))
 	})
-	fmt.Fprintf(&b, "%d pipelines of %d shaders compile\n", len(all), len(names))
-	if len(all) == 0 || len(all[0].values) == 0 {
-		return b.String()
-	}
-	b.WriteString("\n| shader | pipelines | spilled registers | registers a lane | subgroups a SIMD | shared memory | instructions |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, n := range names {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", n, len(shaders[n]), most(n, "Spilled VGPRs"), most(n, "VGPRs"), least(n, "Subgroups per SIMD"),
-			most(n, "LDS size"), most(n, "Instructions"))
+		t.Add(n, strconv.Itoa(len(shaders[n])), strconv.Itoa(most(n, "Spilled VGPRs")), strconv.Itoa(most(n, "VGPRs")),
+			strconv.Itoa(least(n, "Subgroups per SIMD")), strconv.Itoa(most(n, "LDS size")), strconv.Itoa(most(n, "Instructions")))
 	}
-	return b.String()
+	return text + "\n" + t.String()
 }
