@@ -27,9 +27,9 @@ func (b *session) step(c model.Config) error {
 	if err := s.Init(); err != nil {
 		return err
 	}
-	pictures := make([]byte, t.Batch*3*c.Size*c.Size)
-	for i := range pictures {
-		pictures[i] = byte(i * 2654435761 >> 8)
+	pictures := still{make([]byte, t.Batch*3*c.Size*c.Size), uint32(c.Classes)}
+	for i := range pictures.pictures {
+		pictures.pictures[i] = byte(i * 2654435761 >> 8)
 	}
 	m := measure.NewMemory(b.dev)
 	defer m.Close()
@@ -52,11 +52,11 @@ func (b *session) step(c model.Config) error {
 }
 
 // replay takes n training steps, two of them under way at a time.
-func (b *session) replay(s *trainer.State, pictures []byte, n int) error {
+func (b *session) replay(s *trainer.State, pictures still, n int) error {
 	var under []trainer.Pending
 	for i := range n + 1 {
 		if i < n {
-			p, err := s.Step(pictures, nil)
+			p, err := s.Step(pictures)
 			if err != nil {
 				return err
 			}
@@ -115,4 +115,18 @@ func (b *session) sample(c model.Config) error {
 	b.report.add("sample", name, "fp32", "images/s", float64(t.Batch)/draw.Median().Seconds(),
 		b.peers(c.Preset, t.Batch, "fp32", func(x torchResult) float64 { return x.Sample })...)
 	return nil
+}
+
+// still is one batch of pictures without a class, which every step reads again.
+type still struct {
+	pictures []byte
+	none     uint32
+}
+
+func (s still) Batch(dst []byte, _ int64) { copy(dst, s.pictures) }
+
+func (s still) Labels(dst []uint32, _ int64) {
+	for i := range dst {
+		dst[i] = s.none
+	}
 }
