@@ -91,7 +91,8 @@ func New(d *engine.Device, m *model.Model, params *engine.Buffer, batch int, pre
 }
 
 // forNetwork is New for any network, as tests have.
-func forNetwork(d *engine.Device, m model.Config, batch int, network func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var) (s *Sampler, err error) {
+func forNetwork(d *engine.Device, m model.Config, batch int,
+	network func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var) (s *Sampler, err error) {
 	s = &Sampler{dev: d, m: m, batch: batch}
 	defer func() {
 		if err != nil {
@@ -183,7 +184,8 @@ func (s *Sampler) check(o Options) error {
 	case g != nil && o.Labels == nil:
 		return fmt.Errorf("sampler: guidance needs labels to guide to")
 	case g != nil && (math.IsNaN(g.Weight) || math.IsInf(g.Weight, 0) || !(g.Low >= 0 && g.Low < g.High && g.High <= 1)):
-		return fmt.Errorf("sampler: guidance %g for tau from %g to %g: a finite weight and 0 <= low < high <= 1 wanted", g.Weight, g.Low, g.High)
+		return fmt.Errorf("sampler: guidance %g for tau from %g to %g: a finite weight and 0 <= low < high <= 1 wanted", g.Weight, g.Low,
+			g.High)
 	}
 	for i, l := range o.Labels {
 		if l < 0 || l > s.m.Classes {

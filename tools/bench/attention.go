@@ -53,7 +53,8 @@ func (b *session) passes(m *measure.Memory, a measure.Attention, batch int, c mo
 		return err
 	}
 	for _, x := range passes {
-		b.report.add("attention", fmt.Sprintf("%s, batch %d: %s", c.Preset, batch, x.ours.Label), precision.String(), "GFLOP/s", rate(x.gflop, x.ours),
+		b.report.add("attention", fmt.Sprintf("%s, batch %d: %s", c.Preset, batch, x.ours.Label), precision.String(), "GFLOP/s",
+			rate(x.gflop, x.ours),
 			other{thePeak, peaks.Arithmetic(precision)}, theirs(gflops(cases[0]), matmul), theirs(x.gflop, x.theirs))
 	}
 	return nil

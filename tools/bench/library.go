@@ -58,7 +58,8 @@ func startLibrary(python string, info engine.Info) (*library, error) {
 	l.to, l.from = to, bufio.NewReader(from)
 	if l.name, err = l.from.ReadString('\n'); err != nil {
 		l.Close()
-		return nil, fmt.Errorf("%s: %s; name an interpreter that has %s with -python", python, cmp.Or(lastLine(problem.String()), err.Error()), needs)
+		return nil, fmt.Errorf("%s: %s; name an interpreter that has %s with -python", python,
+			cmp.Or(lastLine(problem.String()), err.Error()), needs)
 	}
 	l.name = strings.TrimSpace(l.name)
 	return l, nil

@@ -89,7 +89,8 @@ func (b *session) products(names []string, cases [][]product) error {
 	var all []*measure.Contender
 	for i, products := range cases {
 		for _, precision := range b.precisions() {
-			e := entry{names[i], precision, gflops(products), &measure.Contender{Label: names[i], Record: record(m, precision, products)}, nil}
+			e := entry{names[i], precision, gflops(products), &measure.Contender{Label: names[i], Record: record(m, precision, products)},
+				nil}
 			all = append(all, e.ours)
 			if b.library != nil {
 				e.theirs = b.library.multiply(products, precision)

@@ -78,7 +78,8 @@ type torchRun struct {
 
 // runTorch times the peer at a preset in every run that counts here, and notes what each printed.
 func (b *session) runTorch(preset string, batch int, precision string) (out []torchResult, err error) {
-	args := []string{b.torch.script, "--model", preset, "--batch", fmt.Sprint(batch), "--dtype", precision, "--sample-steps", fmt.Sprint(b.solver)}
+	args := []string{b.torch.script, "--model", preset, "--batch", fmt.Sprint(batch), "--dtype", precision, "--sample-steps",
+		fmt.Sprint(b.solver)}
 	runs := []torchRun{{"PyTorch", []string{"--device", "cuda"}, 0}, {"PyTorch compiled", []string{"--device", "cuda", "--compile"}, 0}}
 	if b.dev.Info().CPU() {
 		args = append(args, "--device", "cpu", "--steps", "10", "--warmup", "2")

@@ -67,16 +67,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *chip != "" {
 		drivers, err := filepath.Glob("/usr/share/vulkan/icd.d/radeon_icd*.json")
 		if err != nil || len(drivers) == 0 {
-			return fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); install mesa-vulkan-drivers, or give -chip \"\"")
+			return fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); install mesa-vulkan-drivers, " +
+				"or give -chip \"\"")
 		}
-		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+*chip, "RADV_DEBUG=shaderstats",
+		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+*chip,
+			"RADV_DEBUG=shaderstats",
 			"MESA_SHADER_CACHE_DISABLE=1")
 	}
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, &log
 	if err := cmd.Run(); err != nil {
 		if *chip != "" {
-			return fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? (navi31, navi21, vega10, gfx1201, …)", *chip, err)
+			return fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? (navi31, navi21, "+
+				"vega10, gfx1201, …)", *chip, err)
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		return fmt.Errorf("compile: %w: %s", err, lines[len(lines)-1])
@@ -168,7 +171,8 @@ func table(all []stats) string {
 	t := page.Table{Left: []string{"shader"},
 		Right: []string{"pipelines", "spilled registers", "registers a lane", "subgroups a SIMD", "shared memory", "instructions"}}
 	names := slices.SortedFunc(maps.Keys(shaders), func(x, y string) int {
-		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")), cmp.Compare(x, y))
+		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")),
+			cmp.Compare(x, y))
 	})
 	for _, n := range names {
 		t.Add(n, strconv.Itoa(len(shaders[n])), strconv.Itoa(most(n, "Spilled VGPRs")), strconv.Itoa(most(n, "VGPRs")),

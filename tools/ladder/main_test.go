@@ -17,7 +17,8 @@ func example() report {
 		Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}, {Name: measure.Matrix, Unit: "GFLOP/s", Rate: 40},
 			{Name: measure.Copy, Unit: "GB/s", Rate: 3}},
 		Shapes: []shape{{"tiny", "8 rows", []string{"forward"}, []rung{
-			{Name: "00_naive", Operands: "fp32", Parts: []float64{2}, GFLOPs: 2}, {Name: "01_tiled", Operands: "fp32", Parts: []float64{5}, GFLOPs: 5},
+			{Name: "00_naive", Operands: "fp32", Parts: []float64{2}, GFLOPs: 2},
+			{Name: "01_tiled", Operands: "fp32", Parts: []float64{5}, GFLOPs: 5},
 			{Name: "00_naive", Operands: "fp16", Parts: []float64{10}, GFLOPs: 10}}}}}
 	r.shares()
 	return r

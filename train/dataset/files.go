@@ -169,7 +169,8 @@ func notZip(name string, err error) error {
 	}
 	switch {
 	case bytes.HasPrefix(head[:n], []byte("PK\x03\x04")):
-		return fmt.Errorf("%s: %w: it begins as a .zip but its table of contents is missing: cut short, so copy or download it again", name, ErrNotData)
+		return fmt.Errorf("%s: %w: it begins as a .zip but its table of contents is missing: cut short, so copy or download it again", name,
+			ErrNotData)
 	case sniff(head[:n]) != "":
 		return fmt.Errorf("%s: %w but one picture: give the folder it is in", name, ErrNotData)
 	}

@@ -44,7 +44,8 @@ func TestInsert(t *testing.T) {
 	if again := insert(one, "one", "1\n"); again != one {
 		t.Errorf("the same block again changes the page:\n%s", again)
 	}
-	if got := insert(insert(one, "two", "2\n"), "one", "3\n"); !strings.Contains(got, "one -->\n3\n") || !strings.Contains(got, "two -->\n2\n") ||
+	if got := insert(insert(one, "two", "2\n"), "one", "3\n"); !strings.Contains(got, "one -->\n3\n") ||
+		!strings.Contains(got, "two -->\n2\n") ||
 		strings.Contains(got, "1\n<") {
 		t.Errorf("a block replaced beside another:\n%s", got)
 	}
