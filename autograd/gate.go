@@ -9,15 +9,15 @@ import "jitvk/kernels"
 //
 //	dx = g dy      dg = sum over tokens of dy x      dr = dy
 func (t *Tape) Gate(r, x, g *Var) *Var {
-	in := []*Var{r, x, g}
+	in := t.take("gate", r, x, g)
 	y := t.out("gate", in, x.Value.Shape...)
 	kernels.Gate(t.P, y.Value, r.Value, x.Value, g.Value)
 
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dg, accG := t.into(g)
-		kernels.GateBackward(t.P, dx, dg, y.Grad, x.Value, g.Value, accX, accG)
-		t.give(r, y.Grad)
+		kernels.GateBackward(t.P, dx, dg, y.grad, x.Value, g.Value, accX, accG)
+		t.give(r, y)
 	})
 	return y
 }

@@ -41,7 +41,7 @@ func steps(t *testing.T, c Config, n int) ([]Result, *State) {
 	}
 	var out []Result
 	for range n {
-		p, err := s.Step(portraits(c.images(), c.Model.Size), labels)
+		p, err := s.Step(given{portraits(c.images(), c.Model.Size), labels, int64(c.Accumulate)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -311,7 +311,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
-			p, err := s.Step(f.gather(s.at))
+			p, err := s.Step(f)
 			if err != nil {
 				return err
 			}
@@ -365,32 +365,6 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, CheckpointName))
 	return screen
-}
-
-// A feed gathers what the steps read.
-type feed struct {
-	data     *dataset.Dataset
-	order    dataset.Order
-	images   int
-	pictures []byte
-	labels   []uint32 // nil for data without classes
-}
-
-func newFeed(c Config, data *dataset.Dataset) *feed {
-	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.images(), pictures: make([]byte, c.stepBytes())}
-	if data.Classes() != nil {
-		f.labels = make([]uint32, f.images)
-	}
-	return f
-}
-
-// gather returns a step's pictures and their labels, as Step takes them; the next call overwrites them.
-func (f *feed) gather(step int) (pictures []byte, labels []uint32) {
-	f.data.Batch(f.pictures, f.order, int64(step), f.images)
-	if f.labels != nil {
-		f.data.Labels(f.labels, f.order, int64(step), f.images)
-	}
-	return f.pictures, f.labels
 }
 
 // pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
