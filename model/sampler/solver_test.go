@@ -157,6 +157,38 @@ func TestAgainstFloat64(t *testing.T) {
 	}
 }
 
+// TestImageOfTheLastStep: the picture is what the last step's prediction says, at the place from which that step starts, guided as it is.
+func TestImageOfTheLastStep(t *testing.T) {
+	for _, kind := range []string{"x", "eps", "v"} {
+		s := fieldSampler(t, kind, 2)
+		for _, solver := range []Solver{Euler, Heun} {
+			const steps, label = 4, 2
+			g := &Guidance{2.5, 0, 1}
+			var before [][]float32
+			got, err := s.Sample(context.Background(), Options{N: 3, Seed: 5, Steps: steps, Solver: solver, Labels: slices.Repeat([]int{label}, 3), Guidance: g,
+				Trajectory: func(_, point int, _ float64, z []float32) {
+					if point == steps-1 {
+						before = append(before, slices.Clone(z))
+					}
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tau := ode.Grid(0, 1, steps)[steps-1]
+			for i, z := range before {
+				at, u, want := kerneltest.Widen(z), make([]float64, len(z)), make([]float64, len(z))
+				for j, v := range at {
+					none := field(v, tau, fieldClasses)
+					u[j] = none + g.Weight*(field(v, tau, label)-none)
+				}
+				ref.CleanImage(want, at, u, kind, tau, model.TauClamp)
+				kerneltest.Check(t, kerneltest.Case{Op: "sampler", Name: fmt.Sprintf("%s, %v, image of picture %d", kind, solver, i)},
+					got[i*fieldPixels:(i+1)*fieldPixels], want, kerneltest.Bound{Abs: 1e-5, Rel: 1e-5})
+			}
+		}
+	}
+}
+
 // TestOrder: up to where nothing is clamped, the error on the device falls with the step (Euler) and with its square (Heun).
 func TestOrder(t *testing.T) {
 	s := fieldSampler(t, "x", 1)

@@ -376,13 +376,14 @@ var faults = []fault{
 	{"model/flow.go", "noise, times, float32(m.NoiseScale))", "noise, times, 1)", "model ^TestFlow$"},
 
 	// Sampling.
-	{"model/sampler/sampler.go", "o.Solver == Heun && end < 1", "o.Solver == Heun", "model/sampler ^TestAgainstFloat64$"},
-	{"model/sampler/sampler.go", "w.evaluate(end)...), w.solver(s.heun, end, dt)", "w.evaluate(tau)...), w.solver(s.heun, tau, dt)",
+	{"model/sampler/sampler.go", "w.Solver == Heun && end < 1", "w.Solver == Heun", "model/sampler ^TestAgainstFloat64$"},
+	{"model/sampler/sampler.go", "w.evaluate(end)...), w.solver(w.heun, end, dt)", "w.evaluate(tau)...), w.solver(w.heun, tau, dt)",
 		"model/sampler ^TestOrder$"},
 	{"model/sampler/sampler.go", "w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of)",
 		"w.network(tau, w.of), {program: w.hold}, w.network(tau, w.no)", "model/sampler ^TestGuidanceEnds$"},
 	{"model/sampler/sampler.go", "g.Low == 0 || tau > g.Low", "tau >= g.Low", "model/sampler ^TestInterval$"},
-	{"model/sampler/sampler.go", "o.Labels[first+i]", "o.Labels[i]", "model/sampler ^TestLabelsAndBatches$"},
+	{"model/sampler/sampler.go", "i == w.Steps-1 && !w.EndOnZ", "i == 0 && !w.EndOnZ", "model/sampler ^TestImageOfTheLastStep$"},
+	{"model/sampler/sampler.go", "d.Labels[first+i]", "d.Labels[i]", "model/sampler ^TestLabelsAndBatches$"},
 	{"model/sampler/sampler.go", "s.step, float32(m.NoiseScale)", "s.step, 1", "model/sampler ^TestClampLeavesNoise$"},
 	{"model/ode/ode.go", "f(x+dx, next, end)", "f(x, next, end)", "model/ode ^TestHeunSlopes$"},
 
