@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -83,6 +84,50 @@ func TestUploadDownload(t *testing.T) {
 		t.Fatalf("part: %v, want %v (%v)", part, data[512:520], err)
 	}
 }
+
+// TestTransfersOfManyRanges moves ranges of several buffers, longer and shorter than what is staged at a time, through a reader and
+// a writer, with both of a program's slots under way; and stops where the reader or the writer fails.
+func TestTransfersOfManyRanges(t *testing.T) {
+	d := testDevice(t)
+	var ranges []Range
+	var want []byte
+	for i, size := range []int64{8, 3 * transferBytes, 1000, transferBytes - 256, 1 << 20, 4} {
+		ranges = append(ranges, buffer(t, d, size+64).Range(32, size))
+		for j := range size {
+			want = append(want, byte(j>>8)+byte(j)*3+byte(i))
+		}
+	}
+	if err := d.UploadFrom(bytes.NewReader(want), ranges...); err != nil {
+		t.Fatal(err)
+	}
+	got := new(bytes.Buffer)
+	if err := d.DownloadTo(got, ranges...); err != nil || !bytes.Equal(got.Bytes(), want) {
+		t.Fatalf("%d of %d bytes came back, or changed (%v)", got.Len(), len(want), err)
+	}
+	at := 0
+	for _, r := range ranges {
+		one, err := d.Download(r)
+		if err != nil || !bytes.Equal(one, want[at:at+len(one)]) {
+			t.Fatalf("%v came back changed (%v)", r, err)
+		}
+		at += len(one)
+	}
+	before := d.Stats().Bytes
+	if err := d.UploadFrom(bytes.NewReader(want[:len(want)-1]), ranges...); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a reader that ends too soon: %v", err)
+	}
+	if err := d.DownloadTo(full{}, ranges...); !errors.Is(err, io.ErrShortBuffer) {
+		t.Errorf("a writer that fails: %v", err)
+	}
+	if now := d.Stats().Bytes; now != before {
+		t.Errorf("%d bytes of staging memory are still there", now-before)
+	}
+}
+
+// full is a writer that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortBuffer }
 
 // TestReplay replays one program many times with other data and checks that writes, commands and reads keep their order
 // with two submissions under way.

@@ -45,6 +45,7 @@ type Submission struct {
 	program *Program
 	slot    *slot
 	reads   [][]byte // views of the slot's staging memory until Wait copies them
+	views   bool     // they stay views, good until the slot's next submission
 	done    bool
 	err     error
 }
@@ -190,6 +191,9 @@ func (s *Submission) finish() {
 		s.reads = nil
 		return
 	}
+	if s.views {
+		return
+	}
 	for i, r := range s.reads {
 		s.reads[i] = append([]byte(nil), r...)
 	}
@@ -222,54 +226,6 @@ func (d *Device) Once(label string, record func(p *Program)) error {
 		return err
 	}
 	return p.Run()
-}
-
-// transferBytes is how much Upload and Download move at a time, so that staging memory stays small.
-const transferBytes = 16 << 20
-
-// Upload copies data to device memory and waits until it is there.
-func (d *Device) Upload(to Range, data []byte) error {
-	if int64(len(data)) != to.size {
-		panic(fmt.Sprintf("engine: upload of %d bytes to %v", len(data), to))
-	}
-	p := NewProgram(d, "upload")
-	defer p.Close()
-	if err := p.Build(); err != nil {
-		return err
-	}
-	for at := int64(0); at < to.size; at += transferBytes {
-		n := min(transferBytes, to.size-at)
-		s, err := p.Submit([]Update{{To: to.Sub(at, n), Data: data[at : at+n]}}, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := s.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Download copies device memory to the host.
-func (d *Device) Download(from Range) ([]byte, error) {
-	p := NewProgram(d, "download")
-	defer p.Close()
-	if err := p.Build(); err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, from.size)
-	for at := int64(0); at < from.size; at += transferBytes {
-		s, err := p.Submit(nil, []Range{from.Sub(at, min(transferBytes, from.size-at))})
-		if err != nil {
-			return nil, err
-		}
-		data, err := s.Wait()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, data[0]...)
-	}
-	return out, nil
 }
 
 // Timing is one command of a profiled program.
