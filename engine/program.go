@@ -12,8 +12,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-
-	vk "github.com/vulkan-go/vulkan"
 )
 
 // maxPush is the size of a push-constant block that every Vulkan device takes, in bytes.
@@ -121,9 +119,9 @@ type Program struct {
 
 	arena   []*Buffer // where the temporaries lie
 	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
-	buffers []vk.CommandBuffer
-	sets    vk.DescriptorPool
-	stamps  vk.QueryPool
+	buffers []commandBuffer
+	sets    handle
+	stamps  handle
 	slots   [2]slot
 	next    int // slot of the next submission
 }
@@ -259,7 +257,7 @@ func (p *Program) Profile() { p.open(); p.profile = true }
 // it stops after the memory is planned. After an error the program holds nothing and can only be closed.
 func (p *Program) Build() (err error) {
 	p.open()
-	if p.profile && !p.dev.dryRun && p.dev.stampBits == 0 {
+	if p.profile && !p.dev.dryRun && p.dev.compute.stampBits == 0 {
 		return fmt.Errorf("engine: %s: %s has no timestamps: %w", p.label, p.dev.info.Name, ErrUnsupported)
 	}
 	defer func() {
@@ -289,7 +287,7 @@ func (p *Program) Build() (err error) {
 	p.cut()
 	p.built = true
 	switch {
-	case p.dev.dryRun && p.dev.device != nil:
+	case p.dev.dryRun && p.dev.calls != nil:
 		return p.dev.makePipelines(p.commands)
 	case p.dev.dryRun:
 		return nil
@@ -303,14 +301,12 @@ func (p *Program) Close() {
 	if p.built && !p.closed && !p.dev.dryRun {
 		p.wait()
 		d := p.dev
-		if len(p.buffers) > 0 {
-			vk.FreeCommandBuffers(d.device, d.pool, uint32(len(p.buffers)), p.buffers)
-		}
+		d.compute.free(p.buffers)
 		for i := range p.slots {
 			p.slots[i].close(d)
 		}
-		vk.DestroyDescriptorPool(d.device, p.sets, nil)
-		vk.DestroyQueryPool(d.device, p.stamps, nil)
+		d.destroy(kindSetPool, p.sets)
+		d.destroy(kindStampPool, p.stamps)
 	}
 	for _, a := range p.arena {
 		a.Close()

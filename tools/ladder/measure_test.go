@@ -40,7 +40,8 @@ func TestLadders(t *testing.T) {
 			}
 			for _, rung := range rungs[:1] { // each costs seconds of a CPU driver's compiler
 				for part := range l.parts {
-					all = append(all, &measure.Contender{Label: rung, Record: func(p *engine.Program) { l.record(p, part, precision, rung) }})
+					all = append(all, &measure.Contender{Label: rung,
+						Record: func(p *engine.Program) { l.record(p, part, precision, rung) }})
 				}
 			}
 		}
