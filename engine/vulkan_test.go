@@ -39,7 +39,8 @@ func TestNothingLeaks(t *testing.T) {
 		p := NewProgram(d, "built")
 		defer p.Close()
 		for range 40 {
-			p.Dispatch(Dispatch{Shader: "add", Spec: []uint32{64, 1}, Bind: []Binding{Read(x.Range(0, 256)), Read(x.Range(256, 256)), Write(x.Range(512, 256))}})
+			p.Dispatch(Dispatch{Shader: "add", Spec: []uint32{64, 1}, Push: struct{ Count uint32 }{64},
+				Bind: []Binding{Write(x.Range(0, 256)), Read(x.Range(256, 256)), Read(x.Range(512, 256))}})
 		}
 		if err := p.Build(); err != nil {
 			t.Fatal(err)
@@ -79,7 +80,8 @@ func TestCollectorMayRun(t *testing.T) {
 		x := buffer(t, d, 4096)
 		p := NewProgram(d, "built")
 		for range 200 {
-			p.Dispatch(Dispatch{Shader: "add", Spec: []uint32{64, 1}, Bind: []Binding{Read(x.Range(0, 256)), Read(x.Range(256, 256)), Write(x.Range(512, 256))}})
+			p.Dispatch(Dispatch{Shader: "add", Spec: []uint32{64, 1}, Push: struct{ Count uint32 }{64},
+				Bind: []Binding{Write(x.Range(0, 256)), Read(x.Range(256, 256)), Read(x.Range(512, 256))}})
 		}
 		if err := p.Build(); err != nil {
 			t.Fatal(err)
