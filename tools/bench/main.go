@@ -41,9 +41,10 @@ import (
 	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/model/cli"
+	"jitvk/model/run"
 )
 
-func main() { os.Exit(cli.Main("bench", run)) }
+func main() { os.Exit(cli.Main("bench", command)) }
 
 // options are the command line.
 type options struct {
@@ -85,7 +86,7 @@ func parse(args []string) (options, error) {
 		o.presets = append(o.presets, "blog256")
 	}
 	for _, name := range o.presets {
-		if _, err := model.Preset(name); err != nil {
+		if _, err := run.Preset(name); err != nil {
 			return o, fmt.Errorf("bench: -presets: %w", err)
 		}
 	}
@@ -107,7 +108,7 @@ func parse(args []string) (options, error) {
 	return o, kernels.CheckTier()
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func command(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
 	if err != nil {
 		return err
@@ -197,11 +198,11 @@ func bench(ctx context.Context, d *engine.Device, o options) (*report, error) {
 			continue
 		}
 		for _, name := range o.presets {
-			c, err := model.Preset(name)
+			c, err := run.Preset(name)
 			if err != nil {
 				return nil, err
 			}
-			if err := try(g+", "+name, func() error { return each[g](c) }); err != nil {
+			if err := try(g+", "+name, func() error { return each[g](c.Model) }); err != nil {
 				return nil, err
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
+	"jitvk/model/run"
 	"jitvk/model/sampler"
 	"jitvk/train/trainer"
 )
@@ -37,8 +38,8 @@ const (
 )
 
 // config is a preset's training with the session's batch: the recipe's, but on a CPU driver what it does in seconds.
-func (b *session) config(preset string) (trainer.Config, error) {
-	t, err := trainer.Parse([]string{"-preset", preset, "-device", b.device})
+func (b *session) config(preset string) (run.Config, error) {
+	t, err := run.Preset(preset)
 	if err != nil {
 		return t, err
 	}

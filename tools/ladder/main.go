@@ -35,6 +35,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
+	"jitvk/model/run"
 )
 
 func main() {
@@ -44,7 +45,7 @@ func main() {
 	file := flag.String("json", "", "put the measurements into this `file`")
 	write := flag.Bool("write", false, "put the tables into docs/kernels/OP.md")
 	flag.Parse()
-	if err := run(flag.Args(), strings.Split(*presets, ","), *device, *rounds, *file, *write); err != nil {
+	if err := command(flag.Args(), strings.Split(*presets, ","), *device, *rounds, *file, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "ladder:", err)
 		os.Exit(1)
 	}
@@ -77,7 +78,7 @@ type rung struct {
 	Share    float64   `json:"share"`  // of the measured peak for such operands
 }
 
-func run(ops, presets []string, device string, rounds int, file string, write bool) error {
+func command(ops, presets []string, device string, rounds int, file string, write bool) error {
 	if len(ops) == 0 {
 		ops = []string{"matmul", "attention"}
 	}
@@ -88,11 +89,11 @@ func run(ops, presets []string, device string, rounds int, file string, write bo
 	}
 	var configs []model.Config
 	for _, name := range presets {
-		c, err := model.Preset(name)
+		c, err := run.Preset(name)
 		if err != nil {
 			return err
 		}
-		configs = append(configs, c)
+		configs = append(configs, c.Model)
 	}
 	if err := kernels.CheckTier(); err != nil {
 		return err
