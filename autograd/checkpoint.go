@@ -13,22 +13,35 @@ import (
 // kernels read the same inputs, so gradients have the same bits as without. Weights in halves (Tape.Precision) are temporaries, too,
 // and rounded again.
 //
-// block is called twice, or once if no gradient reaches its result, which must be the only Var of its ops that is used outside.
-// It must not cut a Var from outside with Heads or Parts.
+// block is called twice, or once if no gradient reaches its result. The result is the only Var of its ops that an op outside may
+// take. block must not cut a Var from outside with Heads or Parts.
 func (t *Tape) Checkpoint(block func() *Var) *Var {
-	first, halves := len(t.nodes), t.halves
+	t.take("checkpoint")
+	first, seeded, halves := len(t.nodes), t.seeded, t.halves
 	t.halves = maps.Clone(halves)
 	y := block()
 	t.halves = halves
-	text := fmt.Sprintf("#%d checkpoint %v of %d ops", first, y.Value, len(t.nodes)-first)
-	t.nodes = append(t.nodes[:first], node{text, func() {
+	if y == nil || y.tape != t || y.parent != nil || t.seeded != seeded {
+		panic(fmt.Sprintf("autograd: checkpoint: its block returned %v, and seeded a gradient is %v: "+
+			"it must return an op's output, and the loss comes after it", y, t.seeded))
+	}
+	inner := t.nodes[first:]
+	for _, n := range inner {
+		for _, x := range n.out {
+			if x != y {
+				x.gone = "made inside a checkpointed block"
+			}
+		}
+	}
+	text := fmt.Sprintf("#%d checkpoint %v of %d ops", first, y.Value, len(inner))
+	t.nodes = append(t.nodes[:first], node{text, []*Var{y}, func() {
 		if !y.needs || !y.has {
 			return
 		}
 		first, halves := len(t.nodes), t.halves
 		t.halves = maps.Clone(halves)
 		again := block()
-		again.Grad, again.has = y.Grad, true
+		again.grad, again.has = y.grad, true
 		for i := len(t.nodes) - 1; i >= first; i-- {
 			t.nodes[i].backward()
 		}

@@ -9,18 +9,14 @@ import "jitvk/kernels"
 //
 //	dx = alpha g e,  g = dy turned back      dalpha = sum g x e      dshift = sum g e,      e = 2/sqrt(pi) exp(-(alpha x + shift)²)
 func (t *Tape) DerfRoPE(x, alpha, shift *Var, cos, sin kernels.Tensor, interleaved bool) *Var {
-	in := []*Var{x, alpha, shift}
+	in := t.take("derfrope", x, alpha, shift)
 	y := t.out("derfrope", in, x.Value.Shape...)
 	kernels.DerfRoPE(t.P, y.Value, x.Value, alpha.Value, shift.Value, cos, sin, interleaved)
 
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
-		dalpha, accW := t.into(alpha)
-		dshift, accShift := t.into(shift)
-		if accW != accShift {
-			panic("autograd: DerfRoPE: alpha and shift must be used together")
-		}
-		kernels.DerfRoPEBackward(t.P, dx, dalpha, dshift, y.Grad, x.Value, alpha.Value, shift.Value, cos, sin, interleaved, accX, accW)
+		dalpha, dshift, accW := t.pair("derfrope", alpha, shift)
+		kernels.DerfRoPEBackward(t.P, dx, dalpha, dshift, y.grad, x.Value, alpha.Value, shift.Value, cos, sin, interleaved, accX, accW)
 	})
 	return y
 }

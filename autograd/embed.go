@@ -8,12 +8,13 @@ import "jitvk/kernels"
 //
 //	dtable[k] = sum of dy[b] over the images with label k
 func (t *Tape) Embed(table *Var, labels kernels.Tensor) *Var {
-	y := t.out("embed", []*Var{table}, labels.Len(), table.Value.Shape[1])
+	in := t.take("embed", table)
+	y := t.out("embed", in, labels.Len(), table.dims("embed", 2)[1])
 	kernels.Embed(t.P, y.Value, table.Value, labels)
 
-	t.push(y, []*Var{table}, func() {
+	t.push(y, in, func() {
 		dtable, acc := t.into(table)
-		kernels.EmbedBackward(t.P, dtable, y.Grad, labels, acc)
+		kernels.EmbedBackward(t.P, dtable, y.grad, labels, acc)
 	})
 	return y
 }

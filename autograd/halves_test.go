@@ -23,7 +23,8 @@ func TestHalvesKeepTheBits(t *testing.T) {
 		}
 		x, w, w12, w3, w4, b4, dz := in(B, T, C), in(C), in(2*F, C), in(C, F), in(C, C), in(C), in(B, T, C)
 		out := func() []kernels.Tensor { // z, dx, dw, dw12, dw3, dw4, db4
-			return []kernels.Tensor{r.Output(B, T, C), r.Output(B, T, C), r.Output(C), r.Output(2*F, C), r.Output(C, F), r.Output(C, C), r.Output(C)}
+			z, dx, dw := r.Output(B, T, C), r.Output(B, T, C), r.Output(C)
+			return []kernels.Tensor{z, dx, dw, r.Output(2*F, C), r.Output(C, F), r.Output(C, C), r.Output(C)}
 		}
 		got, want := out(), out()
 		r.Run(func(p *engine.Program) {
@@ -42,12 +43,13 @@ func TestHalvesKeepTheBits(t *testing.T) {
 			p.Copy(got[0].Range, z.Value.Range)
 			tape.Seed(z, kernels.View(copied(p, dz), B, T, C))
 			tape.Backward()
-			p.Copy(got[1].Range, leaf.Grad.Range)
+			p.Copy(got[1].Range, leaf.Grad().Range)
 		})
 		r.Run(func(p *engine.Program) {
 			const N = B * T
 			flat := func(label string, width int) kernels.Tensor { return kernels.Temp(p, label, N, width) }
-			n, rstd, h, ab, y, dab, dn := flat("n", C), kernels.Temp(p, "rstd", N), flat("h", F), flat("ab", 2*F), flat("y", C), flat("dab", 2*F), flat("dn", C)
+			n, rstd, h, ab, y := flat("n", C), kernels.Temp(p, "rstd", N), flat("h", F), flat("ab", 2*F), flat("y", C)
+			dab, dn := flat("dab", 2*F), flat("dn", C)
 			x, z, dx, dz := x.Reshape(N, C), want[0].Reshape(N, C), want[1].Reshape(N, C), dz.Reshape(N, C)
 			forward, swiglu := kernels.MatMulOptions{TransB: true, Precision: precision}, kernels.MatMulSwiGLUOptions{Precision: precision}
 			kernels.RMSNorm(p, n, rstd, x, w, eps)
@@ -86,13 +88,17 @@ func TestHalvesOnTheTape(t *testing.T) {
 	tape, leaf, _ := plan(t)
 	tape.Precision = kernels.BF16
 	x, c := leaf(B, T, C), leaf(C)
-	for name, v := range map[string]*Var{"rmsnorm": tape.RMSNorm(x, c, eps), "derf": tape.Derf(x, c, c), "normmodulate": tape.NormModulate(x, c, leaf(B, C), leaf(B, C), eps)} {
-		if v.Value.Precision != kernels.BF16 {
+	for name, norm := range map[string]func() *Var{
+		"rmsnorm": func() *Var { return tape.RMSNorm(x, c, eps) }, "derf": func() *Var { return tape.Derf(x, c, c) },
+		"normmodulate": func() *Var { return tape.NormModulate(x, c, leaf(B, C), leaf(B, C), eps) },
+	} {
+		if v := norm(); v.Value.Precision != kernels.BF16 {
 			t.Errorf("%s is in %v", name, v.Value.Precision)
 		}
-		for op, f := range map[string]func(){
-			"silu": func() { tape.SiLU(v) }, "gate": func() { tape.Gate(v, leaf(B, C), x) }, "residual": func() { tape.Linear(x, leaf(C, C), nil, v) },
-			"heads": func() { h := tape.Heads(v, 1, H); tape.RMSNorm(h[0], leaf(D), eps) }, "norm": func() { tape.RMSNorm(v, c, eps) },
+		for op, f := range map[string]func(v *Var){
+			"silu": func(v *Var) { tape.SiLU(v) }, "gate": func(v *Var) { tape.Gate(x, v, leaf(B, C)) },
+			"residual": func(v *Var) { tape.Linear(x, leaf(C, C), nil, v) }, "norm": func(v *Var) { tape.RMSNorm(v, c, eps) },
+			"heads": func(v *Var) { tape.RMSNorm(tape.Heads(v, 1, H)[0], leaf(D), eps) },
 		} {
 			func() {
 				defer func() {
@@ -100,12 +106,14 @@ func TestHalvesOnTheTape(t *testing.T) {
 						t.Errorf("%s of %s: panic %q", op, name, msg)
 					}
 				}()
-				f()
+				f(norm())
 			}()
 		}
 	}
-	for name, v := range map[string]*Var{"heads": tape.RMSNorm(leaf(B, T, H, D), leaf(D), eps), "odd rows": tape.RMSNorm(leaf(B, T, 6), leaf(6), eps),
-		"linear": tape.Linear(x, leaf(C, C), nil, nil), "swiglu": tape.SwiGLU(leaf(B, T, 2*F), false)} {
+	for name, v := range map[string]*Var{
+		"heads": tape.RMSNorm(leaf(B, T, H, D), leaf(D), eps), "odd rows": tape.RMSNorm(leaf(B, T, 6), leaf(6), eps),
+		"linear": tape.Linear(x, leaf(C, C), nil, nil), "swiglu": tape.SwiGLU(leaf(B, T, 2*F), false),
+	} {
 		if v.Value.Precision != kernels.FP32 {
 			t.Errorf("%s: in %v", name, v.Value.Precision)
 		}

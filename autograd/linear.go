@@ -8,16 +8,15 @@ import "jitvk/kernels"
 //
 //	dx = dy W      dW = dyᵀ x      db = sum of dy over rows      dr = dy
 func (t *Tape) Linear(x, w, b, r *Var) *Var {
-	in := []*Var{x, w}
+	in := append(t.take("linear", x, w), t.maybe("linear", b, r)...)
 	o := kernels.MatMulOptions{TransB: true, Precision: t.Precision}
 	if b != nil {
-		in, o.Bias = append(in, b), &b.Value
+		o.Bias = &b.Value
 	}
 	rows, k := x.Value.Rows(1)
-	m := w.Value.Shape[0]
+	m := w.dims("linear", 2)[0]
 	shape := append(append([]int{}, x.Value.Shape[:len(x.Value.Shape)-1]...), m)
 	if r != nil {
-		in = append(in, r)
 		flat := r.Value.Reshape(rows, m)
 		o.Residual = &flat
 	}
@@ -26,11 +25,11 @@ func (t *Tape) Linear(x, w, b, r *Var) *Var {
 	kernels.MatMul(t.P, y.Value.Reshape(rows, m), xs, t.weight(w), o)
 
 	t.push(y, in, func() {
-		dy := y.Grad.Reshape(rows, m)
+		dy := y.grad.Reshape(rows, m)
 		t.weightGrads(w, b, dy, xs)
 		t.inputGrad(x, w, dy)
 		if r != nil {
-			t.give(r, y.Grad)
+			t.give(r, y)
 		}
 	})
 	return y

@@ -9,14 +9,11 @@ import "jitvk/kernels"
 // and noise alike, or nil where what is predicted is not made of them; tau (B), loss (1). It is the end of the tape: it seeds
 // its own backward, scaled by the loss scale in o.Step where there is one.
 func (t *Tape) FlowLoss(loss kernels.Tensor, pred *Var, x, noise *kernels.Tensor, tau kernels.Tensor, o kernels.FlowLossOptions) {
-	t.push(&Var{Value: loss, name: "flow loss"}, []*Var{pred}, nil)
+	t.push(&Var{Value: loss, tape: t, name: "flow loss"}, t.take("flow loss", pred), nil)
 	var dpred *kernels.Tensor
 	if pred.needs {
 		t.seeded = true
-		g, acc := t.into(pred)
-		if acc {
-			panic("autograd: FlowLoss: the prediction may have no other use")
-		}
+		g := t.only("flow loss", pred)
 		dpred = &g
 	}
 	kernels.FlowLoss(t.P, loss, dpred, pred.Value, x, noise, tau, o)

@@ -17,14 +17,15 @@ func (t *Tape) norm(op string, in []*Var) *Var {
 //
 //	dx = rstd (g - x rstd² mean(g x)),  g = dy w      dw = sum over rows of dy x rstd
 func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
-	y := t.norm("rmsnorm", []*Var{x, w})
+	in := t.take("rmsnorm", x, w)
+	y := t.norm("rmsnorm", in)
 	rstd := kernels.Temp(t.P, "rstd", x.Value.Len()/w.Value.Len())
 	kernels.RMSNorm(t.P, y.Value, rstd, x.Value, w.Value, eps)
 
-	t.push(y, []*Var{x, w}, func() {
+	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dw, accW := t.into(w)
-		kernels.RMSNormBackward(t.P, dx, dw, y.Grad, x.Value, w.Value, rstd, accX, accW)
+		kernels.RMSNormBackward(t.P, dx, dw, y.grad, x.Value, w.Value, rstd, accX, accW)
 	})
 	return y
 }
@@ -34,18 +35,14 @@ func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
 //
 //	dx = dy alpha e      dalpha = sum dy x e      dshift = sum dy e,      e = 2/sqrt(pi) exp(-(alpha x + shift)²)
 func (t *Tape) Derf(x, alpha, shift *Var) *Var {
-	in := []*Var{x, alpha, shift}
+	in := t.take("derf", x, alpha, shift)
 	y := t.norm("derf", in)
 	kernels.Derf(t.P, y.Value, x.Value, alpha.Value, shift.Value)
 
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
-		dalpha, accW := t.into(alpha)
-		dshift, accShift := t.into(shift)
-		if accW != accShift {
-			panic("autograd: Derf: alpha and shift must be used together")
-		}
-		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.Grad, x.Value, alpha.Value, shift.Value, accX, accW)
+		dalpha, dshift, accW := t.pair("derf", alpha, shift)
+		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.grad, x.Value, alpha.Value, shift.Value, accX, accW)
 	})
 	return y
 }

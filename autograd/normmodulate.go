@@ -11,7 +11,7 @@ import "jitvk/kernels"
 //	dx = rstd (g - n mean(g n)),  g = dy w (1 + scale)      dw = sum over images and tokens of dy n (1 + scale)
 //	dscale = sum over tokens of dy n w                      dshift = sum over tokens of dy
 func (t *Tape) NormModulate(x, w, scale, shift *Var, eps float32) *Var {
-	in := []*Var{x, w, scale, shift}
+	in := t.take("normmodulate", x, w, scale, shift)
 	y := t.operand("normmodulate", in, x.Value.Shape...)
 	rstd := kernels.Temp(t.P, "rstd", x.Value.Len()/w.Value.Len())
 	kernels.NormModulate(t.P, y.Value, rstd, x.Value, w.Value, scale.Value, shift.Value, eps)
@@ -19,12 +19,8 @@ func (t *Tape) NormModulate(x, w, scale, shift *Var, eps float32) *Var {
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dw, accW := t.into(w)
-		dscale, accScale := t.into(scale)
-		dshift, accShift := t.into(shift)
-		if accScale != accShift {
-			panic("autograd: NormModulate: scale and shift must be used together")
-		}
-		kernels.NormModulateBackward(t.P, dx, dw, dscale, dshift, y.Grad, x.Value, w.Value, scale.Value, rstd, accX, accW, accScale)
+		dscale, dshift, accScale := t.pair("normmodulate", scale, shift)
+		kernels.NormModulateBackward(t.P, dx, dw, dscale, dshift, y.grad, x.Value, w.Value, scale.Value, rstd, accX, accW, accScale)
 	})
 	return y
 }

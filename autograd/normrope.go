@@ -9,8 +9,8 @@ import "jitvk/kernels"
 //
 //	dx = rstd (w g - n mean(dy y)),  g = dy turned back, n = x rstd      dw = sum over tokens and heads of g n
 func (t *Tape) NormRoPE(x, w *Var, cos, sin kernels.Tensor, eps float32, interleaved bool) *Var {
-	in := []*Var{x, w}
-	s := x.Value.Shape
+	in := t.take("normrope", x, w)
+	s := x.dims("normrope", 4)
 	y := t.out("normrope", in, s...)
 	rstd := kernels.Temp(t.P, "rstd", s[:3]...)
 	kernels.NormRoPE(t.P, y.Value, rstd, x.Value, w.Value, cos, sin, eps, interleaved)
@@ -18,7 +18,7 @@ func (t *Tape) NormRoPE(x, w *Var, cos, sin kernels.Tensor, eps float32, interle
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dw, accW := t.into(w)
-		kernels.NormRoPEBackward(t.P, dx, dw, y.Grad, y.Value, x.Value, w.Value, rstd, cos, sin, interleaved, accX, accW)
+		kernels.NormRoPEBackward(t.P, dx, dw, y.grad, y.Value, x.Value, w.Value, rstd, cos, sin, interleaved, accX, accW)
 	})
 	return y
 }

@@ -7,18 +7,16 @@ import "jitvk/kernels"
 // SwiGLU is h = silu(a) b where ab (…,2F) holds a and b side by side; valueFirst makes it a silu(b) (Shazeer, arXiv
 // 2002.05202). h is (…,F).
 func (t *Tape) SwiGLU(ab *Var, valueFirst bool) *Var {
+	in := t.take("swiglu", ab)
 	n, width := ab.Value.Rows(1)
 	shape := append(append([]int{}, ab.Value.Shape[:len(ab.Value.Shape)-1]...), width/2)
-	h := t.out("swiglu", []*Var{ab}, shape...)
+	h := t.out("swiglu", in, shape...)
 	o := kernels.SwiGLUOptions{ValueFirst: valueFirst}
 	kernels.SwiGLU(t.P, h.Value.Reshape(n, width/2), ab.Value.Reshape(n, width), o)
 
-	t.push(h, []*Var{ab}, func() {
-		dab, acc := t.into(ab)
-		if acc {
-			panic("autograd: SwiGLU: its input may have no other use")
-		}
-		kernels.SwiGLUBackward(t.P, dab.Reshape(n, width), h.Grad.Reshape(n, width/2), ab.Value.Reshape(n, width), o)
+	t.push(h, in, func() {
+		dab := t.only("swiglu", ab)
+		kernels.SwiGLUBackward(t.P, dab.Reshape(n, width), h.grad.Reshape(n, width/2), ab.Value.Reshape(n, width), o)
 	})
 	return h
 }
@@ -33,18 +31,19 @@ func (t *Tape) SwiGLU(ab *Var, valueFirst bool) *Var {
 //
 // Saved: ab and h.
 func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
+	in := append(t.take("swiglu mlp", x, w12, w3), t.maybe("swiglu mlp", b12, b3, r)...)
 	rows, c := x.Value.Rows(1)
-	m, f := w3.Value.Shape[0], w3.Value.Shape[1]
-	in := []*Var{x, w12, w3}
-	o12, o3 := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}, kernels.MatMulOptions{TransB: true, Precision: t.Precision}
+	s := w3.dims("swiglu mlp", 2)
+	m, f := s[0], s[1]
+	o12 := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}
+	o3 := kernels.MatMulOptions{TransB: true, Precision: t.Precision}
 	if b12 != nil {
-		in, o12.Bias = append(in, b12), &b12.Value
+		o12.Bias = &b12.Value
 	}
 	if b3 != nil {
-		in, o3.Bias = append(in, b3), &b3.Value
+		o3.Bias = &b3.Value
 	}
 	if r != nil {
-		in = append(in, r)
 		flat := r.Value.Reshape(rows, m)
 		o3.Residual = &flat
 	}
@@ -54,19 +53,20 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 		saved := kernels.Temp(t.P, "gates and values", rows, 2*f)
 		ab = &saved
 	}
-	xs, h := x.Value.Reshape(rows, c), kernels.TempIn(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
+	xs, h := x.Value.Reshape(rows, c), kernels.TempOfPrecision(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
 	kernels.MatMulSwiGLU(t.P, h, ab, xs, t.weight(w12), o12)
 	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, t.weight(w3), o3)
 
 	t.push(y, in, func() {
-		dy := y.Grad.Reshape(rows, m)
+		dy := y.grad.Reshape(rows, m)
 		t.weightGrads(w3, b3, dy, h)
 		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
-		kernels.MatMulSwiGLUBackward(t.P, dab, dy, t.weight(w3), *ab, kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision})
+		o := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}
+		kernels.MatMulSwiGLUBackward(t.P, dab, dy, t.weight(w3), *ab, o)
 		t.weightGrads(w12, b12, dab, xs)
 		t.inputGrad(x, w12, dab)
 		if r != nil {
-			t.give(r, y.Grad)
+			t.give(r, y)
 		}
 	})
 	return y
@@ -76,12 +76,13 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 //
 //	dx = dy s (1 + x (1 - s)),  s = 1 / (1 + exp(-x))
 func (t *Tape) SiLU(x *Var) *Var {
-	y := t.out("silu", []*Var{x}, x.Value.Shape...)
+	in := t.take("silu", x)
+	y := t.out("silu", in, x.Value.Shape...)
 	kernels.SiLU(t.P, y.Value, x.Value)
 
-	t.push(y, []*Var{x}, func() {
+	t.push(y, in, func() {
 		dx, acc := t.into(x)
-		kernels.SiLUBackward(t.P, dx, y.Grad, x.Value, acc)
+		kernels.SiLUBackward(t.P, dx, y.grad, x.Value, acc)
 	})
 	return y
 }

@@ -18,7 +18,9 @@
 //
 // Two ops share memory with their input, which no later op may take then: Heads and Parts cut it into views.
 //
-// Read tape.go first, then linear.go, then norm.go; every other op is one file of the same shape.
+// Misuse panics with the op and the Vars that it was given: wrong shapes, a Var of another tape, a gradient that there is not.
+//
+// Read tape.go first, then var.go, linear.go and norm.go; every other op is one file of the same shape.
 package autograd
 
 import (
@@ -29,21 +31,6 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 )
-
-// Var is a tensor on the tape.
-type Var struct {
-	Value kernels.Tensor
-	Grad  kernels.Tensor // has no shape until there is a contribution
-
-	needs  bool // a gradient is wanted: a parameter lies at or below this Var
-	has    bool // Grad holds at least one contribution
-	param  bool // Grad is the caller's memory and must not be exchanged
-	parent *Var // of a view: the Var whose memory this one shares
-	cut    func(kernels.Tensor) kernels.Tensor
-	name   string
-
-	gone string // why no op may take it any more
-}
 
 // Tape records ops into a program.
 type Tape struct {
@@ -58,63 +45,74 @@ type Tape struct {
 
 	nodes  []node
 	params []*Var
-	seeded bool
+	seeded bool                    // a gradient waits for Backward
+	done   bool                    // Backward has run
 	halves map[*Var]kernels.Tensor // weights, rounded
 }
 
+// node is an op: its line in Dump, what it made, its backward kernels.
 type node struct {
 	text     string
+	out      []*Var
 	backward func()
 }
 
 // New starts an empty tape over a program.
 func New(p *engine.Program) *Tape { return &Tape{P: p, halves: map[*Var]kernels.Tensor{}} }
 
-// Const brings a tensor onto the tape that needs no gradient: data, noise, tables.
-func (t *Tape) Const(value kernels.Tensor) *Var { return &Var{Value: value, name: "const"} }
-
-// Param brings a parameter onto the tape. Backward writes its gradient into grad, or adds it there (AddGrads).
-func (t *Tape) Param(name string, value, grad kernels.Tensor) *Var {
-	x := &Var{Value: value, Grad: grad, needs: true, has: t.AddGrads, param: true, name: name}
-	t.params = append(t.params, x)
-	return x
-}
-
-// Leaf brings a tensor onto the tape whose gradient is wanted and lies in a temporary: for tests of ops.
-func (t *Tape) Leaf(value kernels.Tensor) *Var { return &Var{Value: value, needs: true, name: "leaf"} }
-
 // Backward records the backward kernels of all ops so far. The gradient of loss, a Var of one of the ops, must have been
 // seeded: FlowLoss does it itself, Seed does it for any other.
 func (t *Tape) Backward() {
+	t.take("Backward")
 	if !t.seeded {
-		panic("autograd: Backward: no gradient was seeded, or it ran before")
+		panic(fmt.Sprintf("autograd: Backward: none of %d ops has a gradient to start from: FlowLoss or Seed gives it", len(t.nodes)))
 	}
 	for i := len(t.nodes) - 1; i >= 0; i-- {
 		t.nodes[i].backward()
 	}
 	for _, x := range t.params {
 		if !x.has {
-			t.P.Fill(x.Grad.Range, 0)
+			t.P.Fill(x.grad.Range, 0)
+			x.has = true
 		}
 	}
-	t.nodes, t.params, t.seeded = nil, nil, false
+	t.nodes, t.params, t.done = nil, nil, true
 }
 
 // Seed sets the upstream gradient of y, the output of an op: the start of a backward pass, which may overwrite grad.
 func (t *Tape) Seed(y *Var, grad kernels.Tensor) {
-	if y.has || !y.needs || y.param || y.parent != nil || y.gone != "" || !slices.Equal(grad.Shape, y.Value.Shape) {
-		panic(fmt.Sprintf("autograd: Seed: %v for %s%v, which must be an op's output, need a gradient and have none", grad, y.name, y.Value))
+	t.take("Seed", y)
+	if y.has || !y.needs || y.param || y.parent != nil || !slices.Equal(grad.Shape, y.Value.Shape) {
+		panic(fmt.Sprintf("autograd: Seed: %v for %v, which must be an op's output, need a gradient and have none", grad, y))
 	}
-	y.Grad, y.has, t.seeded = grad, true, true
+	y.grad, y.has, t.seeded = grad, true, true
+}
+
+// take returns what an op takes. It panics where that is nothing, another tape's, or memory that another op has cut up.
+func (t *Tape) take(op string, in ...*Var) []*Var {
+	if t.done {
+		panic(fmt.Sprintf("autograd: %s: Backward has run: New makes another tape", op))
+	}
+	for i, x := range in {
+		switch {
+		case x == nil:
+			panic(fmt.Sprintf("autograd: %s: its input %d of %d is nil", op, i, len(in)))
+		case x.tape != t:
+			panic(fmt.Sprintf("autograd: %s: %v is on another tape", op, x))
+		case x.gone != "":
+			panic(fmt.Sprintf("autograd: %s: %v was %s: no later op may take it", op, x, x.gone))
+		}
+	}
+	return in
 }
 
 // out makes an op's output in a temporary of the program.
 func (t *Tape) out(op string, in []*Var, shape ...int) *Var {
-	return t.outIn(kernels.FP32, op, in, shape...)
+	return t.outOfPrecision(kernels.FP32, op, in, shape...)
 }
 
-func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
-	y := &Var{Value: kernels.TempIn(t.P, op, precision, shape...), name: op}
+func (t *Tape) outOfPrecision(precision kernels.Precision, op string, in []*Var, shape ...int) *Var {
+	y := &Var{Value: kernels.TempOfPrecision(t.P, op, precision, shape...), tape: t, name: op}
 	for _, x := range in {
 		y.needs = y.needs || x.needs
 	}
@@ -124,50 +122,42 @@ func (t *Tape) outIn(precision kernels.Precision, op string, in []*Var, shape ..
 // push puts an op on the tape. Its backward runs only if the output has a gradient: an output that nothing used, or that
 // needs none, has nothing to hand down.
 func (t *Tape) push(y *Var, in []*Var, backward func()) {
-	take(y.name, in...)
 	text := fmt.Sprintf("#%d %s %v <-", len(t.nodes), y.name, y.Value)
 	for _, x := range in {
-		text += fmt.Sprintf(" %s%v", x.name, x.Value)
+		text += " " + x.String()
 	}
-	t.nodes = append(t.nodes, node{text, func() {
+	t.nodes = append(t.nodes, node{text, []*Var{y}, func() {
 		if y.needs && y.has {
 			backward()
 		}
 	}})
 }
 
-// take panics where a var that an op takes has lost its memory to another op.
-func take(op string, in ...*Var) {
-	for _, x := range in {
-		if x.gone != "" {
-			panic(fmt.Sprintf("autograd: %s: %s%v was %s: no later op may take it", op, x.name, x.Value, x.gone))
-		}
-	}
-}
-
 // into returns where a contribution to x's gradient goes, and whether it is added to what is there.
 func (t *Tape) into(x *Var) (grad kernels.Tensor, acc bool) {
-	if x.parent != nil && x.Grad.Shape == nil {
+	if x.parent != nil && x.grad.Shape == nil {
 		p := x.parent
-		if p.Grad.Shape == nil {
-			p.Grad = kernels.Temp(t.P, "d "+p.name, p.Value.Shape...)
+		if p.grad.Shape == nil {
+			p.grad = kernels.Temp(t.P, "d "+p.name, p.Value.Shape...)
 		}
-		x.Grad, x.has = x.cut(p.Grad), p.has
+		x.grad, x.has = x.cut(p.grad), p.has
 	}
-	if x.Grad.Shape == nil {
-		x.Grad = kernels.Temp(t.P, "d "+x.name, x.Value.Shape...)
+	if x.grad.Shape == nil {
+		x.grad = kernels.Temp(t.P, "d "+x.name, x.Value.Shape...)
 	}
 	acc, x.has = x.has, true
-	return x.Grad, acc
+	return x.grad, acc
 }
 
-// give hands g, an upstream gradient that nothing else will read, on to x as a contribution: without a copy where x has
-// none yet.
-func (t *Tape) give(x *Var, g kernels.Tensor) {
+// give hands the gradient of y, the op's output, on to x as a contribution: without a copy where x has none yet, so that x's
+// later contributions are added to that memory. An op gives once, and last: y has no gradient afterwards.
+func (t *Tape) give(x, y *Var) {
+	g := y.Grad()
+	y.grad, y.has = kernels.Tensor{}, false
 	switch {
 	case !x.needs:
 	case !x.has && !x.param && x.parent == nil:
-		x.Grad, x.has = g, true
+		x.grad, x.has = g.Reshape(x.Value.Shape...), true
 	default:
 		grad, acc := t.into(x)
 		if acc {

@@ -7,9 +7,10 @@ import "jitvk/kernels"
 // TimeEmbedding is the sinusoidal embedding (B,e) of the flow times tau (B). It has nothing to learn and tau needs no
 // gradient.
 func (t *Tape) TimeEmbedding(tau *Var, e int, o kernels.TimeEmbeddingOptions) *Var {
-	y := t.out("time embedding", nil, tau.Value.Shape[0], e)
+	in := t.take("time embedding", tau)
+	y := t.out("time embedding", nil, tau.dims("time embedding", 1)[0], e)
 	kernels.TimeEmbedding(t.P, y.Value, tau.Value, o)
-	t.push(y, []*Var{tau}, nil)
+	t.push(y, in, nil)
 	return y
 }
 
@@ -17,11 +18,11 @@ func (t *Tape) TimeEmbedding(tau *Var, e int, o kernels.TimeEmbeddingOptions) *V
 //
 //	dx = dy's first C columns      de = sum over tokens of dy's last E columns
 func (t *Tape) ConcatTime(x, e *Var) *Var {
-	s := x.Value.Shape
-	y := t.out("concat time", []*Var{x, e}, s[0], s[1], s[2]+e.Value.Shape[1])
+	in, s := t.take("concat time", x, e), x.dims("concat time", 3)
+	y := t.out("concat time", in, s[0], s[1], s[2]+e.dims("concat time", 2)[1])
 	kernels.ConcatTime(t.P, y.Value, x.Value, e.Value)
 
-	t.push(y, []*Var{x, e}, func() {
+	t.push(y, in, func() {
 		var dx *kernels.Tensor
 		accX := false
 		if x.needs {
@@ -30,7 +31,7 @@ func (t *Tape) ConcatTime(x, e *Var) *Var {
 			dx = &g
 		}
 		de, accE := t.into(e)
-		kernels.ConcatTimeBackward(t.P, dx, de, y.Grad, accX, accE)
+		kernels.ConcatTimeBackward(t.P, dx, de, y.grad, accX, accE)
 	})
 	return y
 }

@@ -2,22 +2,26 @@
 
 package autograd
 
-import "jitvk/kernels"
+import (
+	"fmt"
+
+	"jitvk/kernels"
+)
 
 // PrependTokens is y[b] = [e[b] + pos[k] for k < K; x[b]]: K tokens that carry an image's embedding before its own (JiT's
 // in-context class tokens, arXiv 2511.13720). x (B,T,C), e (B,C), pos (K,C), y (B,K+T,C).
 //
 //	dx = dy[:,K:]      de = sum over k of dy[:,k]      dpos = sum over b of dy[b,:K]
 func (t *Tape) PrependTokens(x, e, pos *Var) *Var {
-	in, s := []*Var{x, e, pos}, x.Value.Shape
-	y := t.out("prepend tokens", in, s[0], pos.Value.Shape[0]+s[1], s[2])
+	in, s := t.take("prepend tokens", x, e, pos), x.dims("prepend tokens", 3)
+	y := t.out("prepend tokens", in, s[0], pos.dims("prepend tokens", 2)[0]+s[1], s[2])
 	kernels.PrependTokens(t.P, y.Value, x.Value, e.Value, pos.Value)
 
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		de, accE := t.into(e)
 		dpos, accPos := t.into(pos)
-		kernels.PrependTokensBackward(t.P, dx, de, dpos, y.Grad, accX, accE, accPos)
+		kernels.PrependTokensBackward(t.P, dx, de, dpos, y.grad, accX, accE, accPos)
 	})
 	return y
 }
@@ -26,13 +30,16 @@ func (t *Tape) PrependTokens(x, e, pos *Var) *Var {
 //
 //	dx = [0; dy]
 func (t *Tape) DropTokens(x *Var, k int) *Var {
-	s := x.Value.Shape
-	y := t.out("drop tokens", []*Var{x}, s[0], s[1]-k, s[2])
+	in, s := t.take("drop tokens", x), x.dims("drop tokens", 3)
+	if k < 0 || k >= s[1] {
+		panic(fmt.Sprintf("autograd: drop tokens: %d of the tokens of %v", k, x))
+	}
+	y := t.out("drop tokens", in, s[0], s[1]-k, s[2])
 	kernels.DropTokens(t.P, y.Value, x.Value)
 
-	t.push(y, []*Var{x}, func() {
+	t.push(y, in, func() {
 		dx, acc := t.into(x)
-		kernels.DropTokensBackward(t.P, dx, y.Grad, acc)
+		kernels.DropTokensBackward(t.P, dx, y.grad, acc)
 	})
 	return y
 }
@@ -41,9 +48,10 @@ func (t *Tape) DropTokens(x *Var, k int) *Var {
 //
 //	dx = dy
 func (t *Tape) AddRows(x *Var, table kernels.Tensor) *Var {
-	y := t.out("add rows", []*Var{x}, x.Value.Shape...)
+	in := t.take("add rows", x)
+	y := t.out("add rows", in, x.Value.Shape...)
 	kernels.AddRows(t.P, y.Value, x.Value, table)
-	t.push(y, []*Var{x}, func() { t.give(x, y.Grad) })
+	t.push(y, in, func() { t.give(x, y) })
 	return y
 }
 
@@ -53,12 +61,13 @@ func (t *Tape) AddRows(x *Var, table kernels.Tensor) *Var {
 //	dx = the same dropout of dy: nothing is saved
 func (t *Tape) Dropout(x *Var, step kernels.Tensor, prob float32, site int) *Var {
 	stream := uint32(kernels.StreamDropout + site)
-	y := t.out("dropout", []*Var{x}, x.Value.Shape...)
+	in := t.take("dropout", x)
+	y := t.out("dropout", in, x.Value.Shape...)
 	kernels.Dropout(t.P, y.Value, x.Value, step, prob, stream, false)
 
-	t.push(y, []*Var{x}, func() {
+	t.push(y, in, func() {
 		dx, acc := t.into(x)
-		kernels.Dropout(t.P, dx, y.Grad, step, prob, stream, acc)
+		kernels.Dropout(t.P, dx, y.grad, step, prob, stream, acc)
 	})
 	return y
 }

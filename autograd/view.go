@@ -4,7 +4,6 @@ package autograd
 
 import (
 	"fmt"
-	"strings"
 
 	"jitvk/kernels"
 )
@@ -12,21 +11,23 @@ import (
 // Heads cuts x (B,T,n*H*D) into n heads tensors (B,T,H,D) that share its memory: q, k and v of one fused projection.
 // Their gradients are views of x's gradient in the same way, so nothing is copied in either direction.
 func (t *Tape) Heads(x *Var, n, h int) []*Var {
-	s := x.Value.Shape
-	if len(s) != 3 || s[2]%(n*h) != 0 {
-		panic(fmt.Sprintf("autograd: Heads: %v into %d times %d heads", x.Value, n, h))
+	t.take("heads", x)
+	s := x.dims("heads", 3)
+	if n < 1 || h < 1 || s[2]%(n*h) != 0 {
+		panic(fmt.Sprintf("autograd: heads: %v into %d times %d heads", x, n, h))
 	}
-	return t.views("Heads", x, n, s[0], s[1], h, s[2]/(n*h))
+	return t.views("heads", x, n, s[0], s[1], h, s[2]/(n*h))
 }
 
 // Parts cuts x (B,n*C) into n tensors (B,C) that share its memory, as Heads does: the shifts, scales and gates of one
 // projection.
 func (t *Tape) Parts(x *Var, n int) []*Var {
-	s := x.Value.Shape
-	if len(s) != 2 || s[1]%n != 0 {
-		panic(fmt.Sprintf("autograd: Parts: %v into %d parts", x.Value, n))
+	t.take("parts", x)
+	s := x.dims("parts", 2)
+	if n < 1 || s[1]%n != 0 {
+		panic(fmt.Sprintf("autograd: parts: %v into %d parts", x, n))
 	}
-	return t.views("Parts", x, n, s[0], s[1]/n)
+	return t.views("parts", x, n, s[0], s[1]/n)
 }
 
 // views cuts the rows of x into n parts of equal length, each under the given shape. Every part must be used, or none: a part
@@ -38,11 +39,10 @@ func (t *Tape) views(op string, x *Var, n int, shape ...int) []*Var {
 		cut := func(p kernels.Tensor) kernels.Tensor {
 			return kernels.Tensor{Shape: shape, Range: p.Range, Ld: width, Off: i * width / n, Precision: p.Precision}
 		}
-		views[i] = &Var{Value: cut(x.Value), needs: x.needs, parent: x, cut: cut, name: fmt.Sprintf("%s[%d]", x.name, i)}
+		views[i] = &Var{Value: cut(x.Value), tape: t, needs: x.needs, parent: x, cut: cut, name: fmt.Sprintf("%s[%d]", x.name, i)}
 	}
-	take(op, x)
 	x.gone = "cut by " + op
-	t.nodes = append(t.nodes, node{fmt.Sprintf("#%d %s %dx%v <- %s%v", len(t.nodes), strings.ToLower(op), n, views[0].Value, x.name, x.Value), func() {
+	t.nodes = append(t.nodes, node{fmt.Sprintf("#%d %s %dx%v <- %v", len(t.nodes), op, n, views[0].Value, x), views, func() {
 		used := 0
 		for _, v := range views {
 			if v.has {
@@ -50,7 +50,7 @@ func (t *Tape) views(op string, x *Var, n int, shape ...int) []*Var {
 			}
 		}
 		if used != 0 && used != n {
-			panic(fmt.Sprintf("autograd: %s: only %d of %d parts of %s were used", op, used, n, x.name))
+			panic(fmt.Sprintf("autograd: %s: only %d of %d parts of %v were used", op, used, n, x))
 		}
 		x.has = x.has || used == n
 	}})
@@ -59,7 +59,8 @@ func (t *Tape) views(op string, x *Var, n int, shape ...int) []*Var {
 
 // Reshape is the same elements under another shape.
 func (t *Tape) Reshape(x *Var, shape ...int) *Var {
-	y := &Var{Value: x.Value.Reshape(shape...), needs: x.needs, name: x.name}
-	t.push(y, []*Var{x}, func() { t.give(x, y.Grad.Reshape(x.Value.Shape...)) })
+	in := t.take("reshape", x)
+	y := &Var{Value: x.Value.Reshape(shape...), tape: t, needs: x.needs, name: x.name}
+	t.push(y, in, func() { t.give(x, y) })
 	return y
 }

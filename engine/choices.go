@@ -7,41 +7,43 @@ import (
 	"slices"
 )
 
-// Choices say by which way work of a class is done on a device, for work that can be done in several. Both are names that
-// kernels give: "matmul fp32 nt 1x832x384x128", "{matmul/03_vector 0 1}".
+// Some work can be done in several ways, say a product by several shaders, that differ in speed and in the order of their sums. A
+// program that records such work names its class and its choices, all of them text that means something to the kernels alone:
+// "matmul fp32 nt 1x832x384x128" can be done as "{matmul/03_vector 0 1}" or "{matmul/05_coopmat 2 1}". The device says which.
+
+// Choices are choices by their classes.
 type Choices map[string]string
 
-// A Decision is work of a class that can be done in several ways, the first of which is the guess.
-type Decision struct {
-	Class string
-	Ways  []string
+// A Guess is a class of work for which Prefer named no choice, or none that there is. The first of its choices was taken.
+type Guess struct {
+	Class   string
+	Choices []string
 }
 
-// Prefer makes programs of the device choose, from now on, as c says; nil leaves every choice to the kernels' guesses.
+// Prefer makes programs of the device choose as c says from now on; nil leaves every class to its guess.
 func (d *Device) Prefer(c Choices) { d.preferred = maps.Clone(c) }
 
 // Chosen returns all that programs of the device have chosen so far, guesses included.
 func (d *Device) Chosen() Choices { return maps.Clone(d.chosen) }
 
-// Undecided returns what programs of the device have guessed so far, in the order of the first guesses: Prefer named no way
-// for the class, or none that there is.
-func (d *Device) Undecided() []Decision { return slices.Clone(d.undecided) }
+// Guessed returns what programs of the device have guessed so far, in the order of the first guesses.
+func (d *Device) Guessed() []Guess { return slices.Clone(d.guessed) }
 
-// Choose returns the index in ways of the one that work of a class is to be done by: the one that Prefer has named, else the
-// first, which is the guess.
-func (p *Program) Choose(class string, ways []string) int {
+// Choose returns which of the choices work of a class is to be done by, as an index: the one that Prefer has named, else the first.
+// A class with one choice is not counted among the chosen.
+func (p *Program) Choose(class string, choices []string) int {
 	p.open()
-	if len(ways) == 1 {
+	if len(choices) == 1 {
 		return 0
 	}
 	d := p.dev
-	way := slices.Index(ways, d.preferred[class])
-	if way < 0 {
-		way = 0
+	i := slices.Index(choices, d.preferred[class])
+	if i < 0 {
+		i = 0
 		if _, again := d.chosen[class]; !again {
-			d.undecided = append(d.undecided, Decision{class, ways})
+			d.guessed = append(d.guessed, Guess{class, choices})
 		}
 	}
-	d.chosen[class] = ways[way]
-	return way
+	d.chosen[class] = choices[i]
+	return i
 }

@@ -53,7 +53,7 @@ type Device struct {
 	stampBits uint32 // valid bits of a timestamp; 0 where the queue has none
 
 	preferred, chosen Choices
-	undecided         []Decision
+	guessed           []Guess
 }
 
 type layout struct {

@@ -10,7 +10,7 @@
 // memory, where barriers go and where the work is cut into submissions follows from that (plan.go).
 //
 // Between runs two things are remembered of a device: its compiled pipelines, which lie in Options.Cache (pipelines.go), and which
-// of several ways to do some work is the fastest there (choices.go), which callers measure and keep.
+// of several choices for some work is the fastest there (choices.go), which callers measure and keep.
 //
 // This is the only package that imports vulkan, cgo or unsafe. Setup goes through github.com/vulkan-go/vulkan; what that
 // binding lacks, and the recording of commands, goes through a small C shim (shim.c).

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	vk "github.com/vulkan-go/vulkan"
 )
@@ -23,16 +24,38 @@ type Binding struct {
 	Range
 	read, write bool
 	touched     int64 // bytes of the range
+	nothing     bool
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{r, true, false, r.size} }
+func Read(r Range) Binding { return Binding{Range: r, read: true, touched: r.size} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{r, false, true, r.size} }
+func Write(r Range) Binding { return Binding{Range: r, write: true, touched: r.size} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{r, true, true, r.size} }
+func ReadWrite(r Range) Binding { return Binding{Range: r, read: true, write: true, touched: r.size} }
+
+// Nothing is bound to a number that the shader declares and does not use in this launch: a bias that there is none of. It is
+// neither read nor written. Vulkan wants a buffer there all the same; Dispatch gives it one that the launch holds anyway.
+var Nothing = Binding{nothing: true}
+
+// bound returns the launch's bindings with something in each place. What stands in for Nothing is what the shader writes, if
+// there is such: the validation layer sees what a shader declares, not what it leaves alone, and takes an access to a range that
+// the launch writes for no more than that, while two launches that share a buffer of zeros would seem to race for it.
+func bound(bind []Binding) []Binding {
+	standIn := slices.IndexFunc(bind, func(b Binding) bool { return b.write })
+	if standIn < 0 {
+		standIn = slices.IndexFunc(bind, func(b Binding) bool { return !b.nothing })
+	}
+	out := slices.Clone(bind)
+	for i, b := range out {
+		if b.nothing && standIn >= 0 {
+			out[i] = Binding{Range: bind[standIn].Range}
+		}
+	}
+	return out
+}
 
 // Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
 // bound. Profiles count by it.
@@ -124,7 +147,8 @@ func (p *Program) Dispatch(d Dispatch) {
 		}
 		c.push = w.Bytes()
 	}
-	for i, b := range d.Bind {
+	c.Bind = bound(d.Bind)
+	for i, b := range c.Bind {
 		if b.buffer == nil || b.size <= 0 || b.offset%align != 0 || b.offset+b.size > b.buffer.size {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
 		}
@@ -132,7 +156,7 @@ func (p *Program) Dispatch(d Dispatch) {
 			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
 		}
 	}
-	c.bytes = traffic(d.Bind)
+	c.bytes = traffic(c.Bind)
 	p.commands = append(p.commands, c)
 }
 

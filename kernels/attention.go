@@ -12,12 +12,12 @@ import (
 // AttentionOptions say in what precision the matrix products of attention are made, and by which rung.
 type AttentionOptions struct {
 	Precision Precision
-	Tier      string // a rung by its whole name, "attention/02_shared"; "" leaves the choice to JITVK_TIER and the device
+	Rung      string // a rung by its whole name, "attention/02_shared"; "" leaves the choice to JITVK_RUNG and the device
 }
 
 // An attentionRung is a rung of shaders/attention and its three shaders.
 type attentionRung struct {
-	tier         string
+	name         string
 	fwd, dq, dkv string
 	runs         func(info engine.Info, precision Precision, D int) bool // whether a device has what the rung needs for heads of D floats
 	launch       func(info engine.Info, a attention, backward bool) attentionLaunch
@@ -85,13 +85,13 @@ func launchShared(info engine.Info, a attention, backward bool) attentionLaunch 
 	return attentionLaunch{local, local / sharedSlices * rows, []uint32{uint32(rows), uint32(tile), uint32(sub)}}
 }
 
-// AttentionTiers returns the rungs that a device can run with operands of a precision and heads of some size, from the foot
+// AttentionRungsOn returns the rungs that a device can run with operands of a precision and heads of some size, from the foot
 // of the ladder up.
-func AttentionTiers(info engine.Info, precision Precision) (names []string) {
+func AttentionRungsOn(info engine.Info, precision Precision) (names []string) {
 	for _, r := range attentionRungs {
 		for D := 8; D <= maxHeadSize; D += 8 {
 			if r.runs(info, precision, D) {
-				names = append(names, r.tier)
+				names = append(names, r.name)
 				break
 			}
 		}
@@ -100,41 +100,41 @@ func AttentionTiers(info engine.Info, precision Precision) (names []string) {
 }
 
 // A chooser is Program.Choose.
-type chooser func(class string, ways []string) int
+type chooser func(class string, choices []string) int
 
 // chooseAttention returns the rung for a device and a call: what is asked for, else what has been measured, else the guess.
-func chooseAttention(info engine.Info, a attention, pass, tier string, choose chooser) attentionRung {
+func chooseAttention(info engine.Info, a attention, pass, rung string, choose chooser) attentionRung {
 	find := func(name string) attentionRung {
-		i := slices.IndexFunc(attentionRungs, func(r attentionRung) bool { return r.tier == name })
-		check(i >= 0, "Attention", "no tier %s", name)
+		i := slices.IndexFunc(attentionRungs, func(r attentionRung) bool { return r.name == name })
+		check(i >= 0, "Attention", "no rung %s", name)
 		return attentionRungs[i]
 	}
 	runs := func(name string, precision Precision) bool { return find(name).runs(info, precision, a.D) }
-	if tier = chosenTier("Attention", info, "attention/", tier, a.Precision, runs); tier != "" {
-		return find(tier)
+	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs); rung != "" {
+		return find(rung)
 	}
-	ways := attentionWays(info, a)
-	return find(ways[choose(a.class(pass), ways)])
+	choices := attentionChoices(info, a)
+	return find(choices[choose(a.class(pass), choices)])
 }
 
-// attentionWays returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
+// attentionChoices returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
 // rungs are known to be slower and take seconds to compile; on a GPU all that can win.
-func attentionWays(info engine.Info, a attention) (ways []string) {
+func attentionChoices(info engine.Info, a attention) (choices []string) {
 	order := []string{"attention/03_coopmat", "attention/02_shared", "attention/01_narrow"}
 	if info.CPU() { // whose matrix units are loops
 		order = []string{"attention/01_narrow", "attention/02_shared"}
 	}
 	for _, name := range append(order, "attention/00_naive") {
 		for _, r := range attentionRungs {
-			if r.tier == name && r.runs(info, a.Precision, a.D) {
-				ways = append(ways, name)
+			if r.name == name && r.runs(info, a.Precision, a.D) {
+				choices = append(choices, name)
 			}
 		}
 	}
 	if info.CPU() {
-		return ways[:1]
+		return choices[:1]
 	}
-	return slices.DeleteFunc(ways, func(name string) bool { return name == "attention/00_naive" && len(ways) > 1 })
+	return slices.DeleteFunc(choices, func(name string) bool { return name == "attention/00_naive" && len(choices) > 1 })
 }
 
 const maxHeadSize = 128
@@ -171,10 +171,10 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 //
 // The kernels are the rungs of shaders/attention. Which of them is for Program.Choose to say. Unmeasured, a CPU driver with
 // subgroups of 8 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the
-// matrix unit; JITVK_TIER names another.
+// matrix unit; JITVK_RUNG names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
-	rung := chooseAttention(p.Info(), a, "forward", opt.Tier, p.Choose)
+	rung := chooseAttention(p.Info(), a, "forward", opt.Rung, p.Choose)
 	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].ld, a.T*views[1].ld, a.T*views[2].ld, a.T*views[3].ld, a.H*a.T) {
 		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
@@ -193,7 +193,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	const op = "AttentionBackward"
 	a, views := attentionViews(op, opt, lse, q, dq, dk, dv, do, o, k, v)
-	rung := chooseAttention(p.Info(), a, "backward", opt.Tier, p.Choose)
+	rung := chooseAttention(p.Info(), a, "backward", opt.Rung, p.Choose)
 	width := []int{a.H * a.T}
 	for _, v := range views {
 		width = append(width, a.T*v.ld)

@@ -18,7 +18,7 @@ import (
 func TestAttentionShapes(t *testing.T) {
 	info := kerneltest.Device(t).Info()
 	const rung = "attention/03_coopmat"
-	if !slices.Contains(kernels.AttentionTiers(info, kernels.FP16), rung) {
+	if !slices.Contains(kernels.AttentionRungsOn(info, kernels.FP16), rung) {
 		t.Skipf("%v has no matrix unit for fp16", info)
 	}
 	m, n, k, _, _, _ := kernels.AttentionShape(info, 64)

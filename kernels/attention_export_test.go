@@ -7,7 +7,7 @@ import "jitvk/engine"
 // AttentionRungs returns the names of the rungs that Attention can record.
 func AttentionRungs() (names []string) {
 	for _, r := range attentionRungs {
-		names = append(names, r.tier)
+		names = append(names, r.name)
 	}
 	return names
 }
@@ -15,7 +15,7 @@ func AttentionRungs() (names []string) {
 // AttentionRuns reports whether a device runs a rung with operands of a precision and heads of D floats.
 func AttentionRuns(rung string, info engine.Info, precision Precision, D int) bool {
 	for _, r := range attentionRungs {
-		if r.tier == rung {
+		if r.name == rung {
 			return r.runs(info, precision, D)
 		}
 	}
@@ -23,8 +23,8 @@ func AttentionRuns(rung string, info engine.Info, precision Precision, D int) bo
 }
 
 // ChooseAttention returns the rung that a device is given.
-func ChooseAttention(info engine.Info, precision Precision, D int, tier string) string {
-	return chooseAttention(info, attention{D: D, Precision: precision}, "forward", tier, func(string, []string) int { return 0 }).tier
+func ChooseAttention(info engine.Info, precision Precision, D int, rung string) string {
+	return chooseAttention(info, attention{D: D, Precision: precision}, "forward", rung, func(string, []string) int { return 0 }).name
 }
 
 // WithAttentionShape calls f while 03_coopmat is cut into fragments of m x k by k x n, subgroups of m rows to a workgroup,

@@ -24,7 +24,7 @@ func eachAttentionRung(t *testing.T, f func(t *testing.T, rung string, precision
 		t.Run(filepath.Base(rung), func(t *testing.T) {
 			ran := false
 			for _, p := range []kernels.Precision{kernels.FP32, kernels.FP16, kernels.BF16} {
-				if slices.Contains(kernels.AttentionTiers(info, p), rung) {
+				if slices.Contains(kernels.AttentionRungsOn(info, p), rung) {
 					ran = true
 					t.Run(p.String(), func(t *testing.T) { f(t, rung, p) })
 				}
@@ -220,7 +220,7 @@ func (c attentionCase) test(t *testing.T, rung string, precision kernels.Precisi
 	}
 	qkv, dqkv := three(q, k, v), three(nil, nil, nil)
 	dot, ot, lset := rows(h, do, strided.next(2), width, shape...), rows(h, nil, strided.next(3), width, shape...), h.Output(c.b, c.h, c.t)
-	opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+	opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 	h.Run(func(p *engine.Program) {
 		kernels.Attention(p, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, opt)
 		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, opt)
@@ -334,7 +334,7 @@ func TestAttentionRounding(t *testing.T) {
 		one, zero, x := h.Input(ones, n, 1, 1, d), h.Input(make([]float32, n*d), n, 1, 1, d), h.Input(first, n, 1, 1, d)
 		o, dq, dk, dv := h.Output(n, 1, 1, d), h.Output(n, 1, 1, d), h.Output(n, 1, 1, d), h.Output(n, 1, 1, d)
 		scoreQ, scoreK, lse := h.Output(n, 1, 1), h.Output(n, 1, 1), h.Output(n, 1, 1)
-		opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+		opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 		h.Run(func(p *engine.Program) {
 			kernels.Attention(p, o, scoreQ, x, one, one, opt)
 			kernels.Attention(p, o, scoreK, one, x, one, opt)
@@ -393,7 +393,7 @@ func TestAttentionWeights(t *testing.T) {
 		qt, kt, vt, o, lse := h.Input(q, shape...), h.Input(k, shape...), h.Input(v, shape...), h.Output(shape...), h.Output(1, 1, T)
 		dq, dk, dv := h.Output(shape...), h.Output(shape...), h.Output(shape...)
 		givenO, givenLse := h.Input(narrowed(want.o), shape...), h.Input(narrowed(want.lse), 1, 1, T)
-		opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+		opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 		h.Run(func(p *engine.Program) {
 			kernels.Attention(p, o, lse, qt, kt, vt, opt)
 			kernels.AttentionBackward(p, dq, dk, dv, vt, givenO, givenLse, qt, kt, vt, opt)
@@ -439,7 +439,7 @@ func TestAttentionExtremes(t *testing.T) {
 				h, x := kerneltest.New(t), attention{heads{1, T, 1, d}, precision}
 				qt, kt, vt, ot, lset := h.Input(qk[0], 1, T, 1, d), h.Input(qk[1], 1, T, 1, d), h.Input(normal, 1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, 1, T)
 				dq, dk, dv := h.Output(1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, T, 1, d)
-				opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+				opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 				h.Run(func(p *engine.Program) {
 					kernels.Attention(p, ot, lset, qt, kt, vt, opt)
 					kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt, opt)
@@ -469,7 +469,7 @@ func TestAttentionPastTheEnd(t *testing.T) {
 		full := func(v float32) kernels.Tensor { return h.Input(slices.Repeat([]float32{v}, d), shape...) }
 		q, k, v, do := full(1), full(-1), full(40), full(40)
 		o, lse, dq, dk, dv := h.Output(shape...), h.Output(1, 1, 1), h.Output(shape...), h.Output(shape...), h.Output(shape...)
-		opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+		opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 		h.Run(func(p *engine.Program) {
 			kernels.Attention(p, o, lse, q, k, v, opt)
 			kernels.AttentionBackward(p, dq, dk, dv, do, o, lse, q, k, v, opt)
@@ -494,7 +494,7 @@ func TestAttentionTwice(t *testing.T) {
 			n, shape := b*T*heads*d, []int{b, T, heads, d}
 			q, k := h.Input(x[len(x)-n:], shape...), h.Input(y[len(y)-n:], shape...)
 			o, lse, dq, dk, dv := h.Output(shape...), h.Output(b, heads, T), h.Output(shape...), h.Output(shape...), h.Output(shape...)
-			opt := kernels.AttentionOptions{Precision: precision, Tier: rung}
+			opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 			return func(p *engine.Program) {
 				kernels.Attention(p, o, lse, q, k, q, opt)
 				kernels.AttentionBackward(p, dq, dk, dv, k, o, lse, q, k, q, opt)

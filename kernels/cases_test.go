@@ -219,10 +219,10 @@ func drawAttention(d draw) call {
 	rows := func(name string, small, big float64) arg {
 		return in(name, d.values(name, n, width, small, big), x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
-	return call{tier: path.Base(rung),
+	return call{rung: path.Base(rung),
 		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, x.bigValues(1e5))},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
+			kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{Precision: x.precision, Rung: rung})
 		},
 		ref: func(a, terms [][]float64) {
 			x.forward(a[0], a[1], a[2], a[3], a[4])
@@ -241,11 +241,11 @@ func drawAttentionBackward(d draw) call {
 	rows := func(name string, data []float32) arg {
 		return in(name, data, x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
-	return call{tier: path.Base(rung),
+	return call{rung: path.Base(rung),
 		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
 			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{Precision: x.precision, Tier: rung})
+			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{Precision: x.precision, Rung: rung})
 		},
 		ref: func(a, terms [][]float64) {
 			x.backward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
@@ -771,9 +771,9 @@ func drawLogitNormal(d draw) call {
 // drawMatMulRung draws the precision of operands, a rung for it, and the scales that they must bear.
 func drawMatMulRung(d draw) (precision kernels.Precision, rung string, small, big float64) {
 	precision = pickFrom(d, "precision", kernels.FP32, kernels.FP32, kernels.FP16, kernels.BF16)
-	rungs := kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), precision)
+	rungs := kernels.MatMulRungsOn(kerneltest.Device(d.tb).Info(), precision)
 	if len(rungs) == 0 {
-		precision, rungs = kernels.FP32, kernels.MatMulTiers(kerneltest.Device(d.tb).Info(), kernels.FP32)
+		precision, rungs = kernels.FP32, kernels.MatMulRungsOn(kerneltest.Device(d.tb).Info(), kernels.FP32)
 	}
 	rung, small, big = pickFrom(d, "rung", rungs...), 1e-5, 1e5
 	if precision == kernels.FP16 {
@@ -786,7 +786,7 @@ func drawMatMul(d draw) call {
 	precision, rung, small, big := drawMatMulRung(d)
 	batch, M, N, K := rapidInt(d, "batch", 0, 3), d.size("M", 70), d.size("N", 70), d.size("K", 70)
 	o := kernels.MatMulOptions{TransA: d.on("transA"), TransB: d.on("transB"), Accumulate: d.on("acc"), Precision: precision,
-		Choice: &kernels.MatMulChoice{Tier: rung, Split: 1}}
+		Choice: &kernels.MatMulChoice{Rung: rung, Split: 1}}
 	if batch == 0 {
 		o.Choice.Split = rapidInt(d, "split", 1, 3)
 	}
@@ -812,7 +812,7 @@ func drawMatMul(d draw) call {
 	if !o.Accumulate {
 		c.data = nil
 	}
-	return call{tier: path.Base(rung) + tierSuffix(precision),
+	return call{rung: path.Base(rung) + rungSuffix(precision),
 		args: []arg{c, sums, a, b,
 			in("bias", d.normal("bias", N, N), 0, N), operand("residual", M, N, false)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
@@ -851,14 +851,14 @@ func drawMatMul(d draw) call {
 func drawMatMulSwiGLU(d draw) call {
 	precision, rung, small, big := drawMatMulRung(d)
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
-	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
+	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Rung: rung}
 	keep, bias := d.on("keep ab"), d.on("bias")
 	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c).heldIn(d, precision),
 		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c).heldIn(d, precision), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
 	if args[1].out = keep; precision == kernels.BF16 { // fp16 would have to hold products of large numbers
 		args[0] = args[0].heldIn(d, precision)
 	}
-	return call{tier: path.Base(rung) + tierSuffix(precision), args: args,
+	return call{rung: path.Base(rung) + rungSuffix(precision), args: args,
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o, ab := o, &t[1]
 			if bias {
@@ -884,8 +884,8 @@ func drawMatMulSwiGLU(d draw) call {
 func drawMatMulSwiGLUBackward(d draw) call {
 	precision, rung, small, big := drawMatMulRung(d)
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
-	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Tier: rung}
-	return call{tier: path.Base(rung) + tierSuffix(precision),
+	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Rung: rung}
+	return call{rung: path.Base(rung) + rungSuffix(precision),
 		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
 			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
@@ -899,8 +899,8 @@ func drawMatMulSwiGLUBackward(d draw) call {
 		}}
 }
 
-// tierSuffix tells operands of 16 bits apart in the summary.
-func tierSuffix(p kernels.Precision) string {
+// rungSuffix tells operands of 16 bits apart in the summary.
+func rungSuffix(p kernels.Precision) string {
 	if p == kernels.FP32 {
 		return ""
 	}
@@ -927,11 +927,11 @@ func tauArg(d draw, b int) arg {
 func drawPeak(d draw) call {
 	steps, info := 8*rapidInt(d, "steps/8", 1, 30), kerneltest.Device(d.tb).Info()
 	f, unit := kernels.PeakFragment(info, kernels.FP16)
-	shape, precision, tier := []int{d.size("n", 2100)}, kernels.FP32, "fma"
+	shape, precision, rung := []int{d.size("n", 2100)}, kernels.FP32, "fma"
 	if unit && d.on("matrix unit") {
-		shape, precision, tier = []int{d.size("n", 140), f.M, f.N}, kernels.FP16, "coopmat"
+		shape, precision, rung = []int{d.size("n", 140), f.M, f.N}, kernels.FP16, "coopmat"
 	}
-	return call{tier: tier, args: []arg{out("y", 0, shape...)},
+	return call{rung: rung, args: []arg{out("y", 0, shape...)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Peak(p, t[0], precision, steps) },
 		ref: func(a, _ [][]float64) { peakRef(a[0], info, precision, steps) }}
 }

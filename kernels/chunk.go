@@ -68,8 +68,8 @@ func flat(p *engine.Program, op string, record func(n int, ts []Tensor), ts ...T
 // gpuShapes, when set, has a CPU driver take the workgroups that GPUs take. Tests set it.
 var gpuShapes bool
 
-// narrow reports whether workgroups are a subgroup each, as a CPU driver wants them.
-func narrow(p *engine.Program) bool { return p.Info().CPU() && !gpuShapes }
+// subgroupWorkgroups reports whether workgroups are a subgroup each, as a CPU driver wants them.
+func subgroupWorkgroups(p *engine.Program) bool { return p.Info().CPU() && !gpuShapes }
 
 // blockSize returns how many elements one workgroup of an elementwise shader owns: 1024, which the shaders' error bounds
 // count on, or as many as it has lanes.
@@ -94,7 +94,7 @@ func single(p *engine.Program, shader string, n int, push any, spec []uint32, bi
 // gathers, and these like it better if their lanes' words lie side by side.
 func vec(p *engine.Program, floats ...int) uint32 {
 	var mesa int
-	if _, err := fmt.Sscanf(p.Info().Driver, "llvmpipe Mesa %d", &mesa); err == nil && mesa > 25 && narrow(p) {
+	if _, err := fmt.Sscanf(p.Info().Driver, "llvmpipe Mesa %d", &mesa); err == nil && mesa > 25 && subgroupWorkgroups(p) {
 		return 1
 	}
 	return fours(floats...)
@@ -112,7 +112,7 @@ func fours(floats ...int) uint32 {
 
 // localSize returns the invocations of one workgroup of an elementwise shader.
 func localSize(p *engine.Program) int {
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize
 	}
 	return 256

@@ -7,8 +7,9 @@ import (
 	"math/bits"
 )
 
-// A Class is what calls of an op have in common that are computed in one way. Package tune measures, for each class that a
-// program has, which way is the fastest on a device; Program.Choose answers by its name.
+// A Class is what calls of an op have in common that get the same choice: op, precision, which operands are transposed or lie in
+// halves, and rounded sizes. Products of 830 x 384 by 384 x 128 and of 832 x 384 by 384 x 128, say, are of the class "matmul fp32
+// nt 1x832x128x384". Package tune measures for each class of a program which choice is the fastest on a device.
 type Class struct {
 	Op        string // "matmul", "swiglu" for a product that ends in one, "attention"
 	Precision Precision

@@ -9,11 +9,11 @@ const MaxClassSize = maxClassSize
 func ClassSize(n int) int { return classSize(n) }
 
 // ChooseMatMulBy returns how a device computes a product for which choose answers.
-func ChooseMatMulBy(info engine.Info, s MatMulShape, o MatMulOptions, choose func(class string, ways []string) int) MatMulChoice {
+func ChooseMatMulBy(info engine.Info, s MatMulShape, o MatMulOptions, choose func(class string, choices []string) int) MatMulChoice {
 	return chooseMatMul(info, s, o, choose)
 }
 
 // ChooseAttentionBy returns the rung that a device is given for q (B,T,H,D) where choose answers.
-func ChooseAttentionBy(info engine.Info, size [4]int, precision Precision, pass string, choose func(class string, ways []string) int) string {
-	return chooseAttention(info, attention{size[0], size[1], size[2], size[3], precision}, pass, "", choose).tier
+func ChooseAttentionBy(info engine.Info, size [4]int, precision Precision, pass string, choose func(class string, choices []string) int) string {
+	return chooseAttention(info, attention{size[0], size[1], size[2], size[3], precision}, pass, "", choose).name
 }

@@ -39,21 +39,21 @@ func TestClassNames(t *testing.T) {
 	}
 }
 
-// TestPreferredWays: products and attention ask the device for each of their classes, are given what it prefers, and guess
+// TestPreferredChoices: products and attention ask the device for each of their classes, are given what it prefers, and guess
 // where it knows nothing or something that there is not.
-func TestPreferredWays(t *testing.T) {
+func TestPreferredChoices(t *testing.T) {
 	d, err := engine.Open(engine.Options{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked := map[string][]string{}
-	second := func(class string, ways []string) int {
-		asked[class] = ways
-		return len(ways) - 1
+	second := func(class string, choices []string) int {
+		asked[class] = choices
+		return len(choices) - 1
 	}
 	shape := kernels.NewMatMulShape(1, 800, 384, 128)
 	o := kernels.MatMulOptions{Precision: kernels.FP16}
-	if got, ways := kernels.ChooseMatMulBy(tensorInfo, shape, o, second), asked["matmul fp16 nn 1x832x384x128"]; len(ways) < 2 || fmt.Sprint(got) != ways[len(ways)-1] {
+	if got, choices := kernels.ChooseMatMulBy(tensorInfo, shape, o, second), asked["matmul fp16 nn 1x832x384x128"]; len(choices) < 2 || fmt.Sprint(got) != choices[len(choices)-1] {
 		t.Errorf("%v of %v", got, asked)
 	}
 	info := tensorInfo
@@ -63,19 +63,19 @@ func TestPreferredWays(t *testing.T) {
 		t.Errorf("%s of %v", got, asked)
 	}
 	clear(asked)
-	o.Tier = "matmul/03_vector"
-	if got := kernels.ChooseMatMulBy(tensorInfo, shape, o, second); got.Tier != o.Tier || len(asked) > 0 {
-		t.Errorf("a tier that is asked for: %v, asked %v", got, asked)
+	o.Rung = "matmul/03_vector"
+	if got := kernels.ChooseMatMulBy(tensorInfo, shape, o, second); got.Rung != o.Rung || len(asked) > 0 {
+		t.Errorf("a rung that is asked for: %v, asked %v", got, asked)
 	}
 	p := engine.NewProgram(d, t.Name())
-	ways := []string{"guess", "other"}
+	choices := []string{"guess", "other"}
 	d.Prefer(engine.Choices{"a": "other", "b": "none such"})
-	if a, b, c := p.Choose("a", ways), p.Choose("b", ways), p.Choose("c", ways); a != 1 || b != 0 || c != 0 || p.Choose("one", ways[:1]) != 0 {
-		t.Errorf("ways %d, %d and %d", a, b, c)
+	if a, b, c := p.Choose("a", choices), p.Choose("b", choices), p.Choose("c", choices); a != 1 || b != 0 || c != 0 || p.Choose("one", choices[:1]) != 0 {
+		t.Errorf("choices %d, %d and %d", a, b, c)
 	}
-	p.Choose("c", ways)
-	if got := fmt.Sprint(d.Undecided()); got != "[{b [guess other]} {c [guess other]}]" {
-		t.Errorf("undecided: %s", got)
+	p.Choose("c", choices)
+	if got := fmt.Sprint(d.Guessed()); got != "[{b [guess other]} {c [guess other]}]" {
+		t.Errorf("guessed: %s", got)
 	}
 	if got := fmt.Sprint(d.Chosen()); got != "map[a:other b:guess c:guess]" {
 		t.Errorf("chosen: %s", got)

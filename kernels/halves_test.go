@@ -36,7 +36,7 @@ func TestStoredInHalves(t *testing.T) {
 							return h.Input(rnd.Normal((kernels.Tensor{Shape: shape}).Len()), shape...)
 						}
 						x, a, b, scale, shift, rstd := in(B, T, C), in(C), in(C), in(B, C), in(B, C), h.Output(B, T)
-						want, got := rowsIn(h, kernels.FP32, nil, l, C, B, T, C), rowsIn(h, precision, nil, l, C, B, T, C)
+						want, got := rowsOfPrecision(h, kernels.FP32, nil, l, C, B, T, C), rowsOfPrecision(h, precision, nil, l, C, B, T, C)
 						if i == 2 && T == 192 {
 							kernels.SetRangeLimit(int64(4 * B * T * C / 2))
 							defer kernels.SetRangeLimit(0)

@@ -44,11 +44,11 @@ func View(r engine.Range, shape ...int) Tensor {
 
 // Temp returns a contiguous tensor in a temporary of the program.
 func Temp(p *engine.Program, label string, shape ...int) Tensor {
-	return TempIn(p, label, FP32, shape...)
+	return TempOfPrecision(p, label, FP32, shape...)
 }
 
-// TempIn is Temp for a tensor that may be in halves.
-func TempIn(p *engine.Program, label string, precision Precision, shape ...int) Tensor {
+// TempOfPrecision is Temp for a tensor that may be in halves.
+func TempOfPrecision(p *engine.Program, label string, precision Precision, shape ...int) Tensor {
 	t := Tensor{Shape: shape, Precision: precision}
 	t.Range = p.Temp(label, t.bytes()).All()
 	return t

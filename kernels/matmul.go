@@ -18,8 +18,8 @@ type MatMulOptions struct {
 	RowSum         *Tensor       // (M), gets the sum of each row of op(a); not for a batch
 	AddRowSum      bool          // add that to what RowSum holds
 	Precision      Precision     // of the product; a and b may be in halves of it
-	Tier           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_TIER and the device
-	Choice         *MatMulChoice // how to compute it in every detail, instead of Tier; nil takes what Program.Choose has for the class, or the guess
+	Rung           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_RUNG and the device
+	Choice         *MatMulChoice // how to compute it in every detail, instead of Rung; nil takes what Program.Choose has for the class, or the guess
 
 	swiglu  swigluEpilogue // matmulswiglu.go's
 	h       Tensor         // (M,N), rows may be apart
@@ -46,7 +46,7 @@ type MatMulOptions struct {
 // nothing.
 //
 // The kernels are the rungs of shaders/matmul. Which of them is for Program.Choose to say; guessMatMul has what a device gets
-// that nobody has measured, and JITVK_TIER names another.
+// that nobody has measured, and JITVK_RUNG names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	fail := func(format string, args ...any) {
 		residual, bias := "", ""
@@ -128,7 +128,7 @@ func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
 	}
 	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, matA.precision != FP32, matB.precision != FP32,
 		o.swiglu != noSwiGLU}, o, p.Choose)
-	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Tier) {
+	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Rung) {
 		halves := o.h
 		o.h = Temp(p, "h in fp32", halves.Shape...)
 		MatMul(p, c, a, b, o)
@@ -238,10 +238,10 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
 	}
 	group := uint32(tileGroup)
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		group = 1
 	}
-	rung := findRung(choice.Tier)
+	rung := findRung(choice.Rung)
 	t := rung.tiles(p.Info(), o.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
 		a.lay(t.quads && a.quads()), b.lay(t.quads && b.quads()), h.lay(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),

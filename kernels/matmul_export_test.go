@@ -26,14 +26,14 @@ func WithMatMul(rung string, f func()) {
 // MatMulPrecisions returns what operands a rung can multiply on a device; none where the device cannot run it.
 func MatMulPrecisions(rung string, info engine.Info) (out []Precision) {
 	for _, p := range []Precision{FP32, FP16, BF16} {
-		if slices.Contains(MatMulTiers(info, p), rung) {
+		if slices.Contains(MatMulRungsOn(info, p), rung) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// MatMulShape is a product for ChooseMatMul and MatMulCandidates.
+// MatMulShape is a product for ChooseMatMul and MatMulChoices.
 type MatMulShape = matMulShape
 
 // NewMatMulShape is a batch of products of (M,K) and (K,N) matrices.
@@ -46,9 +46,9 @@ func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice
 	return chooseMatMul(info, s, o, func(string, []string) int { return 0 })
 }
 
-// MatMulCandidates returns what is worth measuring.
-func MatMulCandidates(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
-	return matMulCandidates(info, precision, s)
+// MatMulChoices returns what is worth measuring.
+func MatMulChoices(info engine.Info, precision Precision, s MatMulShape) []MatMulChoice {
+	return matMulChoices(info, precision, s)
 }
 
 // MatMulTiles returns how many tiles a rung has on a device.
@@ -58,7 +58,7 @@ func MatMulTiles(rung string, info engine.Info, precision Precision) int {
 
 // MatMulTile returns the rows and columns of C's tiles.
 func MatMulTile(c MatMulChoice, info engine.Info, precision Precision) (bm, bn int) {
-	t := findRung(c.Tier).tiles(info, precision)[c.Tile]
+	t := findRung(c.Rung).tiles(info, precision)[c.Tile]
 	return t.bm, t.bn
 }
 
@@ -79,13 +79,13 @@ func SumSlices(p *engine.Program, c, part Tensor, o MatMulOptions) {
 	sumSlices(p, matrixOf(c, false), r, part, o)
 }
 
-// WithTiers calls f as if JITVK_TIER held a list.
-func WithTiers(list string, f func()) {
+// WithRungs calls f as if JITVK_RUNG held a list.
+func WithRungs(list string, f func()) {
 	before := forced
-	forced = func() (map[string]bool, error) { return parseTiers(list) }
+	forced = func() (map[string]bool, error) { return parseRungs(list) }
 	defer func() { forced = before }()
 	f()
 }
 
-// ParseTiers reads what JITVK_TIER holds.
-func ParseTiers(list string) (map[string]bool, error) { return parseTiers(list) }
+// ParseRungs reads what JITVK_RUNG holds.
+func ParseRungs(list string) (map[string]bool, error) { return parseRungs(list) }

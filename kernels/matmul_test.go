@@ -288,7 +288,7 @@ func TestMatMulStrides(t *testing.T) {
 
 // TestMatMulCut: operands beyond one binding's reach give the same numbers in pieces.
 func TestMatMulCut(t *testing.T) {
-	split := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: 3}
+	split := kernels.MatMulChoice{Rung: "matmul/01_tiled", Split: 3}
 	for _, x := range []product{
 		{M: 200, N: 24, K: 32, transB: true, bias: true, residual: true}, // rows of c
 		{M: 200, N: 24, K: 32, accumulate: true},
@@ -350,7 +350,7 @@ func TestMatMulSplitWork(t *testing.T) {
 		want     int
 	}{{320, 1, true, 0, 1}, {320, 2, false, 0, 2}, {320, 2, true, 0, 3}, {32, 2, true, 0, 1}, {33, 2, true, 0, 3}, {64, 8, false, 1 << 14, 2}, {64, 8, false, 1<<14 - 4, 1}} {
 		a, b := h.Output(32, x.K), h.Output(x.K, 64)
-		choice := kernels.MatMulChoice{Tier: "matmul/01_tiled", Split: x.split}
+		choice := kernels.MatMulChoice{Rung: "matmul/01_tiled", Split: x.split}
 		o := kernels.MatMulOptions{Choice: &choice}
 		if x.rowSum {
 			o.RowSum = &sums
@@ -495,7 +495,7 @@ func TestMatMulTiles(t *testing.T) {
 			}
 			for i := range kernels.MatMulTiles(rung, info, precision) {
 				for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
-					choice := kernels.MatMulChoice{Tier: rung, Tile: i, Split: 1}
+					choice := kernels.MatMulChoice{Rung: rung, Tile: i, Split: 1}
 					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: precision, choice: &choice, rowSum: true, bias: f[1], accumulate: f[0]}.run(t)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 
 // A MatMulChoice is how a product is computed.
 type MatMulChoice struct {
-	Tier  string // the rung: "matmul/05_coopmat"
+	Rung  string // the rung: "matmul/05_coopmat"
 	Tile  int    // which of the rung's tiles of C on this device, from 0 on
 	Split int    // slices that K is cut into, whose products are then added up in order; 1: none
 }
@@ -28,29 +28,29 @@ type matMulShape struct {
 // splits reports whether K may be cut into slices: a batch has enough products as it is, and sumslices.comp ends in no SwiGLU.
 func (s matMulShape) splits() bool { return s.batch == 1 && !s.swiglu }
 
-// chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_TIER names, else what has been
+// chooseMatMul returns how to compute a product: what o asks for, else by the rung that JITVK_RUNG names, else what has been
 // measured for products like it, else the guess.
 func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose chooser) MatMulChoice {
 	if c := o.Choice; c != nil {
-		r := findRung(c.Tier)
+		r := findRung(c.Rung)
 		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul", "%v has not what %v needs for %v operands",
 			info, *c, o.Precision)
 		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
 		return *c
 	}
-	runs := func(tier string, p Precision) bool { return findRung(tier).runs(info, p) }
-	if tier := chosenTier("MatMul", info, "matmul/", cmp.Or(o.Tier, matMulForce), o.Precision, runs); tier != "" {
-		return guessFor(tier, info, o.Precision, s)
+	runs := func(rung string, p Precision) bool { return findRung(rung).runs(info, p) }
+	if rung := requestedRung("MatMul", info, "matmul/", cmp.Or(o.Rung, matMulForce), o.Precision, runs); rung != "" {
+		return guessFor(rung, info, o.Precision, s)
 	}
-	var ways []string
-	candidates := matMulCandidates(info, o.Precision, s.rounded())
-	for _, c := range candidates {
-		ways = append(ways, fmt.Sprint(c))
+	var names []string
+	choices := matMulChoices(info, o.Precision, s.rounded())
+	for _, c := range choices {
+		names = append(names, fmt.Sprint(c))
 	}
-	return candidates[choose(s.class(o.Precision), ways)]
+	return choices[choose(s.class(o.Precision), names)]
 }
 
-// matMulForce is the Tier that tests give to all products that have none.
+// matMulForce is the Rung that tests give to all products that have none.
 var matMulForce string
 
 // guessMatMul is what a device gets that nobody has measured:
@@ -64,34 +64,34 @@ var matMulForce string
 // of 03_vector takes half of the registers that a GPU has, if it has as many: it is left to measuring. Where a
 // GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
-	tier := "matmul/03_vector"
+	rung := "matmul/03_vector"
 	switch {
 	case info.CPU() && findRung("matmul/04_narrow").runs(info, precision):
-		tier = "matmul/04_narrow"
+		rung = "matmul/04_narrow"
 	case hasFragment(info, precision):
-		tier = "matmul/05_coopmat"
-	case !findRung(tier).runs(info, precision):
-		tier = "matmul/00_naive"
+		rung = "matmul/05_coopmat"
+	case !findRung(rung).runs(info, precision):
+		rung = "matmul/00_naive"
 	}
-	return guessFor(tier, info, precision, s)
+	return guessFor(rung, info, precision, s)
 }
 
 // guessFor is the guess for a rung.
-func guessFor(tier string, info engine.Info, precision Precision, s matMulShape) MatMulChoice {
-	tiles := findRung(tier).tiles(info, precision)
+func guessFor(rung string, info engine.Info, precision Precision, s matMulShape) MatMulChoice {
+	tiles := findRung(rung).tiles(info, precision)
 	if info.CPU() {
-		return MatMulChoice{tier, 0, 1}
+		return MatMulChoice{rung, 0, 1}
 	}
 	best := slices.IndexFunc(tiles, func(t matMulTile) bool { return t.bm >= 64 })
 	if best < 0 {
 		best = 0
 	}
-	for i := best + 1; i < len(tiles) && tier != "matmul/03_vector"; i++ {
+	for i := best + 1; i < len(tiles) && rung != "matmul/03_vector"; i++ {
 		if tiles[i].groups(s) >= fill(info) {
 			best = i
 		}
 	}
-	c := MatMulChoice{tier, best, 1}
+	c := MatMulChoice{rung, best, 1}
 	if s.K >= 2048 {
 		c.Split = fillingSplit(info, s, tiles[best])
 	}
@@ -116,22 +116,22 @@ func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
 	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
 }
 
-// matMulCandidates returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
+// matMulChoices returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
 // and split to fill the device. On a CPU driver all other rungs are known to be several times slower than the guess.
-func matMulCandidates(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
+func matMulChoices(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
 	out := []MatMulChoice{guessMatMul(info, precision, s)}
-	tiers := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
+	rungs := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
 	if info.CPU() {
-		tiers = []string{out[0].Tier}
+		rungs = []string{out[0].Rung}
 	}
-	for _, tier := range tiers {
-		r := findRung(tier)
+	for _, rung := range rungs {
+		r := findRung(rung)
 		if !r.runs(info, precision) {
 			continue
 		}
 		for i, t := range r.tiles(info, precision) {
 			for _, split := range []int{1, fillingSplit(info, s, t)} {
-				if c := (MatMulChoice{tier, i, split}); !slices.Contains(out, c) {
+				if c := (MatMulChoice{rung, i, split}); !slices.Contains(out, c) {
 					out = append(out, c)
 				}
 			}
@@ -184,9 +184,9 @@ var matMulRungs = []matMulRung{
 // so does 06_coopmat2, whose device says of each element where it lies.
 var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat"}
 
-func findRung(tier string) matMulRung {
-	i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == tier })
-	check(i >= 0, "MatMul", "no tier %s", tier)
+func findRung(rung string) matMulRung {
+	i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == rung })
+	check(i >= 0, "MatMul", "no rung %s", rung)
 	return matMulRungs[i]
 }
 
@@ -254,8 +254,8 @@ func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
 	return tiles
 }
 
-// MatMulTiers returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.
-func MatMulTiers(info engine.Info, precision Precision) (names []string) {
+// MatMulRungsOn returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.
+func MatMulRungsOn(info engine.Info, precision Precision) (names []string) {
 	for _, r := range matMulRungs {
 		if r.runs(info, precision) {
 			names = append(names, r.shader)
@@ -267,8 +267,8 @@ func MatMulTiers(info engine.Info, precision Precision) (names []string) {
 // MatMulLaunches tells everything that a MatMulChoice refers to by a number, in text: when it changes, choices mean something else.
 func MatMulLaunches(info engine.Info, precision Precision) string {
 	text := ""
-	for _, tier := range MatMulTiers(info, precision) {
-		text += fmt.Sprintln(tier, findRung(tier).tiles(info, precision))
+	for _, rung := range MatMulRungsOn(info, precision) {
+		text += fmt.Sprintln(rung, findRung(rung).tiles(info, precision))
 	}
 	return text
 }

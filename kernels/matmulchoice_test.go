@@ -55,8 +55,8 @@ func TestMatMulGuess(t *testing.T) {
 	}
 }
 
-// TestMatMulCandidates: the guess comes first, nothing comes twice, and the device can run each of them.
-func TestMatMulCandidates(t *testing.T) {
+// TestMatMulChoices: the guess comes first, nothing comes twice, and the device can run each of them.
+func TestMatMulChoices(t *testing.T) {
 	elements, least := tensorInfo, gpuInfo
 	elements.CoopMat2.PerElement = true
 	least.SharedMemory = 16 << 10 // what Vulkan asks of every device: not enough for the large tile of 03_vector
@@ -67,7 +67,7 @@ func TestMatMulCandidates(t *testing.T) {
 	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
 		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8}, {elements, kernels.FP16, 8192, 16}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
-		got := kernels.MatMulCandidates(c.info, c.precision, s)
+		got := kernels.MatMulChoices(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
 			t.Errorf("%v on %v: %v, want %d and the guess first", c.precision, c.info.Type, got, c.want)
 		}
@@ -116,13 +116,13 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 		precision kernels.Precision
 		want      string
 	}{
-		{kernels.MatMulChoice{Tier: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
-		{kernels.MatMulChoice{Tier: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
-		{kernels.MatMulChoice{Tier: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
-		{kernels.MatMulChoice{Tier: "matmul/05"}, kernels.FP16, "no tier matmul/05"},
+		{kernels.MatMulChoice{Rung: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
+		{kernels.MatMulChoice{Rung: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},
+		{kernels.MatMulChoice{Rung: "matmul/05"}, kernels.FP16, "no rung matmul/05"},
 	} {
 		func() {
 			defer func() {

@@ -9,7 +9,7 @@ type MatMulSwiGLUOptions struct {
 	ValueFirst bool    // (value | gate) rather than (gate | value)
 	Bias       *Tensor // (2F), added to x wᵀ; the forward op's
 	Precision  Precision
-	Tier       string // as in MatMulOptions
+	Rung       string // as in MatMulOptions
 }
 
 // A swigluEpilogue is what MatMul does with a product that is part of a SwiGLU: SWIGLU of shaders/matmul/matmul.glsl.
@@ -50,7 +50,7 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 	rows, F := h.Rows(1)
 	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F && (o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
 	check(ok, op, "h %v, x %v, w %v, bias %v: h (N,F), w (2F,C) and bias (2F) wanted, contiguous", h, x, w, o.Bias)
-	mo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier, swiglu: dropGate, h: h.Reshape(rows, F)}
+	mo := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung, swiglu: dropGate, h: h.Reshape(rows, F)}
 	gate, value := mo.h, mo.h // without ab, h holds the values until the gates come
 	if ab == nil && h.Precision != FP32 {
 		value = Temp(p, "values", rows, F)
@@ -62,7 +62,7 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 		mo.swiglu, mo.toValue = keepGate, value.Off-gate.Off
 	}
 	gateW, valueW := rowHalves(w, F*w.Shape[1], o.ValueFirst)
-	vo := MatMulOptions{TransB: true, Precision: o.Precision, Tier: o.Tier}
+	vo := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung}
 	if o.Bias != nil {
 		gateB, valueB := rowHalves(*o.Bias, F, o.ValueFirst)
 		mo.Bias, vo.Bias = &gateB, &valueB
@@ -80,7 +80,7 @@ func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiG
 		dab, dy, w, ab)
 	dgate, dvalue := columnHalves(dab, o.ValueFirst)
 	gate, _ := columnHalves(ab, o.ValueFirst)
-	MatMul(p, dgate, dy, w, MatMulOptions{Precision: o.Precision, Tier: o.Tier, swiglu: swigluGradients, h: gate, toValue: dvalue.Off - dgate.Off})
+	MatMul(p, dgate, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung, swiglu: swigluGradients, h: gate, toValue: dvalue.Off - dgate.Off})
 }
 
 // columnHalves returns the views (N,F) of a contiguous (N…,2F).

@@ -4,7 +4,6 @@ package kernels
 
 import (
 	"fmt"
-	"math"
 
 	"jitvk/engine"
 )
@@ -23,27 +22,6 @@ const (
 func (p Precision) size() int64 { return [...]int64{4, 2, 2}[p] }
 
 func (p Precision) String() string { return [...]string{"fp32", "fp16", "bf16"}[p] }
-
-// FromHalf returns the number that 16 bits are in fp16 or bf16.
-func (p Precision) FromHalf(h uint16) float32 {
-	if p == BF16 {
-		return math.Float32frombits(uint32(h) << 16)
-	}
-	exponent, fraction := int(h>>10&31), float64(h&0x3ff)
-	v := math.Ldexp(1024+fraction, exponent-25)
-	switch {
-	case exponent == 31 && fraction == 0:
-		v = math.Inf(1)
-	case exponent == 31:
-		v = math.NaN()
-	case exponent == 0:
-		v = fraction * 0x1p-24
-	}
-	if h>>15 == 1 {
-		v = -v
-	}
-	return float32(v)
-}
 
 // ParsePrecision is String's inverse. "auto", or nothing, is FP16 where a GPU multiplies halves on matrix units, else FP32.
 func ParsePrecision(s string, info engine.Info) (Precision, error) {

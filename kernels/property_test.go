@@ -42,7 +42,7 @@ type arg struct {
 // A call is one drawn use of an op.
 type call struct {
 	args  []arg
-	tier  string
+	rung  string
 	wide  bool             // with the workgroups of a GPU, whatever the device
 	bound kerneltest.Bound // Rel 1e-5 and a floor for what underflows, unless given
 	run   func(p *engine.Program, t []kernels.Tensor)
@@ -281,7 +281,7 @@ func checkCall(t *failure, op opCase, c call, d draw) {
 			if a.precision == kernels.FP16 {
 				b.Abs += 0x1p-25 // half the distance of subnormal numbers
 			}
-			kerneltest.Check(t, kerneltest.Case{Op: op.name, Tier: c.tier, Name: a.name, Shape: a.shape}, got, wide[i], b)
+			kerneltest.Check(t, kerneltest.Case{Op: op.name, Rung: c.rung, Name: a.name, Shape: a.shape}, got, wide[i], b)
 		} else if !slices.Equal(tensors[i].h.Bits(tensors[i].Tensor), tensors[i].gap) {
 			t.Errorf("%s is an input, and was written", a.name)
 		}
@@ -359,7 +359,7 @@ func (c call) execute(t *failure, limit *int64) []rowTensor {
 			if width == 0 {
 				width = (kernels.Tensor{Shape: a.shape}).Len()
 			}
-			xs[i] = rowsIn(h, a.precision, a.data, a.lay, width, a.shape...)
+			xs[i] = rowsOfPrecision(h, a.precision, a.data, a.lay, width, a.shape...)
 		}
 		ts[i] = xs[i].Tensor
 	}

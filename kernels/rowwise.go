@@ -67,7 +67,7 @@ func acrossRows(p *engine.Program, shader string, n int, flops float64, push any
 
 // rowsPerGroup returns how many rows a workgroup of acrossRows owns, its size, and whether a subgroup shares a row.
 func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize, p.Info().SubgroupSize, false
 	}
 	return 4, 4 * p.Info().SubgroupSize, true
@@ -75,7 +75,7 @@ func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
 
 // columnVec is vec for downColumns and perImage, whose invocations own as many columns. A GPU wants the more invocations.
 func columnVec(p *engine.Program, floats ...int) uint32 {
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		return vec(p, floats...)
 	}
 	return 1
@@ -91,7 +91,7 @@ func downColumns(p *engine.Program, shader string, rows, width, chunk int, flops
 
 // columnsPerGroup returns how many columns a workgroup of downColumns owns.
 func columnsPerGroup(p *engine.Program) int {
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize
 	}
 	return 64
@@ -101,7 +101,7 @@ func columnsPerGroup(p *engine.Program) int {
 // equally long; on a CPU driver more, since there a workgroup costs as much as a hundred elements.
 func chunkRows(p *engine.Program, n int) int {
 	chunk := max(16, int(math.Sqrt(float64(n))), ceilDiv(n, 65535))
-	if narrow(p) {
+	if subgroupWorkgroups(p) {
 		chunk = max(chunk, 128)
 	}
 	return chunk

@@ -63,7 +63,7 @@ func BenchmarkAttention(b *testing.B) {
 					}
 					qkv, dqkv := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width).Range, h.Output(c.b, c.t, 3*width).Range
 					o, do, lse := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.b*c.h*c.t), c.b, c.h, c.t)
-					opt := kernels.AttentionOptions{Tier: rung}
+					opt := kernels.AttentionOptions{Rung: rung}
 					replay(b, func(p *engine.Program) {
 						if forward {
 							kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)

@@ -41,11 +41,11 @@ type rowTensor struct {
 
 // rows uploads data, or NaN where data is nil, as rows of width floats in a layout.
 func rows(h *kerneltest.Run, data []float32, l layout, width int, shape ...int) rowTensor {
-	return rowsIn(h, kernels.FP32, data, l, width, shape...)
+	return rowsOfPrecision(h, kernels.FP32, data, l, width, shape...)
 }
 
-// rowsIn is rows for a tensor that may be in halves.
-func rowsIn(h *kerneltest.Run, precision kernels.Precision, data []float32, l layout, width int, shape ...int) rowTensor {
+// rowsOfPrecision is rows for a tensor that may be in halves.
+func rowsOfPrecision(h *kerneltest.Run, precision kernels.Precision, data []float32, l layout, width int, shape ...int) rowTensor {
 	n := kernels.Tensor{Shape: shape}.Len() / width
 	ld := width + l.gap
 	all := make([]float32, l.off+n*ld)

@@ -104,7 +104,7 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 	if o = m.linear(t, w, b+"attn.proj", o, nil); dropout != nil {
 		o = dropout(o, 0)
 	}
-	x = t.Gate(o, mod[2], x)
+	x = t.Gate(x, o, mod[2])
 
 	y := t.NormModulate(x, w[b+"norm2.weight"], mod[4], mod[3], normEps)
 	if dropout != nil {
@@ -113,7 +113,7 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 	} else {
 		y = t.SwiGLUMLP(y, w[b+"mlp.w12.weight"], w[b+"mlp.w12.bias"], w[b+"mlp.w3.weight"], w[b+"mlp.w3.bias"], nil, false)
 	}
-	return t.Gate(y, mod[5], x)
+	return t.Gate(x, y, mod[5])
 }
 
 // linear is a layer with weight and bias, plus r where it is not nil.

@@ -9,6 +9,7 @@ import (
 
 	"jitvk/autograd"
 	"jitvk/engine"
+	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 )
 
@@ -133,7 +134,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range c.Params() {
-				g := floats(m.Layout.Slice(raw, p))
+				g := kernels.Floats(m.Layout.Slice(raw, p))
 				w := ref.w[p.Name]
 				direction, dot, gnorm := kerneltest.Widen(rnd.Normal(len(w))), 0.0, 0.0
 				for i, d := range direction {
@@ -202,14 +203,6 @@ func TestUntrained(t *testing.T) {
 			t.Fatalf("prediction %d is %g", i, v)
 		}
 	}
-}
-
-func floats(b []byte) []float32 {
-	out := make([]float32, len(b)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(uint32(b[4*i]) | uint32(b[4*i+1])<<8 | uint32(b[4*i+2])<<16 | uint32(b[4*i+3])<<24)
-	}
-	return out
 }
 
 func buffer(t *testing.T, d *engine.Device, size int64) *engine.Buffer {

@@ -68,7 +68,7 @@ func Compare(got []float32, want []float64, b Bound) (Worst, error) {
 // A Case names a comparison: what the summary counts it under and what a failure says.
 type Case struct {
 	Op    string // "" takes the op that the test's name begins with
-	Tier  string // the rung of a ladder; "" takes what the test's name says
+	Rung  string // the rung of a ladder; "" takes what the test's name says
 	Name  string // of the output
 	Shape []int  // nil: flat
 }

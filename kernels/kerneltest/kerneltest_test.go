@@ -134,7 +134,7 @@ func TestRunCatches(t *testing.T) {
 
 const one = 0x3f800000 // 1.0
 
-// TestSummary: which op and tier a comparison is counted under, and that the worst is kept.
+// TestSummary: which op and rung a comparison is counted under, and that the worst is kept.
 func TestSummary(t *testing.T) {
 	saved, ops := summary.lines, summary.ops
 	defer func() { summary.lines, summary.ops = saved, ops }()

@@ -14,9 +14,9 @@ import (
 	"text/tabwriter"
 )
 
-// The summary: one line an op and tier, from every comparison that the package's tests made.
+// The summary: one line an op and rung, from every comparison that the package's tests made.
 
-type line struct{ op, tier string }
+type line struct{ op, rung string }
 
 type tally struct {
 	cases, elements int
@@ -34,7 +34,7 @@ var summary struct {
 func Ops(names ...string) { summary.ops = names }
 
 var (
-	tierName     = regexp.MustCompile(`^[0-9][0-9]_\w+$`)
+	rungName     = regexp.MustCompile(`^[0-9][0-9]_\w+$`)
 	gradientName = regexp.MustCompile(`^d[a-z]+,?$`)
 )
 
@@ -42,17 +42,17 @@ var (
 func note(test string, c Case, w Worst, elements int) {
 	summary.Lock()
 	defer summary.Unlock()
-	key := line{c.Op, c.Tier}
+	key := line{c.Op, c.Rung}
 	if key.op == "" {
 		key.op = opOf(test, c.Name)
 	}
 	for _, part := range strings.Split(test, "/") {
 		switch {
-		case c.Tier != "":
-		case tierName.MatchString(part):
-			key.tier = part
+		case c.Rung != "":
+		case rungName.MatchString(part):
+			key.rung = part
 		case part == "fp16" || part == "bf16": // operands of a rung
-			key.tier += " " + part
+			key.rung += " " + part
 		}
 	}
 	if summary.lines == nil {
@@ -95,7 +95,7 @@ func opOf(test, output string) string {
 	return op
 }
 
-// Summary returns the table: for each op and tier how many outputs were compared with a reference, how many elements they
+// Summary returns the table: for each op and rung how many outputs were compared with a reference, how many elements they
 // had, and which came closest to its bound, 1.00 being the bound itself. It is empty where nothing was compared.
 func Summary() string {
 	summary.Lock()
@@ -107,12 +107,12 @@ func Summary() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\nop\ttier\tcases\telements\terror/bound\twhere")
 	keys := slices.SortedFunc(maps.Keys(summary.lines), func(x, y line) int {
-		return cmp.Or(cmp.Compare(x.op, y.op), cmp.Compare(x.tier, y.tier))
+		return cmp.Or(cmp.Compare(x.op, y.op), cmp.Compare(x.rung, y.rung))
 	})
 	total, ops := tally{}, map[string]bool{}
 	for _, k := range keys {
 		n := summary.lines[k]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.2f\t%s\n", k.op, cmp.Or(k.tier, "-"), n.cases, n.elements, n.worst, n.where[:min(len(n.where), 100)])
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.2f\t%s\n", k.op, cmp.Or(k.rung, "-"), n.cases, n.elements, n.worst, n.where[:min(len(n.where), 100)])
 		total.cases += n.cases
 		total.elements += n.elements
 		if slices.Contains(summary.ops, k.op) {

@@ -145,8 +145,8 @@ func (m *Memory) Tensor(dims ...int) kernels.Tensor {
 	return kernels.View(buf.All(), dims...)
 }
 
-// TensorIn is Tensor in halves, unless precision is fp32.
-func (m *Memory) TensorIn(precision kernels.Precision, dims ...int) kernels.Tensor {
+// TensorOfPrecision is Tensor in halves, unless precision is fp32.
+func (m *Memory) TensorOfPrecision(precision kernels.Precision, dims ...int) kernels.Tensor {
 	x := m.Tensor(dims...)
 	if precision == kernels.FP32 || m.err != nil {
 		return x

@@ -3,7 +3,6 @@
 package tune
 
 import (
-	"encoding/binary"
 	"math"
 
 	"jitvk/engine"
@@ -17,7 +16,7 @@ func spoil(d *engine.Device, result kernels.Tensor) error {
 }
 
 // parts returns some of a result: up to 64 KiB at its beginning, in its middle and at its end.
-func parts(d *engine.Device, result kernels.Tensor) (out []float64, err error) {
+func parts(d *engine.Device, result kernels.Tensor) (out []float32, err error) {
 	const most = 64 << 10
 	size := result.Range.Size()
 	n := min(size, most)
@@ -26,28 +25,21 @@ func parts(d *engine.Device, result kernels.Tensor) (out []float64, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if result.Precision == kernels.FP32 {
-			for i := 0; i+4 <= len(data); i += 4 {
-				out = append(out, float64(math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))))
-			}
-			continue
-		}
-		for i := 0; i+2 <= len(data); i += 2 {
-			out = append(out, float64(result.Precision.FromHalf(binary.LittleEndian.Uint16(data[i:]))))
-		}
+		out = append(out, result.Precision.Floats(data)...)
 	}
 	return out, nil
 }
 
 // alike reports whether two results differ by no more than orders of summation and roundings of halves make them: by a hundredth,
 // of all numbers together.
-func alike(got, want []float64) bool {
+func alike(got, want []float32) bool {
 	if len(got) != len(want) {
 		return false
 	}
 	apart, size := 0.0, 0.0
-	for i, w := range want {
-		apart, size = apart+(got[i]-w)*(got[i]-w), size+w*w
+	for i := range want {
+		g, w := float64(got[i]), float64(want[i])
+		apart, size = apart+(g-w)*(g-w), size+w*w
 	}
 	return apart <= 1e-4*size // false for NaN
 }

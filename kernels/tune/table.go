@@ -22,7 +22,7 @@ type table struct {
 	Device  string         `json:"device"`
 	Driver  string         `json:"driver"`
 	Kernels string         `json:"kernels"` // the checksum of those that were measured: a changed one is measured anew
-	Ways    engine.Choices `json:"ways"`    // by class
+	Choices engine.Choices `json:"choices"`
 }
 
 // maxTable bounds a table's file, in bytes: a class takes some 80.
@@ -63,7 +63,7 @@ func readTable(info engine.Info) engine.Choices {
 	if json.Unmarshal(text, &t) != nil || t.Device != info.Name || t.Driver != info.Driver || t.Kernels != checksum(info) {
 		return nil
 	}
-	return t.Ways
+	return t.Choices
 }
 
 // writeTable adds to what is known of a device. Where it cannot, the next run measures again.
@@ -78,10 +78,10 @@ func writeTable(info engine.Info, found engine.Choices) {
 	}
 	defer f.Abort()
 	t := table{info.Name, info.Driver, checksum(info), readTable(info)}
-	if t.Ways == nil {
-		t.Ways = engine.Choices{}
+	if t.Choices == nil {
+		t.Choices = engine.Choices{}
 	}
-	maps.Copy(t.Ways, found)
+	maps.Copy(t.Choices, found)
 	text, err := json.MarshalIndent(t, "", " ")
 	if err != nil {
 		return

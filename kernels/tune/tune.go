@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// Package tune finds out by measuring which of several ways of doing some work is the fastest on a device, and remembers it
+// Package tune finds out by measuring which of several choices for some work is the fastest on a device, and remembers it
 // for the runs to come. It imports engine, kernels and kernels/measure; programs use it before they open their device:
 //
 //	plan          a dry run's device, on which the program's programs are recorded
 //	Mode.Recall   lets it choose as earlier runs have found
 //	Mode.Open     measures what it had to guess, keeps that, and opens the device that does the work
 //
-// What a class of work is and which ways there are is the kernels' (kernels.Class, Program.Choose). The table of earlier runs
+// What a class of work is and which choices there are is the kernels' (kernels.Class, Program.Choose). The table of earlier runs
 // lies in the user's cache folder (table.go). That there is no such folder, that it cannot be written or holds nonsense costs
 // the time to measure again, and is no error.
 package tune
@@ -75,13 +75,13 @@ const (
 	gap    = time.Second // between two lines for the user
 )
 
-// Decide measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
+// Measure measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
 // so that nothing of its memory is held. It returns what all of plan's work is to be done by, for Device.Prefer. say is given
 // a line for the user now and then, if there is anything to measure. What cannot be measured keeps its guess; errors are those
 // of opening the device, and ctx's.
-func (m Mode) Decide(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
-	choices, open := plan.Chosen(), plan.Undecided()
-	if m != Auto && m != Again || len(open) == 0 {
+func (m Mode) Measure(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
+	choices, guesses := plan.Chosen(), plan.Guessed()
+	if m != Auto && m != Again || len(guesses) == 0 {
 		return choices, nil
 	}
 	d, err := engine.Open(o)
@@ -89,16 +89,16 @@ func (m Mode) Decide(ctx context.Context, o engine.Options, plan *engine.Device,
 		return nil, err
 	}
 	defer d.Close()
-	found, err := measureAll(ctx, d, open, say)
+	found, err := measureAll(ctx, d, guesses, say)
 	writeTable(d.Info(), found)
 	maps.Copy(choices, found)
 	return choices, err
 }
 
-// Open opens a device as Options do, on which plan's work is done as Decide finds.
+// Open opens a device as Options do, on which plan's work is done as Measure finds.
 func (m Mode) Open(ctx context.Context, selection string, plan *engine.Device, say func(line string)) (*engine.Device, error) {
 	o := Options(selection)
-	chosen, err := m.Decide(ctx, o, plan, say)
+	chosen, err := m.Measure(ctx, o, plan, say)
 	if err != nil {
 		return nil, err
 	}
@@ -109,12 +109,12 @@ func (m Mode) Open(ctx context.Context, selection string, plan *engine.Device, s
 	return d, err
 }
 
-// measureAll decides what it can within the budget.
-func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, say func(line string)) (engine.Choices, error) {
+// measureAll measures what it can within the budget.
+func measureAll(ctx context.Context, d *engine.Device, guesses []engine.Guess, say func(line string)) (engine.Choices, error) {
 	found := engine.Choices{}
 	start := time.Now()
 	said := start.Add(-gap)
-	for i, o := range open {
+	for i, g := range guesses {
 		if err := ctx.Err(); err != nil {
 			return found, err
 		}
@@ -123,11 +123,11 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 		}
 		if time.Since(said) >= gap {
 			said = time.Now()
-			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(open), o.Class))
+			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(guesses), g.Class))
 		}
-		way, err := decide(d, o)
+		choice, err := measureClass(d, g)
 		if errors.Is(err, engine.ErrDeviceLost) {
-			found[o.Class] = o.Ways[0] // or the next run would lose it again
+			found[g.Class] = g.Choices[0] // or the next run would lose it again
 			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
 			return found, nil
 		}
@@ -135,23 +135,23 @@ func measureAll(ctx context.Context, d *engine.Device, open []engine.Decision, s
 			continue // which the next run may have
 		}
 		if err != nil { // no timestamps: there will be none in the next run
-			way = o.Ways[0]
+			choice = g.Choices[0]
 		}
-		found[o.Class] = way
+		found[g.Class] = choice
 	}
 	return found, nil
 }
 
-// decide measures one class, on tensors of noise.
-func decide(d *engine.Device, o engine.Decision) (way string, err error) {
+// measureClass measures one class, on tensors of noise.
+func measureClass(d *engine.Device, g engine.Guess) (choice string, err error) {
 	m := measure.NewMemory(d)
 	defer m.Close()
-	record, result := work(m, d.Info().MaxStorageBufferRange, o.Class)
+	record, result := work(m, d.Info().MaxStorageBufferRange, g.Class)
 	if record == nil || m.Err() != nil {
-		return o.Ways[0], m.Err()
+		return g.Choices[0], m.Err()
 	}
-	return fastest(d, o.Ways, result, func(p *engine.Program, way string) {
-		d.Prefer(engine.Choices{o.Class: way})
+	return fastest(d, g.Choices, result, func(p *engine.Program, choice string) {
+		d.Prefer(engine.Choices{g.Class: choice})
 		record(p)
 	})
 }
@@ -187,9 +187,9 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 			rows, cols = cols, rows
 		}
 		if B > 1 {
-			return m.TensorIn(in, B, rows, cols)
+			return m.TensorOfPrecision(in, B, rows, cols)
 		}
-		return m.TensorIn(in, rows, cols)
+		return m.TensorOfPrecision(in, rows, cols)
 	}
 	switch {
 	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
@@ -209,29 +209,29 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 	}, y
 }
 
-// A contender is one way, recorded.
+// A contender is one choice, recorded.
 type contender struct {
-	way     string
+	choice  string
 	program *engine.Program
 	best    time.Duration
 }
 
-// fastest returns the way that takes the device the least time: the first, the guess, unless another is faster by more than
-// what measurements differ by, and where it takes too long to find out. Another way that fails, or whose result is another than
+// fastest returns the choice that takes the device the least time: the first, the guess, unless another is faster by more than
+// what measurements differ by, and where it takes too long to find out. Another choice that fails, or whose result is another than
 // the guess's, is out: a kernel that a driver gets wrong may well be fast.
-func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func(p *engine.Program, way string)) (string, error) {
+func fastest(d *engine.Device, choices []string, result kernels.Tensor, record func(p *engine.Program, choice string)) (string, error) {
 	var running []*contender
-	var want []float64
+	var want []float32
 	defer func() {
 		for _, c := range running {
 			c.program.Close()
 		}
 	}()
-	for i, way := range ways {
-		c := &contender{way: way, program: engine.NewProgram(d, way)}
+	for i, choice := range choices {
+		c := &contender{choice: choice, program: engine.NewProgram(d, choice)}
 		running = append(running, c)
 		c.program.Profile()
-		record(c.program, way)
+		record(c.program, choice)
 		err := c.program.Build()
 		if err == nil {
 			err = spoil(d, result)
@@ -242,7 +242,7 @@ func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func
 			}
 		}
 		guess := running[0]
-		var got []float64
+		var got []float32
 		if err == nil {
 			got, err = parts(d, result)
 		}
@@ -253,7 +253,7 @@ func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func
 		case err != nil && (i == 0 || errors.Is(err, engine.ErrDeviceLost)):
 			return "", err
 		case guess.best > slow:
-			return guess.way, nil
+			return guess.choice, nil
 		case err != nil, !alike(got, want), c.best > 3*guess.best: // hopeless
 			c.program.Close()
 			running = running[:len(running)-1]
@@ -275,7 +275,7 @@ func fastest(d *engine.Device, ways []string, result kernels.Tensor, record func
 	if float64(best.best) > noise*float64(running[0].best) {
 		best = running[0]
 	}
-	return best.way, nil
+	return best.choice, nil
 }
 
 // run replays the program and keeps its shortest time.

@@ -43,13 +43,13 @@ func plan(t *testing.T, m Mode, o engine.Options, classes ...string) *engine.Dev
 	m.Recall(d)
 	p := engine.NewProgram(d, t.Name())
 	for _, c := range classes {
-		p.Choose(c, ways)
+		p.Choose(c, choices)
 	}
 	return d
 }
 
-// ways are not the kernels' own: these take another one's name for their guess, on any device, and are equally fast.
-var ways = []string{"guess", "other"}
+// choices are not the kernels' own: these take another one's name for their guess, on any device, and are equally fast.
+var choices = []string{"guess", "other"}
 
 const small, large = "matmul fp32 nt 1x32x32x32", "attention fp32 forward 2x16x2x32"
 
@@ -99,8 +99,8 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// TestDecideMeasuresEach: the work of a class is recorded once by each of its ways.
-func TestDecideMeasuresEach(t *testing.T) {
+// TestMeasuresEach: the work of a class is recorded once by each of its choices.
+func TestMeasuresEach(t *testing.T) {
 	d := kerneltest.Device(t)
 	// One tile, and a sum that can be split; in fp32, and in halves as they lie in memory.
 	for _, class := range []string{"matmul fp32 tn 1x32x32x1024", "matmul fp16 tN 1x32x32x1024", "matmul bf16 TT 1x32x32x1024"} {
@@ -113,14 +113,14 @@ func TestDecideMeasuresEach(t *testing.T) {
 		defer d.Prefer(nil)
 		d.Prefer(nil)
 		record(engine.NewProgram(d, class))
-		i := slices.IndexFunc(d.Undecided(), func(o engine.Decision) bool { return o.Class == class })
+		i := slices.IndexFunc(d.Guessed(), func(o engine.Guess) bool { return o.Class == class })
 		if i < 0 {
-			t.Fatalf("%v: not undecided", d.Undecided())
+			t.Fatalf("%v: not guessed", d.Guessed())
 		}
-		o := d.Undecided()[i]
-		way, err := decide(d, o)
-		if last := o.Ways[len(o.Ways)-1]; err != nil || !slices.Contains(o.Ways, way) || d.Chosen()[class] != last {
-			t.Errorf("%v: %q, %v; %q was recorded last", o, way, err, d.Chosen()[class])
+		o := d.Guessed()[i]
+		choice, err := measureClass(d, o)
+		if last := o.Choices[len(o.Choices)-1]; err != nil || !slices.Contains(o.Choices, choice) || d.Chosen()[class] != last {
+			t.Errorf("%v: %q, %v; %q was recorded last", o, choice, err, d.Chosen()[class])
 		}
 	}
 }
@@ -137,7 +137,7 @@ func TestWorkFits(t *testing.T) {
 	}
 }
 
-// TestFastest: the faster way wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is guessed.
+// TestFastest: the faster choice wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is guessed.
 func TestFastest(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
@@ -147,11 +147,11 @@ func TestFastest(t *testing.T) {
 		t.Fatal(err)
 	}
 	times := map[string]int{"once": 1, "twice": 2, "ten times": 10, "also once": 1}
-	record := func(p *engine.Program, way string) {
-		for range times[way] {
+	record := func(p *engine.Program, choice string) {
+		for range times[choice] {
 			kernels.Add(p, y, x, x)
 		}
-		switch way {
+		switch choice {
 		case "wrong":
 			kernels.Add(p, y, x, z)
 		case "elsewhere":
@@ -159,16 +159,16 @@ func TestFastest(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		ways []string
-		want string
+		choices []string
+		want    string
 	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"}, {[]string{"once", "twice", "ten times"}, "once"},
 		{[]string{"ten times", "wrong", "elsewhere", "twice"}, "twice"}, {[]string{"ten times", "wrong"}, "ten times"}, {[]string{"ten times", "elsewhere"}, "ten times"}} {
-		if got, err := fastest(d, c.ways, y, record); err != nil || got != c.want {
-			t.Errorf("of %v: %q, %v", c.ways, got, err)
+		if got, err := fastest(d, c.choices, y, record); err != nil || got != c.want {
+			t.Errorf("of %v: %q, %v", c.choices, got, err)
 		}
 	}
-	broken := func(p *engine.Program, way string) {
-		if record(p, way); way == "also once" {
+	broken := func(p *engine.Program, choice string) {
+		if record(p, choice); choice == "also once" {
 			p.Fill(p.Temp("beyond all memory", 1<<60).All(), 0)
 		}
 	}
@@ -185,7 +185,7 @@ func TestFastest(t *testing.T) {
 		}
 	}
 	if d.Info().CPU() {
-		if got, err := fastest(d, ways, y, long); err != nil || got != "guess" {
+		if got, err := fastest(d, choices, y, long); err != nil || got != "guess" {
 			t.Errorf("what takes long: %q, %v", got, err)
 		}
 	}
@@ -196,17 +196,17 @@ func TestFastest(t *testing.T) {
 func TestDecide(t *testing.T) {
 	o := options(t)
 	var lines []string
-	decide := func(m Mode, classes ...string) (*engine.Device, engine.Choices) {
+	measured := func(m Mode, classes ...string) (*engine.Device, engine.Choices) {
 		t.Helper()
 		lines = nil
 		d := plan(t, m, o, classes...)
-		got, err := m.Decide(context.Background(), o, d, func(line string) { lines = append(lines, line) })
+		got, err := m.Measure(context.Background(), o, d, func(line string) { lines = append(lines, line) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d, got
 	}
-	d, got := decide(Auto, small, large)
+	d, got := measured(Auto, small, large)
 	if len(got) != 2 || got[small] == "" || got[large] == "" {
 		t.Errorf("first run: %v", got)
 	}
@@ -217,20 +217,20 @@ func TestDecide(t *testing.T) {
 	if !maps.Equal(table, got) {
 		t.Errorf("the table holds %v, %v was found", table, got)
 	}
-	if d, again := decide(Auto, large, small); len(d.Undecided()) != 0 || len(lines) != 0 || !maps.Equal(again, got) {
-		t.Errorf("second run: %v undecided, says %q, chooses %v", d.Undecided(), lines, again)
+	if d, again := measured(Auto, large, small); len(d.Guessed()) != 0 || len(lines) != 0 || !maps.Equal(again, got) {
+		t.Errorf("second run: %v guessed, says %q, chooses %v", d.Guessed(), lines, again)
 	}
-	if _, got := decide(Off, small, large); len(lines) != 0 || got[small] != "guess" || got[large] != "guess" {
+	if _, got := measured(Off, small, large); len(lines) != 0 || got[small] != "guess" || got[large] != "guess" {
 		t.Errorf("off: %v, says %q", got, lines)
 	}
-	if _, got := decide("", small); len(lines) != 0 || got[small] != "guess" {
+	if _, got := measured("", small); len(lines) != 0 || got[small] != "guess" {
 		t.Errorf("no mode: %v, says %q", got, lines)
 	}
 	writeTable(d.Info(), engine.Choices{small: "gone", large: "other", "matmul fp32 nn 1x2x3x4": "kept"})
-	if d, got := decide(Auto, small, large); len(d.Undecided()) != 1 || got[small] == "gone" || got[large] != "other" {
-		t.Errorf("a way that is no more: %v undecided, chooses %v", d.Undecided(), got)
+	if d, got := measured(Auto, small, large); len(d.Guessed()) != 1 || got[small] == "gone" || got[large] != "other" {
+		t.Errorf("a choice that is no more: %v guessed, chooses %v", d.Guessed(), got)
 	}
-	if decide(Again, small, large); len(lines) == 0 {
+	if measured(Again, small, large); len(lines) == 0 {
 		t.Error("again: nothing is measured")
 	}
 	if table := readTable(d.Info()); len(table) != 3 || table["matmul fp32 nn 1x2x3x4"] != "kept" {
@@ -238,7 +238,7 @@ func TestDecide(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Again.Decide(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
+	if _, err := Again.Measure(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(o.Cache); err != nil {
@@ -252,10 +252,10 @@ func TestTableIsNoError(t *testing.T) {
 	run := func(name string) engine.Choices {
 		t.Helper()
 		d := plan(t, Auto, o, small)
-		open := len(d.Undecided())
-		got, err := Auto.Decide(context.Background(), o, d, func(string) {})
+		open := len(d.Guessed())
+		got, err := Auto.Measure(context.Background(), o, d, func(string) {})
 		if err != nil || got[small] == "" || open != 1 {
-			t.Errorf("%s: %v, %v, %d undecided", name, got, err, open)
+			t.Errorf("%s: %v, %v, %d guessed", name, got, err, open)
 		}
 		return readTable(d.Info())
 	}
@@ -285,7 +285,7 @@ func TestTableIsNoError(t *testing.T) {
 	}
 	for name, text := range map[string][]byte{
 		"empty": {}, "cut short": good[:len(good)/2], "not JSON": []byte("\x00\xff"), "null": []byte("null"), "a list": []byte("[1]"),
-		"wrong types":    []byte(`{"ways": 3}`),
+		"wrong types":    []byte(`{"choices": 3}`),
 		"without bounds": append([]byte(strings.Repeat(" ", maxTable)), good...),
 		"another device": change(func(x *table) { x.Device = "x" }),
 		"another driver": change(func(x *table) { x.Driver = "x" }),
@@ -342,7 +342,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(o.Cache, "full"), make([]byte, 4096), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Auto.Decide(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
+	if got, err := Auto.Measure(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
 		t.Errorf("%v, %v", got, err)
 	}
 	if list, err := os.ReadDir(o.Cache); err != nil || len(list) != 1 {
@@ -372,8 +372,8 @@ func TestAlike(t *testing.T) {
 	if kernels.BF16.FromHalf(0xbf80) != -1 || !math.IsNaN(float64(kernels.FP16.FromHalf(0xffff))) || !math.IsNaN(float64(kernels.BF16.FromHalf(0xffff))) {
 		t.Error("bf16, or NaN")
 	}
-	a := []float64{1, -2, 3}
-	for got, want := range map[*[]float64]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, math.NaN()}: false, {-1, 2, -3}: false, {}: false} {
+	a := []float32{1, -2, 3}
+	for got, want := range map[*[]float32]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, float32(math.NaN())}: false, {-1, 2, -3}: false, {}: false} {
 		if alike(*got, a) != want {
 			t.Errorf("%v", *got)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"jitvk/engine/files"
+	"jitvk/kernels"
 )
 
 // Tensor is a named array as it lies in a file.
@@ -39,7 +40,7 @@ const maxHeader = 100_000_000
 
 // F32 is a float32 tensor of these values. It panics when shape and values disagree.
 func F32(name string, values []float32, shape ...int) Tensor {
-	t := Tensor{Name: name, DType: "F32", Shape: shape, Data: EncodeFloat32(values)}
+	t := Tensor{Name: name, DType: "F32", Shape: shape, Data: kernels.Bytes(values)}
 	t.check()
 	return t
 }

@@ -9,5 +9,6 @@
 // Save writes a whole file or none (see files) and the same bytes for the same content. Open trusts nothing: a file that it
 // returns has every tensor where its header says, and no byte besides. Tensors are read only when asked for, so a sampler does
 // not read the optimizer's state. Misuse of Save (a shape that is not the data's, a name twice) panics; everything about files
-// is an error in one line that says what to do. Imports files only. Read checkpoint.go, then read.go.
+// is an error in one line that says what to do. Imports files, and kernels for
+// the bytes of numbers. Read checkpoint.go, then read.go.
 package checkpoint

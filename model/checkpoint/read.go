@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
+
+	"jitvk/kernels"
 )
 
 // Reasons, for errors.Is.
@@ -219,13 +222,18 @@ func (f *File) Float32(name string, shape ...int) ([]float32, error) {
 	}
 	switch t.DType {
 	case "F32":
-		return DecodeFloat32(t.Data), nil
+		return kernels.Floats(t.Data), nil
 	case "F16":
-		return decodeFloat16(t.Data), nil
+		return kernels.FP16.Floats(t.Data), nil
 	case "BF16":
-		return decodeBFloat16(t.Data), nil
+		return kernels.BF16.Floats(t.Data), nil
 	case "F64":
-		return decodeFloat64(t.Data), nil
+		x := make([]float32, len(t.Data)/8)
+		for i := range x {
+			x[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(t.Data[8*i:])))
+		}
+		return x, nil
 	}
-	return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name, ErrDType, t.DType)
+	return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name,
+		ErrDType, t.DType)
 }

@@ -65,7 +65,7 @@ func oneLine(name string, panicked any) string {
 	if strings.Contains(text, "workgroups in dimension") {
 		return fmt.Sprintf("%s: %s; use a smaller -batch", name, text)
 	}
-	if strings.Contains(text, "JITVK_TIER asks for") { // a rung that there is, and that this device cannot run
+	if strings.Contains(text, "JITVK_RUNG asks for") { // a rung that there is, and that this device cannot run
 		return fmt.Sprintf("%s: %s", name, text)
 	}
 	return fmt.Sprintf("%s: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: %s", name, text)

@@ -110,7 +110,8 @@ func ReadLog(path string) ([]Row, error) {
 	}
 	text, ok := strings.CutPrefix(string(data), logHeader)
 	if !ok {
-		return nil, fmt.Errorf("%s is not a log of this program: its first line should be %q: move it away", path, strings.TrimSpace(logHeader))
+		return nil, fmt.Errorf("%s is not a log of this program: its first line should be %q: move it away", path,
+			strings.TrimSpace(logHeader))
 	}
 	var rows []Row
 	number := 1

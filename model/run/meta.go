@@ -32,8 +32,8 @@ type Meta struct {
 // Choices are the kernels that a run's work is done by: they decide the order of sums, so a run that goes on takes them rather
 // than what has been measured since. On another device or driver they mean nothing.
 type Choices struct {
-	Device string         `json:"device"` // engine.Info.Key
-	Ways   engine.Choices `json:"ways"`
+	Device  string         `json:"device"` // engine.Info.Key
+	Choices engine.Choices `json:"ways"`   // the key that files have had from the first
 }
 
 // Encode is the metadata as a checkpoint holds it.

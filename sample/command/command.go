@@ -213,7 +213,7 @@ func (c *Config) pictures() {
 
 // Run samples as c says.
 func Run(ctx context.Context, c Config, out io.Writer) error {
-	if err := kernels.CheckTier(); err != nil {
+	if err := kernels.CheckRung(); err != nil {
 		return err
 	}
 	path := c.Checkpoint
@@ -354,7 +354,7 @@ func (c Config) draw(ctx context.Context, s *sampler.Sampler, classes []class, s
 			o := c.options(k, weight)
 			if c.Trajectory != "" {
 				o.Trajectory = func(i, point int, _ float64, state []float32) {
-					copy(z[(point*total+cells*c.N+i)*bytes:], checkpoint.EncodeFloat32(state))
+					copy(z[(point*total+cells*c.N+i)*bytes:], kernels.Bytes(state))
 				}
 			}
 			o.Progress = func(done, _ int) { progress.Advance(cells*perCell + done) }
@@ -493,7 +493,7 @@ func saveTrajectory(c Config, n, size int, z []byte, config string) error {
 		tau[i] = float32(v)
 	}
 	return checkpoint.Save(c.Trajectory, map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}, []checkpoint.Tensor{
-		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: checkpoint.EncodeFloat32(tau)},
+		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: kernels.Bytes(tau)},
 		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, n, 3, size, size}, Data: z},
 	})
 }

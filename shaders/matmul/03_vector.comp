@@ -3,7 +3,7 @@
 // Differs from the rung below by how data moves: memory and shared memory are read, and C is written, in vec4, a quarter of
 // the instructions; and the next slice is on its way into registers while this one is multiplied, so that its latency hides
 // behind the arithmetic. Where registers hold an 8 x 8 block of C instead of 4 x 4, a float from shared memory serves twice as
-// many multiply-adds. The tier for GPUs in fp32.
+// many multiply-adds. The rung for GPUs in fp32.
 // Computes, Shapes, Push: see matmul.glsl
 // Spec:     1 to 8, 10 to 14 see matmul.glsl; 15 BLOCKS: blocks of 4 x 4 along each side of what an invocation computes, 1 or 2
 // Dispatch: (ceil(N/BN), ceil(M/BM), batch), 256 invocations as 16 x 16

@@ -37,7 +37,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if *to == "" || fs.NArg() < 2 {
-		return fmt.Errorf("compare: name the pictures with -out, and after -- at least two runs, each by its own options of `go run ./train` in quotes")
+		return fmt.Errorf("compare: name the pictures with -out, and after -- at least two runs, each by its own options of " +
+			"`go run ./train` in quotes")
 	}
 	var configs []run.Config // all of them before any takes its time
 	for _, own := range fs.Args() {

@@ -31,7 +31,8 @@ func TestCompare(t *testing.T) {
 		"-out":         {"--", "-predict x", "-predict v"},
 		"-predict y":   {"-out", to, "--", "-predict x", "-predict y"},
 	} {
-		if err := command(context.Background(), args, io.Discard); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), `"`, ""), says) {
+		if err := command(context.Background(), args, io.Discard); err == nil ||
+			!strings.Contains(strings.ReplaceAll(err.Error(), `"`, ""), says) {
 			t.Errorf("%v: %v does not say %q", args, err, says)
 		}
 	}

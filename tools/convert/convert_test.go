@@ -169,7 +169,8 @@ func TestMisuse(t *testing.T) {
 		says   string
 	}{
 		"a tensor is missing": {func(m map[string]checkpoint.Tensor) { delete(m, "blocks.1.mlp.w3.bias") }, "net.blocks.1.mlp.w3.bias"},
-		"one is too many":     {func(m map[string]checkpoint.Tensor) { m["x"] = checkpoint.F32("net.extra", []float32{1}, 1) }, "net.extra"},
+		"one is too many": {func(m map[string]checkpoint.Tensor) { m["x"] = checkpoint.F32("net.extra", []float32{1}, 1) },
+			"net.extra"},
 		"another shape": {func(m map[string]checkpoint.Tensor) {
 			m["blocks.0.norm1.weight"] = checkpoint.F32("net.blocks.0.norm1.weight", []float32{1}, 1)
 		}, "net.blocks.0.norm1.weight"},

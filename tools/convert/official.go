@@ -74,7 +74,8 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		if s := shapes[name]; len(s) == dims && !slices.ContainsFunc(s, func(d int) bool { return d < 1 }) {
 			return s, nil
 		}
-		return nil, fmt.Errorf("convert: no tensor %s%s of %d dimensions: is this a state dict of the official JiT code, exported to safetensors?", prefix, name, dims)
+		return nil, fmt.Errorf("convert: no tensor %s%s of %d dimensions: is this a state dict of the official JiT code, exported to "+
+			"safetensors?", prefix, name, dims)
 	}
 	proj1, err1 := need("x_embedder.proj1.weight", 4)
 	proj2, err2 := need("x_embedder.proj2.weight", 4)
@@ -117,7 +118,8 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		}
 	}
 	if c.Context > 0 && c.ContextStart == 0 {
-		return c, fmt.Errorf("convert: width %d and depth %d are no preset's: say with -context-start which block sees the in-context tokens first", c.Dim, c.Depth)
+		return c, fmt.Errorf("convert: width %d and depth %d are no preset's: say with -context-start which block sees the in-context "+
+			"tokens first", c.Dim, c.Depth)
 	}
 	return c, c.Validate()
 }
@@ -160,7 +162,8 @@ func importOfficial(from, to string, contextStart int) (c model.Config, err erro
 	}
 	for i, want := range kernels.SinCosPositions(c.Grid(), c.Dim) {
 		if d := math.Abs(float64(pos[i] - want)); !(d < 1e-5) {
-			return c, fmt.Errorf("convert: %s: its positions are not the fixed sines and cosines that ours are: value %d is %g, not %g", from, i, pos[i], want)
+			return c, fmt.Errorf("convert: %s: its positions are not the fixed sines and cosines that ours are: value %d is %g, not %g",
+				from, i, pos[i], want)
 		}
 	}
 	tensors = append(tensors, checkpoint.F32(kept, pos, 1, c.Tokens(), c.Dim))
@@ -193,7 +196,8 @@ func exportOfficial(from, to, weights string) (kind string, err error) {
 	}
 	c := meta.Config.Model
 	if c.Arch != "jit" || c.Stride != c.Patch {
-		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without overlap can be exported", from, c.Preset)
+		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without "+
+			"overlap can be exported", from, c.Preset)
 	}
 	if kind = weights; kind == "" {
 		kind = "raw"

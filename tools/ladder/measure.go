@@ -17,8 +17,8 @@ type ladder struct {
 	text   string // the shape, for people
 	parts  []string
 	flops  []float64 // of each part, counted from the formula, whatever a rung computes twice
-	tiers  func(engine.Info, kernels.Precision) []string
-	record func(p *engine.Program, part int, precision kernels.Precision, tier string)
+	rungs  func(engine.Info, kernels.Precision) []string
+	record func(p *engine.Program, part int, precision kernels.Precision, rung string)
 }
 
 // ladders are what can be measured, at a preset's shapes.
@@ -40,9 +40,9 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 		flops += 2 * float64(rows) * float64(in) * float64(out)
 	}
 	return ladder{fmt.Sprintf("%d rows, width %d, hidden %d", rows, c.Dim, c.Hidden), []string{"y = x wᵀ", "dx = dy w", "dw = dyᵀ x"},
-		[]float64{flops, flops, flops}, kernels.MatMulTiers,
-		func(p *engine.Program, part int, precision kernels.Precision, tier string) {
-			o := kernels.MatMulOptions{Precision: precision, Tier: tier, TransB: part == 0, TransA: part == 2}
+		[]float64{flops, flops, flops}, kernels.MatMulRungsOn,
+		func(p *engine.Program, part int, precision kernels.Precision, rung string) {
+			o := kernels.MatMulOptions{Precision: precision, Rung: rung, TransB: part == 0, TransA: part == 2}
 			for _, l := range layers {
 				switch part {
 				case 0:
@@ -60,10 +60,11 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 func attention(m *measure.Memory, c model.Config) ladder {
 	B, T, H, D := batch[c.Preset], c.Tokens(), c.Heads, c.HeadSize()
 	a := measure.NewAttention(m, B, T, H, D)
-	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"}, []float64{a.ForwardFLOPs, a.BackwardFLOPs},
-		kernels.AttentionTiers,
-		func(p *engine.Program, part int, precision kernels.Precision, tier string) {
-			opt := kernels.AttentionOptions{Precision: precision, Tier: tier}
+	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"},
+		[]float64{a.ForwardFLOPs, a.BackwardFLOPs},
+		kernels.AttentionRungsOn,
+		func(p *engine.Program, part int, precision kernels.Precision, rung string) {
+			opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 			if part == 0 {
 				a.Forward(p, opt)
 			} else {
@@ -84,10 +85,11 @@ func (r *report) measure(d *engine.Device, c model.Config, rounds int) error {
 	s := shape{Preset: c.Preset, Text: l.text, Parts: l.parts}
 	first := len(contenders)
 	for _, precision := range []kernels.Precision{kernels.FP32, kernels.FP16} {
-		for _, tier := range l.tiers(d.Info(), precision) {
-			s.Rungs = append(s.Rungs, rung{Name: path.Base(tier), Operands: precision.String()})
+		for _, name := range l.rungs(d.Info(), precision) {
+			s.Rungs = append(s.Rungs, rung{Name: path.Base(name), Operands: precision.String()})
 			for part := range l.parts {
-				contenders = append(contenders, &measure.Contender{Label: tier, Record: func(p *engine.Program) { l.record(p, part, precision, tier) }})
+				contenders = append(contenders,
+					&measure.Contender{Label: name, Record: func(p *engine.Program) { l.record(p, part, precision, name) }})
 			}
 		}
 	}

@@ -35,13 +35,14 @@ func TestLadders(t *testing.T) {
 		}
 		var all []*measure.Contender
 		for _, precision := range []kernels.Precision{kernels.FP32, kernels.FP16} {
-			tiers := l.tiers(d.Info(), precision)
-			if len(tiers) == 0 {
+			rungs := l.rungs(d.Info(), precision)
+			if len(rungs) == 0 {
 				t.Errorf("%s: no rung for %v", op, precision)
 			}
-			for _, tier := range tiers[:1] { // each costs seconds of a CPU driver's compiler
+			for _, rung := range rungs[:1] { // each costs seconds of a CPU driver's compiler
 				for part := range l.parts {
-					all = append(all, &measure.Contender{Label: tier, Record: func(p *engine.Program) { l.record(p, part, precision, tier) }})
+					all = append(all, &measure.Contender{Label: rung,
+						Record: func(p *engine.Program) { l.record(p, part, precision, rung) }})
 				}
 			}
 		}

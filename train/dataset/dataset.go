@@ -151,7 +151,7 @@ type Drawn struct {
 // Open packs the pictures of a folder or a .zip, or maps them from the cache. Pictures come in the order of their names
 // (with / as the separator), the same for a folder and a .zip of it. Cancelling ctx stops the packing and leaves nothing behind.
 func Open(ctx context.Context, path string, o Options) (*Dataset, error) {
-	s, err := openFiles(path, o.Size, o.Labels)
+	s, err := openPath(path, o)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}

@@ -327,7 +327,8 @@ func TestCheckCacheLies(t *testing.T) {
 func TestSymlinks(t *testing.T) {
 	dir := folder(t, map[string][]byte{"a/1.png": asPNG(t, plain(4, 4, red)), "b/2.png": asPNG(t, plain(4, 4, green))})
 	outside := folder(t, map[string][]byte{"3.png": asPNG(t, plain(4, 4, blue))})
-	for name, to := range map[string]string{"a/loop": "..", "b/self": ".", "b/a": "../a", "c": outside, "d.png": "a/1.png", "gone.jpg": "nothing", "gone": "nothing"} {
+	for name, to := range map[string]string{"a/loop": "..", "b/self": ".", "b/a": "../a", "c": outside, "d.png": "a/1.png",
+		"gone.jpg": "nothing", "gone": "nothing"} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Skip("SKIP: no symbolic links here:", err)
 		}
@@ -389,7 +390,8 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%s: no error, %v", c.path, d.Report)
 			continue
 		}
-		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), c.path) || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.say) || !strings.Contains(err.Error(), c.path) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", c.path, err, c.say)
 		}
 		t.Log(err)
@@ -441,7 +443,8 @@ func TestBomb(t *testing.T) {
 	binary.BigEndian.PutUint32(b[20:], 20_000)
 	binary.BigEndian.PutUint32(b[29:], crc32.ChecksumIEEE(b[12:29]))
 	d := open(t, folder(t, map[string][]byte{"bomb.png": b, "good.png": asPNG(t, plain(4, 4, red))}), Options{Size: 4, NoCache: true})
-	if d.Len() != 1 || len(d.Report.First) != 1 || !strings.Contains(d.Report.First[0].Reason, "20000 x 20000 pixels, more than 100 million") {
+	if d.Len() != 1 || len(d.Report.First) != 1 ||
+		!strings.Contains(d.Report.First[0].Reason, "20000 x 20000 pixels, more than 100 million") {
 		t.Errorf("%+v", d.Report)
 	}
 }
@@ -461,7 +464,8 @@ func TestCacheFolder(t *testing.T) {
 	t.Setenv("JITVK_CACHE", "")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "")
-	if _, err := Open(context.Background(), dir, Options{Size: 4}); !errors.Is(err, ErrCache) || !strings.Contains(err.Error(), "set JITVK_CACHE") {
+	if _, err := Open(context.Background(), dir, Options{Size: 4}); !errors.Is(err, ErrCache) ||
+		!strings.Contains(err.Error(), "set JITVK_CACHE") {
 		t.Errorf("no home: %v", err)
 	}
 }
@@ -471,7 +475,8 @@ func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	disktest.Mount(t, dir, "64k")
 	_, err := OpenDrawn(context.Background(), stripes(100), Options{Size: 32, CacheDir: dir})
-	if !errors.Is(err, ErrCache) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "set JITVK_CACHE") || strings.Contains(err.Error(), "\n") {
+	if !errors.Is(err, ErrCache) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "set JITVK_CACHE") ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("full disk: %v", err)
 	}
 	t.Log(err)
@@ -690,7 +695,8 @@ func TestCelebA(t *testing.T) {
 	}
 	o := Options{Size: 32, CacheDir: t.TempDir()}
 	d := open(t, path, o)
-	if d.Len() != 10_000 || d.Report.Skipped != 0 || d.Name(0) != "img_align_celeba/000001.jpg" || d.Name(9999) != "img_align_celeba/010000.jpg" {
+	if d.Len() != 10_000 || d.Report.Skipped != 0 || d.Name(0) != "img_align_celeba/000001.jpg" ||
+		d.Name(9999) != "img_align_celeba/010000.jpg" {
 		t.Errorf("%v, first %s, last %s", d.Report, d.Name(0), d.Name(d.Len()-1))
 	}
 	t.Log(d.Report)

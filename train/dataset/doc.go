@@ -17,5 +17,5 @@
 // Flips and the conversion to [-1,1] are the device's work.
 //
 // Everything that can go wrong is of the environment and comes as an error in one line that says what to do; only a wrong index or
-// a wrong length panics. Imports files only. Read dataset.go, then files.go, picture.go, cache.go, order.go, labels.go.
+// a wrong length panics. Imports files only. Read dataset.go, then source.go, files.go, picture.go, cache.go, order.go, labels.go.
 package dataset

@@ -19,8 +19,8 @@ import (
 	"jitvk/model/run"
 )
 
-// undecided is what a run guesses where nothing has been measured.
-func undecided(t *testing.T, c run.Config) []engine.Decision {
+// guesses is what a run guesses where nothing has been measured.
+func guesses(t *testing.T, c run.Config) []engine.Guess {
 	t.Helper()
 	plan, err := engine.Open(engine.Options{DryRun: true, Select: c.Device})
 	if err != nil {
@@ -32,11 +32,11 @@ func undecided(t *testing.T, c run.Config) []engine.Decision {
 	}
 	s.Close()
 	samples.Close()
-	return plan.Undecided()
+	return plan.Guessed()
 }
 
-// remember puts into the cache folder what an earlier run has measured: of each class the last way, or the first.
-func remember(t *testing.T, known []engine.Decision, last bool) {
+// remember puts into the cache folder what an earlier run has measured: of each class the last choice, or the first.
+func remember(t *testing.T, known []engine.Guess, last bool) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(os.Getenv("JITVK_CACHE"), "choices-*.json"))
 	if err != nil || len(files) != 1 {
@@ -50,13 +50,13 @@ func remember(t *testing.T, known []engine.Decision, last bool) {
 	if err := json.Unmarshal(text, &table); err != nil {
 		t.Fatal(err)
 	}
-	ways := map[string]string{}
+	choices := map[string]string{}
 	for _, d := range known {
-		if ways[d.Class] = d.Ways[0]; last {
-			ways[d.Class] = d.Ways[len(d.Ways)-1]
+		if choices[d.Class] = d.Choices[0]; last {
+			choices[d.Class] = d.Choices[len(d.Choices)-1]
 		}
 	}
-	table["ways"] = ways
+	table["choices"] = choices
 	if text, err = json.Marshal(table); err == nil {
 		err = os.WriteFile(files[0], text, 0o666)
 	}
@@ -88,7 +88,7 @@ func TestChoicesBelongToTheRun(t *testing.T) {
 	// Gradients of few elements, each a long sum: they can be cut along that sum.
 	c := parse(t, "-preset", "quick", "-stride", "8", "-dim", "32", "-depth", "1", "-heads", "1", "-batch", "64", "-steps", "6", "-warmup", "3", "-data", data,
 		"-device", os.Getenv("JITVK_DEVICE"))
-	known := undecided(t, c)
+	known := guesses(t, c)
 	if len(known) == 0 && device.Info().CPU() {
 		t.Fatal("there is nothing to choose")
 	}
@@ -106,7 +106,7 @@ func TestChoicesBelongToTheRun(t *testing.T) {
 	if !strings.Contains(says, "measuring   kernels on "+device.Info().Name) {
 		t.Errorf("the first run says\n%s", says)
 	}
-	if first := kept(t, dir); len(first.Ways) != len(known) || first.Device != device.Info().Key() {
+	if first := kept(t, dir); len(first.Choices) != len(known) || first.Device != device.Info().Key() {
 		t.Errorf("the checkpoint holds %v; %d wanted", first, len(known))
 	}
 	if _, says = run(c, tune.Auto); strings.Contains(says, "measuring") {
@@ -116,16 +116,16 @@ func TestChoicesBelongToTheRun(t *testing.T) {
 	remember(t, known, true)
 	dir, says = run(c, tune.Auto)
 	whole, wholeLog := outcome(t, dir)
-	ways := kept(t, dir).Ways
+	choices := kept(t, dir).Choices
 	for _, d := range known {
-		if ways[d.Class] != d.Ways[len(d.Ways)-1] {
-			t.Errorf("%s is done by %s, not as the table has it", d.Class, ways[d.Class])
+		if choices[d.Class] != d.Choices[len(d.Choices)-1] {
+			t.Errorf("%s is done by %s, not as the table has it", d.Class, choices[d.Class])
 		}
 	}
-	if guessed, _ := run(c, tune.Off); maps.Equal(kept(t, guessed).Ways, ways) {
+	if guessed, _ := run(c, tune.Off); maps.Equal(kept(t, guessed).Choices, choices) {
 		t.Error("-tune off takes what was measured")
 	} else if other, _ := outcome(t, guessed); bytes.Equal(other[len(other)/2:], whole[len(whole)/2:]) {
-		t.Error("the ways give the same bits: nothing below can fail")
+		t.Error("the choices give the same bits: nothing below can fail")
 	}
 
 	memory := func(says string) string {
@@ -203,9 +203,9 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 		}
 		plan.Prefer(nil)
 		mode := recall(c, plan)
-		way := engine.NewProgram(plan, "choice").Choose("a", []string{"guess", "by b"})
-		if mode != want || (way == 1) != (text == ours) {
-			t.Errorf("%s: measures %q, %q wanted; takes way %d", text, mode, want, way)
+		chosen := engine.NewProgram(plan, "choice").Choose("a", []string{"guess", "by b"})
+		if mode != want || (chosen == 1) != (text == ours) {
+			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, mode, want, chosen)
 		}
 	}
 	if _, err := run.Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {

@@ -33,11 +33,11 @@ func TestTenThousandStepsAtConstantMemory(t *testing.T) {
 	if err := s.Init(); err != nil {
 		t.Fatal(err)
 	}
-	pictures := portraits(c.Batch, c.Model.Size)
+	pictures := given{portraits(c.Batch, c.Model.Size), nil, 1}
 	run := func(n int) {
 		var pending []Pending // two under way, as training has them
 		for i := range n {
-			p, err := s.Step(pictures, nil)
+			p, err := s.Step(pictures)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
-	"jitvk/model/checkpoint"
 	"jitvk/model/run"
 )
 
@@ -33,16 +33,16 @@ func steps(t *testing.T, c run.Config, n int) ([]Result, *State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, random := checkpoint.DecodeFloat32(weights), rand.New(rand.NewPCG(1, 2))
+	w, random := kernels.Floats(weights), rand.New(rand.NewPCG(1, 2))
 	for i := range w {
 		w[i] += 0.05 * float32(random.NormFloat64()) // no layer is zero, or those below would have no gradient
 	}
-	if err := s.dev.Upload(s.weights.All(), checkpoint.EncodeFloat32(w)); err != nil {
+	if err := s.dev.Upload(s.weights.All(), kernels.Bytes(w)); err != nil {
 		t.Fatal(err)
 	}
 	var out []Result
 	for range n {
-		p, err := s.Step(portraits(c.Images(), c.Model.Size), labels)
+		p, err := s.Step(given{portraits(c.Images(), c.Model.Size), labels, int64(c.Accumulate)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func moment(t *testing.T, s *State) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return checkpoint.DecodeFloat32(data)
+	return kernels.Floats(data)
 }
 
 // withDropout is the paper's network with all that is drawn at random.

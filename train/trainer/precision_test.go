@@ -97,7 +97,7 @@ func TestHalfPrecisionTrains(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range c.Steps {
-			p, err := s.Step(portraits(c.Batch, c.Model.Size), nil)
+			p, err := s.Step(given{portraits(c.Batch, c.Model.Size), nil, 1})
 			if err != nil {
 				t.Fatal(err)
 			}

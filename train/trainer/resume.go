@@ -23,7 +23,7 @@ import (
 // returns what is to be measured of the rest.
 func recall(c run.Config, d *engine.Device) tune.Mode {
 	if c.Kept.Device == d.Info().Key() {
-		d.Prefer(c.Kept.Ways)
+		d.Prefer(c.Kept.Choices)
 		return tune.Off
 	}
 	c.Tune.Recall(d)
@@ -93,5 +93,6 @@ func (s *State) meta() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run.Meta{Config: s.Config, Step: s.at, Data: s.data, LossScale: scale, Choices: run.Choices{Device: s.dev.Info().Key(), Ways: s.dev.Chosen()}}.Encode()
+	chosen := run.Choices{Device: s.dev.Info().Key(), Choices: s.dev.Chosen()}
+	return run.Meta{Config: s.Config, Step: s.at, Data: s.data, LossScale: scale, Choices: chosen}.Encode()
 }

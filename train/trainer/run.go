@@ -3,7 +3,7 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// What can be chosen is in model/run. state.go holds the run on the device and records its step, run.go is the loop, resume.go
+// What can be chosen is in model/run, state.go holds the run on the device and records its step, run.go is the loop, resume.go
 // goes on from a checkpoint, profile.go is what -profile does instead.
 package trainer
 
@@ -44,7 +44,7 @@ const (
 // everything saved.
 func Run(ctx context.Context, c run.Config, out io.Writer) (dir string, err error) {
 	began := time.Now()
-	if err := errors.Join(c.Validate(), kernels.CheckTier()); err != nil {
+	if err := errors.Join(c.Validate(), kernels.CheckRung()); err != nil {
 		return "", err
 	}
 	if !c.DryRun { // what can be known before minutes go into packing pictures
@@ -309,7 +309,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	steps := func() error {
 		var before *Pending
 		for s.at < s.Steps && ctx.Err() == nil {
-			p, err := s.Step(f.gather(s.at))
+			p, err := s.Step(f)
 			if err != nil {
 				return err
 			}
@@ -363,32 +363,6 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, run.CheckpointName))
 	return screen
-}
-
-// A feed gathers what the steps read.
-type feed struct {
-	data     *dataset.Dataset
-	order    dataset.Order
-	images   int
-	pictures []byte
-	labels   []uint32 // nil for data without classes
-}
-
-func newFeed(c run.Config, data *dataset.Dataset) *feed {
-	f := &feed{data: data, order: dataset.Order{N: data.Len(), Seed: c.Seed}, images: c.Images(), pictures: make([]byte, c.StepBytes())}
-	if data.Classes() != nil {
-		f.labels = make([]uint32, f.images)
-	}
-	return f
-}
-
-// gather returns a step's pictures and their labels, as Step takes them; the next call overwrites them.
-func (f *feed) gather(step int) (pictures []byte, labels []uint32) {
-	f.data.Batch(f.pictures, f.order, int64(step), f.images)
-	if f.labels != nil {
-		f.data.Labels(f.labels, f.order, int64(step), f.images)
-	}
-	return f.pictures, f.labels
 }
 
 // gridSize returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of

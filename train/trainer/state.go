@@ -219,10 +219,10 @@ type Pending struct {
 	scale  float32
 }
 
-// Step starts the next step on packed pictures (Images,Size,Size,3) and their classes (Images), nil standing for no class at
-// all. Gradients of Accumulate batches are summed; a picture's random numbers depend on its place among all of the step, so that
-// the sum is that of one large batch but for rounding. Two steps may be under way at once.
-func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
+// Step starts the next step, on the next Accumulate batches, each of which is gathered when the device can take it. Their gradients
+// are summed; a picture's random numbers depend on its place among all of the step, so that the sum is that of one large batch but
+// for rounding. Two steps may be under way at once.
+func (s *State) Step(from Pictures) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
 	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
@@ -232,17 +232,9 @@ func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 		p.subs = append(p.subs, sub)
 		return err
 	}
-	size := len(pictures) / s.Accumulate
 	for i := range s.Accumulate {
 		step.Image0 = uint32(i * s.Batch)
-		packed := pictures[i*size : (i+1)*size]
-		if pad := int(s.bytes.Size()) - size; pad > 0 {
-			packed = append(append([]byte{}, packed...), make([]byte, pad)...)
-		}
-		updates, reads := []engine.Update{{To: s.bytes.All(), Data: packed}}, []engine.Range{s.loss().Range}
-		if s.labels != nil {
-			updates = append(updates, engine.Update{To: s.labels.All(), Data: s.classes(labels, i*s.Batch)})
-		}
+		updates, reads := s.batch(from, int64(t)*int64(s.Accumulate)+int64(i)), []engine.Range{s.loss().Range}
 		if s.update == nil {
 			reads = append(reads, s.norm().Range)
 		}
@@ -260,17 +252,23 @@ func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 	return p, nil
 }
 
-// classes returns a batch's labels as the device reads them, the first of them being labels[first].
-func (s *State) classes(labels []uint32, first int) []byte {
-	out := make([]byte, 0, 4*s.Batch)
-	for i := first; i < first+s.Batch; i++ {
-		class := uint32(s.Config.Model.Classes) // none
-		if labels != nil {
-			class = labels[i]
-		}
-		out = binary.LittleEndian.AppendUint32(out, class)
+// batch is how a batch comes into device memory.
+func (s *State) batch(from Pictures, number int64) []engine.Update {
+	updates := []engine.Update{{To: s.bytes.All(), Fill: func(dst []byte) {
+		n := 3 * s.Batch * s.Config.Model.Size * s.Config.Model.Size
+		from.Batch(dst[:n:n], number)
+		clear(dst[n:]) // up to a whole word
+	}}}
+	if s.labels == nil {
+		return updates
 	}
-	return out
+	return append(updates, engine.Update{To: s.labels.All(), Fill: func(dst []byte) {
+		labels := make([]uint32, s.Batch)
+		from.Labels(labels, number)
+		for i, class := range labels {
+			binary.LittleEndian.PutUint32(dst[4*i:], class)
+		}
+	}})
 }
 
 // Wait returns the step's result; steps are waited for in the order in which they began.
@@ -282,7 +280,7 @@ func (p Pending) Wait() (Result, error) {
 			return Result{}, err
 		}
 		for _, d := range data {
-			read = append(read, checkpoint.DecodeFloat32(d)...)
+			read = append(read, kernels.Floats(d)...)
 		}
 	}
 	r, batches := p.result, p.state.Accumulate

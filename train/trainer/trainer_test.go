@@ -69,10 +69,10 @@ func TestOverfit(t *testing.T) {
 	}
 	size := c.Model.Size
 	four := portraits(4, size)
-	batch := bytes.Repeat(four, c.Batch/4)
+	batch := given{bytes.Repeat(four, c.Batch/4), nil, 1}
 	var first, last float64
 	for i := range c.Steps {
-		p, err := s.Step(batch, nil)
+		p, err := s.Step(batch)
 		if err != nil {
 			t.Fatal(err)
 		}
