@@ -495,9 +495,10 @@ func TestTraffic(t *testing.T) {
 		{[]Binding{Read(x), Write(y)}, 4000},
 		{[]Binding{ReadWrite(x)}, 6000},
 		{[]Binding{Write(x), Read(x)}, 6000}, // in place
-		{[]Binding{Read(x).Touching(1000), Read(x).Touching(1000), Read(x).Touching(1000), Write(y)}, 4000}, // q, k and v
-		{[]Binding{Read(x), Read(x), Write(y), Write(y).Touching(0)}, 4000},                                 // bound again
-		{[]Binding{Read(x).Touching(9000)}, 3000},
+		{[]Binding{Read(x).Rows(0, 10, 30, 100), Read(x).Rows(10, 10, 30, 100), Read(x).Rows(20, 10, 30, 100), Write(y)}, 4000}, // q, k and v
+		{[]Binding{Read(x), Read(x), Write(y), {Range: y}}, 4000},                                                               // bound again
+		{[]Binding{Read(x), Read(b.Range(1000, 3000))}, 4000},                                                                   // in part the same
+		{[]Binding{Read(x).Rows(0, 10, 20, 100).And(Write(x).Rows(10, 10, 20, 100))}, 2000},
 	} {
 		if got := traffic(c.bind); got != c.want {
 			t.Errorf("%v: %g bytes, %g wanted", c.bind, got, c.want)

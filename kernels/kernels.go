@@ -114,12 +114,26 @@ func (t Tensor) String() string {
 func (t Tensor) Read() engine.Binding  { return t.floats().read() }
 func (t Tensor) Write() engine.Binding { return t.floats().write() }
 func (t Tensor) ReadWrite() engine.Binding {
-	return engine.ReadWrite(t.floats().Range).Touching(t.bytes())
+	return t.floats().rowsOf(engine.ReadWrite(t.Range))
 }
 
 // read and write bind it to a shader that is told the precision.
-func (t Tensor) read() engine.Binding  { return engine.Read(t.Range).Touching(t.bytes()) }
-func (t Tensor) write() engine.Binding { return engine.Write(t.Range).Touching(t.bytes()) }
+func (t Tensor) read() engine.Binding  { return t.rowsOf(engine.Read(t.Range)) }
+func (t Tensor) write() engine.Binding { return t.rowsOf(engine.Write(t.Range)) }
+
+// rowsOf says that of the tensor's range a shader touches the tensor's rows.
+func (t Tensor) rowsOf(b engine.Binding) engine.Binding {
+	rows, width := 1, t.Len() // without a distance between them, one row
+	if t.Ld != 0 {
+		dims := 1
+		if len(t.Shape) == 4 {
+			dims = 2 // heads
+		}
+		rows, width = t.Rows(dims)
+	}
+	size := t.Precision.size()
+	return b.Rows(size*int64(t.Off), size*int64(width), size*int64(t.Ld), int64(rows))
+}
 
 // floats is t. It panics unless t is fp32.
 func (t Tensor) floats() Tensor {

@@ -218,10 +218,7 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 	push := matMulPush{M: u(M), N: u(N), EachK: u(slice), LastK: u((K-1)%slice + 1), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()),
 		LdA: u(a.ld), OffA: u(a.off), StepA: u(stepA), LdB: u(b.ld), OffB: u(b.off), StepB: u(stepB)}
 	vecC, bindC := c.quads(), c.update(o.Accumulate)
-	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
-	// that they would not.
-	unread, unwritten := a.read().Touching(0), bindC.Touching(0)
-	bias, residual, swiglu, sums, sum := unread, unread, unwritten, unwritten, uint32(0)
+	bias, residual, swiglu, sums, sum := engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing, uint32(0)
 	if o.Bias != nil {
 		bias, push.OffBias = o.Bias.Read(), u(o.Bias.Off)
 	}
@@ -230,7 +227,7 @@ func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, sli
 		vecC = vecC && r.quads()
 	}
 	if o.swiglu != noSwiGLU {
-		bindC, swiglu = o.swiglu.bind(c, h)
+		bindC, swiglu = o.swiglu.bind(c, h, o.toValue)
 		push.LdH, push.OffH, push.StepH, push.ToValue = u(h.ld), u(h.off), u(h.step()), u(o.toValue)
 		vecC = vecC && h.quads() && o.toValue%4 == 0
 	}
@@ -319,7 +316,7 @@ func (m matrix) part(skip, batch, rows int) matrix {
 func (m matrix) read() engine.Binding           { return m.tensor().read() }
 func (m matrix) update(acc bool) engine.Binding { return m.tensor().Update(acc) }
 
-// tensor is the matrix for what only asks for its memory and its size.
+// tensor is the matrix for what only asks for its memory, its rows and its size.
 func (m matrix) tensor() Tensor {
-	return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range, Precision: m.precision}
+	return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range, Ld: m.ld, Off: m.off, Precision: m.precision}
 }

@@ -25,17 +25,22 @@ const (
 // writesH reports whether h is an output.
 func (e swigluEpilogue) writesH() bool { return e == keepGate || e == dropGate }
 
-// bind says what a product does with c and h. A product that keeps the gate also reads c, but only the values in it, which
-// the product before has written: to say that it reads c's whole range would claim that the gates had been, too. Writing is
-// enough to be put in order after that product.
-func (e swigluEpilogue) bind(c, h matrix) (bindC, bindH engine.Binding) {
+// bind says what a product does with c and h, whose values lie toValue elements behind their gates where they hold both. One that
+// keeps the gates reads the values, which the product before has written into c, and writes the gates beside them.
+func (e swigluEpilogue) bind(c, h matrix, toValue int) (bindC, bindH engine.Binding) {
+	value := func(m matrix) matrix { m.off += toValue; return m }
+	both := func(m matrix) matrix { // halves of a row, side by side
+		m.off += min(0, toValue)
+		m.cols *= 2
+		return m
+	}
 	switch e {
 	case keepGate:
-		return engine.Write(c.Range), engine.Write(h.Range)
+		return value(c).read().And(c.update(false)), h.tensor().write()
 	case dropGate:
-		return engine.Read(c.Range), engine.Write(h.Range)
+		return c.read(), h.tensor().write()
 	}
-	return engine.Write(c.Range), engine.Read(h.Range)
+	return both(c).update(false), both(h).read()
 }
 
 // MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab

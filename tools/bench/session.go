@@ -13,6 +13,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model"
+	"jitvk/model/run"
 	"jitvk/tools/internal/page"
 	"jitvk/train/trainer"
 )
@@ -91,11 +92,11 @@ func (b *session) group(g group) error {
 		return nil
 	}
 	for _, name := range b.presets {
-		c, err := model.Preset(name)
+		c, err := run.Preset(name)
 		if err != nil {
 			return err
 		}
-		if err := b.try(g.name+", "+name, func() error { return g.each(b, c) }); err != nil {
+		if err := b.try(g.name+", "+name, func() error { return g.each(b, c.Model) }); err != nil {
 			return err
 		}
 	}
@@ -117,8 +118,8 @@ func (b *session) try(name string, measure func() error) error {
 }
 
 // config is a preset's training with the session's batch: the recipe's, but on a CPU driver what it does in seconds.
-func (b *session) config(preset string) (trainer.Config, error) {
-	t, err := trainer.Parse([]string{"-preset", preset, "-device", b.device})
+func (b *session) config(preset string) (run.Config, error) {
+	t, err := run.Preset(preset)
 	if err != nil {
 		return t, err
 	}

@@ -3,7 +3,7 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// config.go says what can be chosen, state.go holds the run on the device and records its step, run.go is the loop, resume.go
+// What can be chosen is in model/run, state.go holds the run on the device and records its step, run.go is the loop, resume.go
 // goes on from a checkpoint, profile.go is what -profile does instead.
 package trainer
 
@@ -23,6 +23,7 @@ import (
 	"jitvk/model/checkpoint"
 	"jitvk/model/grid"
 	"jitvk/model/report"
+	"jitvk/model/run"
 	"jitvk/model/sampler"
 	"jitvk/train/dataset"
 	"jitvk/train/faces"
@@ -39,12 +40,9 @@ const (
 	saveGap      = 10 * time.Minute // at most this much work is lost to a kill
 )
 
-// CheckpointName is the file in a run's folder that sampling and resuming need.
-const CheckpointName = "checkpoint.safetensors"
-
 // Run trains, or profiles, as c says and returns the run's folder. Cancelling ctx ends the run after the step under way, with
 // everything saved.
-func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
+func Run(ctx context.Context, c run.Config, out io.Writer) (dir string, err error) {
 	began := time.Now()
 	if err := errors.Join(c.Validate(), kernels.CheckRung()); err != nil {
 		return "", err
@@ -59,7 +57,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		if err != nil {
 			return "", err
 		}
-		c = c.withClasses(data.Classes())
+		c = c.WithClasses(data.Classes())
 		if err := data.Close(); err != nil {
 			return "", err
 		}
@@ -69,7 +67,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return "", err
 	}
 	defer plan.Close()
-	mode := c.recall(plan)
+	mode := recall(c, plan)
 	s, samples, err := build(plan, c)
 	if c.DryRun && errors.Is(err, engine.ErrOutOfMemory) { // what the model is can be said all the same
 		h := describe(plan, c)
@@ -98,7 +96,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 		return "", err
 	}
 	defer data.Close()
-	c = c.withClasses(data.Classes())
+	c = c.WithClasses(data.Classes())
 	if s, samples, err = build(dev, c); err != nil {
 		return "", err
 	}
@@ -122,7 +120,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	case c.Resume != "":
 		dir = filepath.Dir(c.Resume)
 	default:
-		dir, err = report.NextRunDir("runs", c.Model.Preset)
+		dir, err = run.NextDir("runs", c.Model.Preset)
 	}
 	if err != nil {
 		return "", err
@@ -143,7 +141,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 	if err := h.Print(out); err != nil {
 		return dir, err
 	}
-	if err := report.SaveConfig(filepath.Join(dir, "config.json"), s.Config); err != nil {
+	if err := s.Save(dir); err != nil {
 		return dir, err
 	}
 	if c.Profile > 0 {
@@ -153,12 +151,12 @@ func Run(ctx context.Context, c Config, out io.Writer) (dir string, err error) {
 }
 
 // build puts a run on a device: its state, and the sampler for its grid.
-func build(dev *engine.Device, c Config) (*State, *sampler.Sampler, error) {
+func build(dev *engine.Device, c run.Config) (*State, *sampler.Sampler, error) {
 	s, err := NewState(dev, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	samples, err := sampler.New(dev, s.m, s.sampleWeights(), c.pictures(), s.precision)
+	samples, err := sampler.New(dev, s.m, s.sampleWeights(), gridSize(c), s.precision)
 	if err != nil {
 		s.Close()
 		return nil, nil, err
@@ -178,7 +176,7 @@ func fits(plan *engine.Device) error {
 }
 
 // describe is what can be said of the model before its memory is planned.
-func describe(dev *engine.Device, c Config) *report.Header {
+func describe(dev *engine.Device, c run.Config) *report.Header {
 	m, info := c.Model, dev.Info()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
@@ -190,14 +188,14 @@ func describe(dev *engine.Device, c Config) *report.Header {
 }
 
 // header is what training and dry run alike say of a run.
-func header(dev *engine.Device, c Config, stepFLOPs float64) *report.Header {
+func header(dev *engine.Device, c run.Config, stepFLOPs float64) *report.Header {
 	h := describe(dev, c)
 	h.Add("precision", "%s", c.Precision)
 	batches := ""
 	if c.Accumulate > 1 {
 		batches = fmt.Sprintf(" in %d batches of %d", c.Accumulate, c.Batch)
 	}
-	h.Add("operations", "%s a step of %d images%s", report.Ops(stepFLOPs, "FLOP"), c.images(), batches)
+	h.Add("operations", "%s a step of %d images%s", report.Ops(stepFLOPs, "FLOP"), c.Images(), batches)
 	return h
 }
 
@@ -217,8 +215,8 @@ func dryRun(s *State, out io.Writer) error {
 	return h.Print(out)
 }
 
-func openData(ctx context.Context, c Config, out io.Writer) (*dataset.Dataset, error) {
-	o := dataset.Options{Size: c.Model.Size, Labels: c.labels(), Log: func(line string) { fmt.Fprintln(out, line) }}
+func openData(ctx context.Context, c run.Config, out io.Writer) (*dataset.Dataset, error) {
+	o := dataset.Options{Size: c.Model.Size, Labels: c.Attributes(), Log: func(line string) { fmt.Fprintln(out, line) }}
 	shown := time.Now()
 	o.Progress = func(done, total int) {
 		if t := time.Now(); t.Sub(shown) >= packingGap {
@@ -243,7 +241,7 @@ func freeFolder(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	for _, name := range []string{"log.csv", CheckpointName} {
+	for _, name := range []string{"log.csv", run.CheckpointName} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return fmt.Errorf("train: -out %s already holds a run; name a new folder or remove it", dir)
 		}
@@ -280,7 +278,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	if rows := log.Rows(); len(rows) > 0 {
 		elapsed = rows[len(rows)-1].Seconds
 	}
-	progress := report.NewProgress(out, s.at, s.Steps, s.images())
+	progress := report.NewProgress(out, s.at, s.Steps, s.Images())
 	saved, last := 0, time.Now() // step of the last checkpoint, and when it was written
 	save := func() error {
 		defer progress.Resume()
@@ -289,7 +287,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	}
 	defer func() {
 		if err != nil && saved > 0 {
-			err = fmt.Errorf("%w (step %d is kept in %s)", err, saved, filepath.Join(dir, CheckpointName))
+			err = fmt.Errorf("%w (step %d is kept in %s)", err, saved, filepath.Join(dir, run.CheckpointName))
 		}
 	}()
 	first := time.Duration(0) // from the start to the end of the first step
@@ -321,7 +319,7 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 				}
 			}
 			before = &p
-			if (s.at%s.Config.gridEvery() == 0 || time.Since(last) > saveGap) && s.at < s.Steps {
+			if (s.at%gridEvery(s.Config) == 0 || time.Since(last) > saveGap) && s.at < s.Steps {
 				if err := note(p); err != nil {
 					return err
 				}
@@ -363,20 +361,20 @@ func loop(ctx context.Context, s *State, data *dataset.Dataset, samples *sampler
 	case ctx.Err() != nil:
 		fmt.Fprintln(out, "interrupted while the samples were drawn; everything else is saved")
 	}
-	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, CheckpointName))
+	fmt.Fprintf(out, "samples     %s\nloss curve  %s\ncheckpoint  %s\n", filepath.Join(dir, "samples.png"), filepath.Join(dir, "loss.png"), filepath.Join(dir, run.CheckpointName))
 	return screen
 }
 
-// pictures returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
+// gridSize returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
 // a training step's work a picture.
-func (c Config) pictures() int {
-	return min(max(3*c.Steps*c.images()/(10*gridSteps), 1), gridPictures)
+func gridSize(c run.Config) int {
+	return min(max(3*c.Steps*c.Images()/(10*gridSteps), 1), gridPictures)
 }
 
 // gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
 // pictures; the grids of a short run must not take more time than its steps.
-func (c Config) gridEvery() int {
-	return max(c.Steps/gridsPerRun, c.pictures()*gridSteps/(3*c.images()), 1)
+func gridEvery(c run.Config) int {
+	return max(c.Steps/gridsPerRun, gridSize(c)*gridSteps/(3*c.Images()), 1)
 }
 
 // saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
@@ -390,7 +388,7 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	if err != nil {
 		return err
 	}
-	if err := checkpoint.Save(filepath.Join(dir, CheckpointName), meta, tensors); err != nil {
+	if err := checkpoint.Save(filepath.Join(dir, run.CheckpointName), meta, tensors); err != nil {
 		return err
 	}
 	*saved = s.at
@@ -400,12 +398,12 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 	}
 	var labels []int // the classes by turns
 	if classes := len(s.ClassNames); classes > 0 {
-		labels = make([]int, s.pictures())
+		labels = make([]int, gridSize(s.Config))
 		for i := range labels {
 			labels[i] = i % classes
 		}
 	}
-	pictures, err := samples.Sample(ctx, sampler.Options{N: s.pictures(), Steps: gridSteps, Seed: s.Seed, Labels: labels})
+	pictures, err := samples.Sample(ctx, sampler.Options{N: gridSize(s.Config), Steps: gridSteps, Seed: s.Seed, Labels: labels})
 	if ctx.Err() != nil {
 		return nil // the loop ends the run
 	}
@@ -413,5 +411,5 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 		return err
 	}
 	size := s.Config.Model.Size
-	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, s.pictures(), size, size, 0, grid.Options{}))
+	return grid.Save(filepath.Join(dir, "samples.png"), grid.Draw(pictures, gridSize(s.Config), size, size, 0, grid.Options{}))
 }
