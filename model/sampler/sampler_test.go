@@ -14,6 +14,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/model"
 	"jitvk/model/ode"
+	"jitvk/model/run"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
@@ -27,10 +28,11 @@ func newSampler(t *testing.T, zero bool) (sampler func(batch int) *Sampler, pixe
 func newSamplerIn(t *testing.T, zero bool, precision kernels.Precision) (sampler func(batch int) *Sampler, pixels int) {
 	t.Helper()
 	dev := kerneltest.Device(t)
-	c, err := model.Preset("quick")
+	preset, err := run.Preset("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := preset.Model
 	c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden, c.ZeroOutput = 15, 5, 5, 32, 2, 2, 40, zero
 	m, err := model.New(dev, c)
 	if err != nil {
