@@ -34,7 +34,7 @@ type Config struct {
 	Profile int       `json:"-"` // steps to profile instead of training; 0: train
 	Tune    tune.Mode `json:"-"` // what is measured to choose kernels; "" is Off
 
-	Kept Choices `json:"-"` // those of Resume
+	Kept tune.Kept `json:"-"` // the kernels of Resume
 }
 
 // A Recipe is how a model is trained.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"jitvk/engine"
+	"jitvk/kernels/tune"
 	"jitvk/model"
 	"jitvk/model/checkpoint"
 )
@@ -26,14 +26,7 @@ type Meta struct {
 	Step      int             // optimizer steps taken
 	Data      string          // the data set's fingerprint; "": it was converted, or written before runs could be resumed
 	LossScale json.RawMessage // the state of fp16's loss scaling, which is the trainer's
-	Choices   Choices         // none: written before there was a choice
-}
-
-// Choices are the kernels that a run's work is done by: they decide the order of sums, so a run that goes on takes them rather
-// than what has been measured since. On another device or driver they mean nothing.
-type Choices struct {
-	Device  string         `json:"device"` // engine.Info.Key
-	Choices engine.Choices `json:"ways"`   // the key that files have had from the first
+	Choices   tune.Kept       // none: written before there was a choice
 }
 
 // Encode is the metadata as a checkpoint holds it.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jitvk/engine"
+	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
 )
 
@@ -56,7 +57,7 @@ func TestOldMetadata(t *testing.T) {
 	want.Model.Dim, want.Model.Depth, want.Model.Heads, want.Model.Hidden, want.Model.Classes = 32, 2, 1, 88, 2
 	want.Recipe = Recipe{Batch: 4, Accumulate: 2, Steps: 30, LR: 2e-3, Warmup: 100, Cooldown: 0.5, EMA: 0.99, EMA2: 0.9, Clip: 1, Flip: true}
 	want.Labels, want.Precision, want.Seed, want.ClassNames = "Smiling", "fp16", 7, []string{"not Smiling", "Smiling"}
-	choices := Choices{"llvmpipe-llvm-15-0-6-256-bits-2cc76aaa", engine.Choices{"matmul fp32 nt 1x832x384x128": "{matmul/03_vector 0 1}"}}
+	choices := tune.Kept{Device: "llvmpipe-llvm-15-0-6-256-bits-2cc76aaa", Choices: engine.Choices{"matmul fp32 nt 1x832x384x128": "{matmul/03_vector 0 1}"}}
 	if diff := cmp.Diff(Meta{want, 12, old["data"], []byte(old["loss_scale"]), choices}, m); diff != "" {
 		t.Errorf("-want +read:\n%s", diff)
 	}

@@ -297,32 +297,25 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	return c.draw(ctx, s, classes, config.Size, f.Meta["config"], out)
 }
 
-// open opens the device and lets it choose its kernels: for a dry run as earlier runs have measured them, else after measuring
-// what is missing.
+// open opens the device, which chooses its kernels as drawing c.Batch pictures at once has it best.
 func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*engine.Device, error) {
-	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
-	if err != nil {
-		return nil, err
-	}
-	if c.Tune.Recall(plan); c.DryRun {
-		return plan, nil
-	}
-	precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
-	if err != nil {
-		return nil, fmt.Errorf("sample: -precision %w", err)
-	}
-	m, err := model.New(plan, config)
-	if err != nil {
-		return nil, err
-	}
-	weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := sampler.New(plan, m, weights, c.Batch, precision); err != nil {
-		return nil, err
-	}
-	return c.Tune.Open(ctx, c.Device, plan, func(line string) { fmt.Fprintln(out, line) })
+	r := tune.Request{Device: c.Device, Mode: c.Tune, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
+	return tune.Open(ctx, r, func(plan *engine.Device) error {
+		precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
+		if err != nil {
+			return fmt.Errorf("sample: -precision %w", err)
+		}
+		m, err := model.New(plan, config)
+		if err != nil {
+			return err
+		}
+		weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
+		if err != nil {
+			return err
+		}
+		_, err = sampler.New(plan, m, weights, c.Batch, precision)
+		return err
+	})
 }
 
 // total returns the number of pictures in the grid.

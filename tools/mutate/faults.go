@@ -449,7 +449,7 @@ var faults = []fault{
 	{"kernels/tune/tune.go", "d.Prefer(engine.Choices{g.Class: choice})", "d.Prefer(nil)", "kernels/tune ^TestMeasuresEach$"},
 	{"kernels/tune/tune.go", "maps.Copy(choices, found)", "maps.Copy(found, choices)", "kernels/tune ^TestDecide$"},
 	{"kernels/tune/table.go", "|| t.Kernels != checksum(info)", "|| checksum(info) == \"\"", "kernels/tune ^TestTableIsNoError$"},
-	{"train/trainer/resume.go", "d.Prefer(c.Kept.Choices)", "c.Tune.Recall(d)", "train/trainer ^TestChoicesBelongToTheRun$"},
-	{"train/trainer/resume.go", "run.Choices{Device: s.dev.Info().Key(), Choices: s.dev.Chosen()}", "run.Choices{Device: s.dev.Info().Key()}",
-		"train/trainer ^TestChoicesBelongToTheRun$"},
+	{"kernels/tune/open.go", "plan.Prefer(r.Kept.Choices)", "plan.Prefer(nil)", "kernels/tune ^TestOpenKeeps$"},
+	{"kernels/tune/open.go", "d.Prefer(choices)", "d.Prefer(nil)", "kernels/tune ^TestOpen$"},
+	{"train/trainer/resume.go", "Choices: tune.Chosen(s.dev)", "Choices: tune.Kept{}", "train/trainer ^TestChoicesBelongToTheRun$"},
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,7 +67,7 @@ func remember(t *testing.T, known []engine.Guess, last bool) {
 }
 
 // kept are the choices in a run's checkpoint.
-func kept(t *testing.T, dir string) (c run.Choices) {
+func kept(t *testing.T, dir string) (c tune.Kept) {
 	t.Helper()
 	f, err := checkpoint.Open(filepath.Join(dir, run.CheckpointName))
 	if err != nil {
@@ -179,12 +180,8 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 		tensors = append(tensors, x)
 	}
 	f.Close()
-	plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ours, theirs := `{"device":"`+device.Info().Key()+`","ways":{"a":"by b"}}`, `{"device":"theirs","ways":{"a":"by b"}}`
-	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Off, theirs: tune.Auto, "{": "refused", `{"device":3}`: "refused"} {
+	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Auto, theirs: tune.Auto, "{": "refused", `{"device":3}`: "refused"} {
 		if meta["choices"] = text; text == "" {
 			delete(meta, "choices")
 		}
@@ -201,11 +198,14 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan.Prefer(nil)
-		mode := recall(c, plan)
+		c.Device, c.DryRun = os.Getenv("JITVK_DEVICE"), true
+		plan, err := open(context.Background(), c, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
 		chosen := engine.NewProgram(plan, "choice").Choose("a", []string{"guess", "by b"})
-		if mode != want || (chosen == 1) != (text == ours) {
-			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, mode, want, chosen)
+		if c.Tune != want || (chosen == 1) != (text == ours) {
+			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, c.Tune, want, chosen)
 		}
 	}
 	if _, err := run.Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {

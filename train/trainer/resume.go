@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"jitvk/engine"
 	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
 	"jitvk/model/report"
@@ -19,19 +18,12 @@ import (
 // A run goes on from its checkpoint to the very bits that it would have reached without a stop: the checkpoint holds all that a
 // step reads but the pictures, and pictures and random numbers follow from the step's number.
 
-// recall makes a device choose as the checkpoint says or, for a new run or on another device, as earlier runs have found. It
-// returns what is to be measured of the rest.
-func recall(c run.Config, d *engine.Device) tune.Mode {
-	if c.Kept.Device == d.Info().Key() {
-		d.Prefer(c.Kept.Choices)
-		return tune.Off
+// begin gives the run its first values or those of the checkpoint that it goes on from; then it says so in h.
+func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
+	s.data = data.Fingerprint()
+	if s.Resume == "" {
+		return s.Init()
 	}
-	c.Tune.Recall(d)
-	return c.Tune
-}
-
-// resume loads c.Resume into s and says in h where the run goes on.
-func (s *State) resume(data *dataset.Dataset, h *report.Header) error {
 	f, err := checkpoint.Open(s.Resume)
 	if err != nil {
 		return err
@@ -93,6 +85,5 @@ func (s *State) meta() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen := run.Choices{Device: s.dev.Info().Key(), Choices: s.dev.Chosen()}
-	return run.Meta{Config: s.Config, Step: s.at, Data: s.data, LossScale: scale, Choices: chosen}.Encode()
+	return run.Meta{Config: s.Config, Step: s.at, Data: s.data, LossScale: scale, Choices: tune.Chosen(s.dev)}.Encode()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"jitvk/autograd"
 	"jitvk/engine"
@@ -33,8 +32,7 @@ type State struct {
 	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
 	precision                        kernels.Precision
-	data                             string    // the data set's Fingerprint, kept in checkpoints
-	began                            time.Time // when the program did
+	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
 // AdamW's other constants (official JiT code and the post alike).

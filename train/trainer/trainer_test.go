@@ -384,7 +384,7 @@ func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Close()
-	err = loop(context.Background(), s, data, samples, dir, new(bytes.Buffer))
+	err = loop(context.Background(), time.Now(), s, data, samples, dir, new(bytes.Buffer))
 	if err == nil || !strings.Contains(err.Error(), "NaN") || !strings.Contains(err.Error(), "-lr") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %v", err)
 	}
