@@ -41,6 +41,7 @@ func (v rowView) offset() uint32 { return uint32(v.off) }
 // piece returns rows s.first to s.first+s.n-1. The offset is counted from the piece's own range.
 func (v rowView) piece(s span) rowView {
 	v.rows = s.n
+	v.Shape, v.Ld, v.Off = []int{v.rows, v.width}, v.ld, v.off // what a binding says that the shader touches
 	v.Range = v.Range.Sub(v.Precision.size()*int64(s.first)*int64(v.ld), v.reach())
 	return v
 }
