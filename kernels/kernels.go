@@ -33,6 +33,8 @@ type Tensor struct {
 	Range     engine.Range
 	Ld, Off   int // elements
 	Precision Precision
+
+	apart bool // the op that has it tells its shader Ld and Off (byRows, asMatrices)
 }
 
 // View returns a contiguous tensor over the start of a range. It panics when the range is too small.
@@ -66,7 +68,7 @@ func (t Tensor) Len() int {
 // Reshape returns the same contiguous elements under another shape.
 func (t Tensor) Reshape(shape ...int) Tensor {
 	out := Tensor{Shape: shape, Range: t.Range, Precision: t.Precision}
-	if out.Len() != t.Len() || !t.Contiguous() {
+	if out.Len() != t.Len() || !t.Contiguous() || !positive(t.Shape) || !positive(shape) {
 		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
 	}
 	return out
@@ -88,42 +90,34 @@ func (t Tensor) Rows(heads int) (rows, width int) {
 
 // Contiguous reports whether the elements fill the start of the range without gaps.
 func (t Tensor) Contiguous() bool {
-	return t.Off == 0 && (t.Ld == 0 || len(t.Shape) > 0 && t.Ld == t.Shape[len(t.Shape)-1])
-}
-
-// String prints the shape, the stride where rows lie apart, and the precision of halves: (4,64,384), (4,64,6,64 ld 1152 off 384),
-// (4,64,384 fp16).
-func (t Tensor) String() string {
-	s := "("
-	for i, d := range t.Shape {
-		if i > 0 {
-			s += ","
-		}
-		s += fmt.Sprint(d)
-	}
-	if !t.Contiguous() {
-		s += fmt.Sprintf(" ld %d off %d", t.Ld, t.Off)
-	}
-	if t.Precision != FP32 {
-		s += " " + t.Precision.String()
-	}
-	return s + ")"
+	_, width := t.Rows(t.rowDims())
+	return t.Off == 0 && t.ldOr(width) == width
 }
 
 // Read, Write and ReadWrite bind the tensor's memory to a shader that knows no halves: they panic where the tensor is in halves.
 func (t Tensor) Read() engine.Binding  { return t.floats().read() }
 func (t Tensor) Write() engine.Binding { return t.floats().write() }
 func (t Tensor) ReadWrite() engine.Binding {
-	return engine.ReadWrite(t.floats().Range).Touching(t.bytes())
+	return engine.ReadWrite(t.floats().bound()).Touching(t.bytes())
 }
 
 // read and write bind it to a shader that is told the precision.
-func (t Tensor) read() engine.Binding  { return engine.Read(t.Range).Touching(t.bytes()) }
-func (t Tensor) write() engine.Binding { return engine.Write(t.Range).Touching(t.bytes()) }
+func (t Tensor) read() engine.Binding  { return engine.Read(t.bound()).Touching(t.bytes()) }
+func (t Tensor) write() engine.Binding { return engine.Write(t.bound()).Touching(t.bytes()) }
+
+// bound is the range that a shader gets. Every tensor of every op comes by here, after it was cut into what a binding can hold.
+func (t Tensor) bound() engine.Range {
+	if !t.apart && !t.Contiguous() {
+		check(false, "rows that lie apart", "%v, and the op that was given it takes contiguous tensors only", t)
+	}
+	return t.checked("a tensor that no op can take").Range
+}
 
 // floats is t. It panics unless t is fp32.
 func (t Tensor) floats() Tensor {
-	check(t.Precision == FP32, "a tensor in halves", "%v, and the op that was given it takes fp32 only", t)
+	if t.Precision != FP32 {
+		check(false, "a tensor in halves", "%v, and the op that was given it takes fp32 only", t)
+	}
 	return t
 }
 
@@ -144,10 +138,12 @@ func check(ok bool, op, format string, args ...any) {
 	}
 }
 
-// same panics unless all tensors are contiguous and of one length.
+// same panics unless all tensors are contiguous and of one length, which it returns.
 func same(op string, ts ...Tensor) int {
 	for _, t := range ts {
-		check(t.Contiguous() && t.Len() == ts[0].Len(), op, "contiguous tensors of one size wanted, got %v", ts)
+		if !positive(t.Shape) || !t.Contiguous() || t.Len() != ts[0].Len() {
+			check(false, op, "contiguous tensors of one size wanted, got %v", ts)
+		}
 	}
 	return ts[0].Len()
 }
@@ -193,6 +189,12 @@ type Step struct {
 	DT        float32 // its length
 	Guidance  float32 // sampling: weight of classifier-free guidance, 1 is none
 	Spare     [3]uint32
+}
+
+// stepBuffer binds the tensor as a step buffer, of 16 words. It panics where it is none.
+func (t Tensor) stepBuffer(op string) engine.Binding {
+	check(t.Contiguous() && t.bytes() == StepBytes, op, "step buffer %v: %d words wanted", t, StepBytes/4)
+	return t.Read()
 }
 
 // Data returns the step buffer's bytes.
