@@ -4,11 +4,16 @@ package autograd
 
 import "jitvk/kernels"
 
-// Where Tape.Precision is FP16 or BF16, what only matrix products read is kept in halves: weights are rounded once for all their
-// products; norms (RMSNorm and Derf of rows, NormModulate) and the MLP's hidden values are rounded as they are stored. The
-// products would round them as they load them, so no bit of theirs changes. Any other op panics when it is given such a Var.
+// In half precision a product rounds its operands as it loads them. What nothing but products reads may then lie in memory rounded
+// already: half the traffic, and not a bit changes. Three kinds of tensors do:
 //
-// In fp32 stay sums, gradients, the residual stream, what attention takes and gives, and rows whose length is no multiple of four.
+//   - weights, which are rounded once a step for all products that read them;
+//   - the outputs of norms of rows: RMSNorm, Derf, NormModulate;
+//   - the MLP's hidden values.
+//
+// Everything else stays in fp32: sums, gradients, the residual stream, what attention takes and gives. So do rows whose length is no
+// multiple of four, because shaders move halves by fours. An op that reads fp32 panics when it is given halves: Linear takes what
+// RMSNorm has made, SiLU does not.
 
 // operand is out for what only matrix products read.
 func (t *Tape) operand(op string, in []*Var, shape ...int) *Var {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -83,6 +84,50 @@ func TestUploadDownload(t *testing.T) {
 		t.Fatalf("part: %v, want %v (%v)", part, data[512:520], err)
 	}
 }
+
+// TestTransfersOfManyRanges moves ranges of several buffers, longer and shorter than what is staged at a time, through a reader and
+// a writer, with both of a program's slots under way; and stops where the reader or the writer fails.
+func TestTransfersOfManyRanges(t *testing.T) {
+	d := testDevice(t)
+	var ranges []Range
+	var want []byte
+	for i, size := range []int64{8, 3 * transferBytes, 1000, transferBytes - 256, 1 << 20, 4} {
+		ranges = append(ranges, buffer(t, d, size+64).Range(32, size))
+		for j := range size {
+			want = append(want, byte(j>>8)+byte(j)*3+byte(i))
+		}
+	}
+	if err := d.UploadFrom(bytes.NewReader(want), ranges...); err != nil {
+		t.Fatal(err)
+	}
+	got := new(bytes.Buffer)
+	if err := d.DownloadTo(got, ranges...); err != nil || !bytes.Equal(got.Bytes(), want) {
+		t.Fatalf("%d of %d bytes came back, or changed (%v)", got.Len(), len(want), err)
+	}
+	at := 0
+	for _, r := range ranges {
+		one, err := d.Download(r)
+		if err != nil || !bytes.Equal(one, want[at:at+len(one)]) {
+			t.Fatalf("%v came back changed (%v)", r, err)
+		}
+		at += len(one)
+	}
+	before := d.Stats().Bytes
+	if err := d.UploadFrom(bytes.NewReader(want[:len(want)-1]), ranges...); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a reader that ends too soon: %v", err)
+	}
+	if err := d.DownloadTo(full{}, ranges...); !errors.Is(err, io.ErrShortBuffer) {
+		t.Errorf("a writer that fails: %v", err)
+	}
+	if now := d.Stats().Bytes; now != before {
+		t.Errorf("%d bytes of staging memory are still there", now-before)
+	}
+}
+
+// full is a writer that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortBuffer }
 
 // TestReplay replays one program many times with other data and checks that writes, commands and reads keep their order
 // with two submissions under way.
@@ -450,9 +495,10 @@ func TestTraffic(t *testing.T) {
 		{[]Binding{Read(x), Write(y)}, 4000},
 		{[]Binding{ReadWrite(x)}, 6000},
 		{[]Binding{Write(x), Read(x)}, 6000}, // in place
-		{[]Binding{Read(x).Touching(1000), Read(x).Touching(1000), Read(x).Touching(1000), Write(y)}, 4000}, // q, k and v
-		{[]Binding{Read(x), Read(x), Write(y), Write(y).Touching(0)}, 4000},                                 // bound again
-		{[]Binding{Read(x).Touching(9000)}, 3000},
+		{[]Binding{Read(x).Rows(0, 10, 30, 100), Read(x).Rows(10, 10, 30, 100), Read(x).Rows(20, 10, 30, 100), Write(y)}, 4000}, // q, k and v
+		{[]Binding{Read(x), Read(x), Write(y), {Range: y}}, 4000},                                                               // bound again
+		{[]Binding{Read(x), Read(b.Range(1000, 3000))}, 4000},                                                                   // in part the same
+		{[]Binding{Read(x).Rows(0, 10, 20, 100).And(Write(x).Rows(10, 10, 20, 100))}, 2000},
 	} {
 		if got := traffic(c.bind); got != c.want {
 			t.Errorf("%v: %g bytes, %g wanted", c.bind, got, c.want)
@@ -464,14 +510,14 @@ func TestTraffic(t *testing.T) {
 // that the host has on the device's.
 func TestMemoryTypes(t *testing.T) {
 	const (
-		local    = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
-		coherent = vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
-		cached   = vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
-		amd      = vk.MemoryPropertyFlags(0x40) // device-coherent: needs a feature
+		local    = deviceLocal
+		coherent = hostVisible | hostCoherent
+		cached   = hostCached
+		amd      = memoryFlags(0x40) // device-coherent: needs a feature
 	)
-	heaps := []vk.DeviceSize{16 << 30, 32 << 30, 256 << 20}
-	list := []vk.MemoryType{{PropertyFlags: 0, HeapIndex: 1}, {PropertyFlags: local | coherent, HeapIndex: 2}, {PropertyFlags: local, HeapIndex: 0},
-		{PropertyFlags: coherent, HeapIndex: 1}, {PropertyFlags: coherent | cached, HeapIndex: 1}, {PropertyFlags: local | amd, HeapIndex: 0}}
+	heaps := []int64{16 << 30, 32 << 30, 256 << 20}
+	list := []memoryType{{0, 1}, {local | coherent, 2}, {local, 0},
+		{coherent, 1}, {coherent | cached, 1}, {local | amd, 0}}
 	for _, test := range []struct {
 		kind         string
 		device, host []uint32
@@ -479,7 +525,7 @@ func TestMemoryTypes(t *testing.T) {
 		{"discrete", []uint32{2, 1}, []uint32{4, 1, 3}},
 		{"integrated", []uint32{2, 1, 0, 3, 4}, []uint32{4, 1, 3}},
 	} {
-		d := &Device{memTypes: list, heapSizes: heaps, info: Info{Type: test.kind}}
+		d := &Device{memory: memoryMap{list, heaps}, info: Info{Type: test.kind}}
 		if got := (&heap{dev: d}).types(^uint32(0)); !slices.Equal(got, test.device) {
 			t.Errorf("%s: device memory from types %v, want %v", test.kind, got, test.device)
 		}
@@ -545,7 +591,7 @@ func TestValidationSeesMissingBarriers(t *testing.T) {
 // descriptor set bound, push constants and the dispatch.
 func BenchmarkRecord(b *testing.B) {
 	d := testDevice(b)
-	cbs, err := d.commandBuffers(1)
+	cbs, err := d.compute.commandBuffers(1)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -561,6 +607,10 @@ func BenchmarkRecord(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/command")
 	})
 	b.Run("vulkan-go", func(b *testing.B) {
+		cb := vk.CommandBuffer(cb)
+		if err := d.instance.setUp(func() error { return nil }); err != nil { // its functions are this instance's
+			b.Fatal(err)
+		}
 		for b.Loop() {
 			vk.BeginCommandBuffer(cb, &vk.CommandBufferBeginInfo{SType: vk.StructureTypeCommandBufferBeginInfo})
 			for range n {

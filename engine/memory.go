@@ -6,9 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"unsafe"
-
-	vk "github.com/vulkan-go/vulkan"
 )
 
 const (
@@ -32,6 +29,26 @@ type Stats struct {
 // Stats returns the device's memory counters.
 func (d *Device) Stats() Stats { return d.stats }
 
+// A memoryMap lists the kinds of memory that a device has.
+type memoryMap struct {
+	types []memoryType
+	heaps []int64 // bytes
+}
+
+type memoryType struct {
+	flags memoryFlags
+	heap  int // index in heaps
+}
+
+type memoryFlags uint32 // VkMemoryPropertyFlags
+
+const (
+	deviceLocal memoryFlags = 1 << iota
+	hostVisible
+	hostCoherent
+	hostCached
+)
+
 // A heap hands out pieces of large blocks of one kind of memory, first fit.
 type heap struct {
 	dev    *Device
@@ -42,8 +59,8 @@ type heap struct {
 // A block is one VkDeviceMemory with one VkBuffer over all of it.
 type block struct {
 	size   int64
-	memory vk.DeviceMemory
-	buffer vk.Buffer
+	memory handle
+	buffer handle
 	mapped []byte // host-visible blocks stay mapped
 	free   []span // sorted by offset, never adjacent
 }
@@ -172,42 +189,28 @@ func (h *heap) grow(label string, want int64) (*block, error) {
 		d.stats.Reserved += blk.size
 		return blk, nil
 	}
-	usage := vk.BufferUsageFlags(vk.BufferUsageStorageBufferBit | vk.BufferUsageTransferSrcBit | vk.BufferUsageTransferDstBit)
 	var err error
-	if blk.buffer, err = create("vkCreateBuffer", func(h *vk.Buffer) vk.Result {
-		return vk.CreateBuffer(d.device, &vk.BufferCreateInfo{SType: vk.StructureTypeBufferCreateInfo, Size: vk.DeviceSize(blk.size), Usage: usage}, nil, h)
-	}); err != nil {
+	if blk.buffer, err = d.createBuffer(blk.size); err != nil {
 		return nil, err
 	}
-	var req vk.MemoryRequirements
-	vk.GetBufferMemoryRequirements(d.device, blk.buffer, &req)
-	req.Deref()
+	size, allowed := d.bufferNeeds(blk.buffer)
 	err = ErrOutOfMemory
-	for _, t := range h.types(req.MemoryTypeBits) {
-		if blk.memory, err = create("vkAllocateMemory", func(h *vk.DeviceMemory) vk.Result {
-			return vk.AllocateMemory(d.device, &vk.MemoryAllocateInfo{SType: vk.StructureTypeMemoryAllocateInfo, AllocationSize: req.Size,
-				MemoryTypeIndex: t}, nil, h)
-		}); err == nil {
+	for _, t := range h.types(allowed) {
+		if blk.memory, err = d.allocateMemory(size, t); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		vk.DestroyBuffer(d.device, blk.buffer, nil)
+		d.destroy(kindBuffer, blk.buffer)
 		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours; lower the batch or the model's size, or close other programs",
 			err, label, bytesString(blk.size), d.info.Name, bytesString(d.info.MemoryBytes), bytesString(d.stats.Reserved))
 	}
-	err = resultError("vkBindBufferMemory", int32(vk.BindBufferMemory(d.device, blk.buffer, blk.memory, 0)))
-	if h.host && err == nil {
-		var p unsafe.Pointer
-		if p, err = create("vkMapMemory", func(p *unsafe.Pointer) vk.Result {
-			return vk.MapMemory(d.device, blk.memory, 0, vk.DeviceSize(blk.size), 0, p)
-		}); err == nil {
-			blk.mapped = unsafe.Slice((*byte)(p), blk.size)
-		}
+	if err = d.bindBuffer(blk.buffer, blk.memory); err == nil && h.host {
+		blk.mapped, err = d.mapMemory(blk.memory, blk.size)
 	}
 	if err != nil {
-		vk.DestroyBuffer(d.device, blk.buffer, nil)
-		vk.FreeMemory(d.device, blk.memory, nil)
+		d.destroy(kindBuffer, blk.buffer)
+		d.destroy(kindMemory, blk.memory)
 		return nil, err
 	}
 	h.blocks = append(h.blocks, blk)
@@ -220,28 +223,29 @@ func (h *heap) grow(label string, want int64) (*block, error) {
 // host memory, behind the bus, is none. Host memory is coherent (so that nothing needs flushing) and cached where
 // possible, as it is read back too.
 func (h *heap) types(allowed uint32) []uint32 {
-	const known = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit | vk.MemoryPropertyHostVisibleBit |
-		vk.MemoryPropertyHostCoherentBit | vk.MemoryPropertyHostCachedBit) // other kinds need features or are not for buffers
-	local := vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
-	coherent := vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
-	cached := vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
-	want := []vk.MemoryPropertyFlags{local}
+	const (
+		local    = deviceLocal
+		coherent = hostVisible | hostCoherent
+		cached   = hostCached
+		known    = local | coherent | cached // other kinds need features or are not for buffers
+	)
+	want := []memoryFlags{local}
 	switch {
 	case h.host:
-		want = []vk.MemoryPropertyFlags{coherent | cached, coherent}
+		want = []memoryFlags{coherent | cached, coherent}
 	case h.dev.info.Type != "discrete":
 		want = append(want, 0) // one memory by several names
 	}
 	var out []uint32
 	for _, w := range want {
 		n := len(out)
-		for i, t := range h.dev.memTypes {
-			if allowed>>i&1 == 1 && t.PropertyFlags&w == w && t.PropertyFlags&^known == 0 && !slices.Contains(out, uint32(i)) {
+		for i, t := range h.dev.memory.types {
+			if allowed>>i&1 == 1 && t.flags&w == w && t.flags&^known == 0 && !slices.Contains(out, uint32(i)) {
 				out = append(out, uint32(i))
 			}
 		}
 		if !h.host {
-			size := func(t uint32) vk.DeviceSize { return h.dev.heapSizes[h.dev.memTypes[t].HeapIndex] }
+			size := func(t uint32) int64 { return h.dev.memory.heaps[h.dev.memory.types[t].heap] }
 			slices.SortStableFunc(out[n:], func(a, b uint32) int { return cmp.Compare(size(b), size(a)) })
 		}
 	}
@@ -250,8 +254,8 @@ func (h *heap) types(allowed uint32) []uint32 {
 
 func (h *heap) close() {
 	for _, b := range h.blocks {
-		vk.DestroyBuffer(h.dev.device, b.buffer, nil)
-		vk.FreeMemory(h.dev.device, b.memory, nil)
+		h.dev.destroy(kindBuffer, b.buffer)
+		h.dev.destroy(kindMemory, b.memory)
 	}
 	h.blocks = nil
 }

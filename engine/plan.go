@@ -20,7 +20,7 @@ func (p *Program) place() (size, limit int64, err error) {
 	type life struct {
 		*Buffer
 		first, last int
-		written     []span
+		written     []rows // bytes from the buffer's start
 	}
 	index := make(map[*Buffer]int, len(p.temps))
 	lives := make([]life, len(p.temps))
@@ -37,8 +37,10 @@ func (p *Program) place() (size, limit int64, err error) {
 			if !ok {
 				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.buffer.label))
 			}
-			if b.read && !covered(lives[j].written, b.offset, b.offset+b.size) {
-				panic(fmt.Sprintf("engine: %s: %s reads temporary %v before all of it was written", p.label, c.Shader, b.Range))
+			if left := missing(b.read.moved(b.offset), lives[j].written); len(left) > 0 {
+				lost := slices.MinFunc(left, func(a, b rows) int { return cmp.Compare(a.first, b.first) })
+				panic(fmt.Sprintf("engine: %s: %s reads temporary %v, of which nothing has written the bytes from %d to %d",
+					p.label, c.Shader, b.Range, lost.first, lost.first+lost.width-1))
 			}
 		}
 		for _, b := range c.Bind {
@@ -50,8 +52,8 @@ func (p *Program) place() (size, limit int64, err error) {
 				l.first = i
 			}
 			l.last = i
-			if b.write && !covered(l.written, b.offset, b.offset+b.size) {
-				l.written = append(l.written, span{b.offset, b.size})
+			if w := b.write.moved(b.offset); len(missing(w, l.written)) > 0 {
+				l.written = append(l.written, w)
 			}
 		}
 	}
@@ -89,22 +91,9 @@ func (p *Program) place() (size, limit int64, err error) {
 	return size, limit, nil
 }
 
-// covered reports whether the spans together hold every byte from from to to.
-func covered(spans []span, from, to int64) bool {
-	for at := from; at < to; at = from {
-		for _, s := range spans {
-			if s.offset <= from && from < s.offset+s.size {
-				from = s.offset + s.size
-			}
-		}
-		if from == at {
-			return false
-		}
-	}
-	return true
-}
-
-// An access is a range of a block that commands since the last barrier have touched.
+// An access is a range of a block that commands since the last barrier have touched: all that was bound, though a launch may touch
+// some rows of it only. The validation layer sees no more, and would report two launches without a barrier that write columns
+// beside each other.
 type access struct {
 	block    *block
 	from, to int64
@@ -129,7 +118,7 @@ func (p *Program) synchronize() {
 		for _, b := range c.Bind {
 			at := b.buffer.offset + b.offset
 			a := access{b.buffer.block, at, at + b.size}
-			if overlaps(writes, a) || b.write && overlaps(reads, a) {
+			if overlaps(writes, a) || !b.write.none() && overlaps(reads, a) {
 				c.barrier = true
 			}
 		}
@@ -139,10 +128,10 @@ func (p *Program) synchronize() {
 		for _, b := range c.Bind {
 			at := b.buffer.offset + b.offset
 			a := access{b.buffer.block, at, at + b.size}
-			if b.read {
+			if !b.read.none() {
 				reads = append(reads, a)
 			}
-			if b.write {
+			if !b.write.none() {
 				writes = append(writes, a)
 			}
 		}

@@ -12,29 +12,58 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-
-	vk "github.com/vulkan-go/vulkan"
 )
 
 // maxPush is the size of a push-constant block that every Vulkan device takes, in bytes.
 const maxPush = 128
 
-// Binding is a range as a shader sees it: what is bound to binding number i, and whether it is read, written or both.
+// Binding is a range as a shader sees it: what is bound to binding number i, and which of its bytes are read and written.
 type Binding struct {
 	Range
-	read, write bool
-	touched     int64 // bytes of the range
+	read, write rows // bytes from the range's start
 	nothing     bool
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{Range: r, read: true, touched: r.size} }
+func Read(r Range) Binding { return Binding{Range: r, read: oneRow(0, r.size)} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{Range: r, write: true, touched: r.size} }
+func Write(r Range) Binding { return Binding{Range: r, write: oneRow(0, r.size)} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{Range: r, read: true, write: true, touched: r.size} }
+func ReadWrite(r Range) Binding { return Read(r).And(Write(r)) }
+
+// Rows says that the shader touches no more of the range than n runs of width bytes, one every stride bytes, the first of them
+// first bytes into the range. Of (q | k | v), three heads of 64 floats a token, it reads k with
+//
+//	engine.Read(qkv).Rows(256, 256, 768, tokens)
+func (b Binding) Rows(first, width, stride, n int64) Binding {
+	inside := first >= 0 && width > 0 && n > 0 && (n == 1 || stride >= width) && width <= b.size-first && (n == 1 || n-1 <= (b.size-first-width)/stride)
+	if !inside {
+		panic(fmt.Sprintf("engine: %d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range))
+	}
+	part := rowsOf(first, width, stride, n)
+	if !b.read.none() {
+		b.read = part
+	}
+	if !b.write.none() {
+		b.write = part
+	}
+	return b
+}
+
+// And binds one range of which one part is read and another written: b is a Read and other a Write, or the other way round.
+func (b Binding) And(other Binding) Binding {
+	if b.Range != other.Range || !b.read.none() && !other.read.none() || !b.write.none() && !other.write.none() {
+		panic(fmt.Sprintf("engine: And joins a Read and a Write of one range, not of %v and %v, and no two of a kind", b.Range, other.Range))
+	}
+	if b.read.none() {
+		b.read = other.read
+	} else {
+		b.write = other.write
+	}
+	return b
+}
 
 // Nothing is bound to a number that the shader declares and does not use in this launch: a bias that there is none of. It is
 // neither read nor written. Vulkan wants a buffer there all the same; Dispatch gives it one that the launch holds anyway.
@@ -44,7 +73,7 @@ var Nothing = Binding{nothing: true}
 // there is such: the validation layer sees what a shader declares, not what it leaves alone, and takes an access to a range that
 // the launch writes for no more than that, while two launches that share a buffer of zeros would seem to race for it.
 func bound(bind []Binding) []Binding {
-	standIn := slices.IndexFunc(bind, func(b Binding) bool { return b.write })
+	standIn := slices.IndexFunc(bind, func(b Binding) bool { return !b.write.none() })
 	if standIn < 0 {
 		standIn = slices.IndexFunc(bind, func(b Binding) bool { return !b.nothing })
 	}
@@ -55,13 +84,6 @@ func bound(bind []Binding) []Binding {
 		}
 	}
 	return out
-}
-
-// Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
-// bound. Profiles count by it.
-func (b Binding) Touching(bytes int64) Binding {
-	b.touched = min(bytes, b.size)
-	return b
 }
 
 // Dispatch is one launch of a shader.
@@ -97,9 +119,9 @@ type Program struct {
 
 	arena   []*Buffer // where the temporaries lie
 	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
-	buffers []vk.CommandBuffer
-	sets    vk.DescriptorPool
-	stamps  vk.QueryPool
+	buffers []commandBuffer
+	sets    handle
+	stamps  handle
 	slots   [2]slot
 	next    int // slot of the next submission
 }
@@ -160,26 +182,24 @@ func (p *Program) Dispatch(d Dispatch) {
 	p.commands = append(p.commands, c)
 }
 
-// traffic is the least that a shader with such bindings moves, in bytes: what it reads once and what it writes once. A range
-// may be bound several times: with parts of it (views of one tensor), or with the same part in several roles.
+// traffic is the least that a shader with such bindings moves, in bytes: what it reads, each byte once, and what it writes. A
+// range may be bound several times: with parts of it (views of one tensor), or with the same part in several roles.
 func traffic(bind []Binding) float64 {
-	type use struct{ read, written int64 }
-	uses := map[Range]use{}
-	for _, b := range bind {
-		u := uses[b.Range]
-		if b.read {
-			u.read = min(u.read+b.touched, b.size)
+	total := int64(0)
+	var reads, writes []rows
+	for i, b := range bind {
+		reads, writes = reads[:0], writes[:0]
+		for _, before := range bind[:i] {
+			if before.buffer == b.buffer {
+				reads = append(reads, before.read.moved(before.offset-b.offset))
+				writes = append(writes, before.write.moved(before.offset-b.offset))
+			}
 		}
-		if b.write {
-			u.written = min(u.written+b.touched, b.size)
+		for _, r := range append(missing(b.read, reads), missing(b.write, writes)...) {
+			total += r.bytes()
 		}
-		uses[b.Range] = u
 	}
-	total := 0.0
-	for _, u := range uses {
-		total += float64(u.read + u.written)
-	}
-	return total
+	return float64(total)
 }
 
 func (r Range) String() string {
@@ -237,7 +257,7 @@ func (p *Program) Profile() { p.open(); p.profile = true }
 // it stops after the memory is planned. After an error the program holds nothing and can only be closed.
 func (p *Program) Build() (err error) {
 	p.open()
-	if p.profile && !p.dev.dryRun && p.dev.stampBits == 0 {
+	if p.profile && !p.dev.dryRun && p.dev.compute.stampBits == 0 {
 		return fmt.Errorf("engine: %s: %s has no timestamps: %w", p.label, p.dev.info.Name, ErrUnsupported)
 	}
 	defer func() {
@@ -267,7 +287,7 @@ func (p *Program) Build() (err error) {
 	p.cut()
 	p.built = true
 	switch {
-	case p.dev.dryRun && p.dev.device != nil:
+	case p.dev.dryRun && p.dev.calls != nil:
 		return p.dev.makePipelines(p.commands)
 	case p.dev.dryRun:
 		return nil
@@ -281,14 +301,12 @@ func (p *Program) Close() {
 	if p.built && !p.closed && !p.dev.dryRun {
 		p.wait()
 		d := p.dev
-		if len(p.buffers) > 0 {
-			vk.FreeCommandBuffers(d.device, d.pool, uint32(len(p.buffers)), p.buffers)
-		}
+		d.compute.free(p.buffers)
 		for i := range p.slots {
 			p.slots[i].close(d)
 		}
-		vk.DestroyDescriptorPool(d.device, p.sets, nil)
-		vk.DestroyQueryPool(d.device, p.stamps, nil)
+		d.destroy(kindSetPool, p.sets)
+		d.destroy(kindStampPool, p.stamps)
 	}
 	for _, a := range p.arena {
 		a.Close()

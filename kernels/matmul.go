@@ -292,7 +292,7 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 		vecC = vecC && r.inFours()
 	}
 	if m.swiglu.part != noSwiGLU {
-		bindC, swiglu = m.swiglu.bind(c)
+		bindC, swiglu = m.swiglu.bind(c, m.N)
 		push.LdH, push.OffH, push.StepH, push.ToValue = h.stride(), u(h.Off+m.swiglu.gateOfH()), u(h.step()), u(m.swiglu.value-m.swiglu.gate)
 		vecC = vecC && h.inFours()
 	}

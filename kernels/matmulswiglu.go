@@ -2,7 +2,11 @@
 
 package kernels
 
-import "jitvk/engine"
+import (
+	"slices"
+
+	"jitvk/engine"
+)
 
 // MatMulSwiGLUOptions are those of MatMulSwiGLU and MatMulSwiGLUBackward.
 type MatMulSwiGLUOptions struct {
@@ -50,17 +54,23 @@ func (s swiglu) gateOfH() int {
 	return 0
 }
 
-// bind says what a product does with c and h. With keepGate the shader writes the gates in c and reads the values beside them,
-// which the product before has written. Write alone is said of c: the gates are not there yet, so that a claim to read all of c
-// would be false, and a write is put in order after the write before it just as a read is.
-func (s swiglu) bind(c Tensor) (bindC, bindH engine.Binding) {
+// bind says what a product of N columns does with c and h. With keepGate the shader reads the values in c, which the product before
+// has written, and writes the gates beside them.
+func (s swiglu) bind(c Tensor, N int) (bindC, bindH engine.Binding) {
 	switch s.part {
 	case keepGate:
-		return c.Write(), s.h.write()
+		return c.columns(s.value, N).Read().And(c.columns(s.gate, N).Write()), s.h.write()
 	case dropGate:
 		return c.Read(), s.h.write()
 	}
 	return c.Write(), s.h.Read()
+}
+
+// columns returns n columns of matrices, from first on, in the same range.
+func (t Tensor) columns(first, n int) Tensor {
+	t.Shape = append(slices.Clone(t.Shape[:len(t.Shape)-1]), n)
+	t.Off += first
+	return t
 }
 
 // MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab

@@ -5,7 +5,130 @@ package kernels
 import (
 	"fmt"
 	"slices"
+
+	"jitvk/engine"
 )
+
+// Tensor is a view of device memory: fp32, row-major; labels and packed bytes are 32-bit words in the same place.
+//
+// A tensor of shape (N…, C) is a number of rows of C contiguous elements. Rows lie Ld elements apart, the first of them Off
+// elements into Range; Ld 0 means contiguous rows. Only kernels that say so take tensors whose rows are apart. For a heads
+// tensor (B,T,H,D) a row is one token's H*D elements, so that q, k and v can be views of one fused (B,T,3C) tensor.
+//
+// A tensor of Precision FP16 or BF16 is in halves: two bytes an element, the first of two in a word's low bits. Shaders move
+// them four at a time, so C, Ld and Off are multiples of four. Only kernels that say so take halves; others panic.
+type Tensor struct {
+	Shape     []int
+	Range     engine.Range
+	Ld, Off   int // elements
+	Precision Precision
+
+	apart bool // the op that has it tells its shader Ld and Off (byRows, asMatrices)
+}
+
+// View returns a contiguous tensor over the start of a range. It panics when the range is too small.
+func View(r engine.Range, shape ...int) Tensor {
+	t := Tensor{Shape: shape}
+	t.Range = r.Sub(0, t.bytes())
+	return t
+}
+
+// Temp returns a contiguous tensor in a temporary of the program.
+func Temp(p *engine.Program, label string, shape ...int) Tensor {
+	return TempOfPrecision(p, label, FP32, shape...)
+}
+
+// TempOfPrecision is Temp for a tensor that may be in halves.
+func TempOfPrecision(p *engine.Program, label string, precision Precision, shape ...int) Tensor {
+	t := Tensor{Shape: shape, Precision: precision}
+	t.Range = p.Temp(label, t.bytes()).All()
+	return t
+}
+
+// Len returns the number of elements.
+func (t Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Reshape returns the same contiguous elements under another shape.
+func (t Tensor) Reshape(shape ...int) Tensor {
+	out := Tensor{Shape: shape, Range: t.Range, Precision: t.Precision}
+	if out.Len() != t.Len() || !t.Contiguous() || !positive(t.Shape) || !positive(shape) {
+		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
+	}
+	return out
+}
+
+// Rows returns the view of a heads tensor (B,T,H,D), or of any other, as (rows, row length) with the same Ld and Off.
+// heads is how many of the last dimensions make up a row: 1 for (N…,C), 2 for (B,T,H,D).
+func (t Tensor) Rows(heads int) (rows, width int) {
+	rows, width = 1, 1
+	for i, d := range t.Shape {
+		if i < len(t.Shape)-heads {
+			rows *= d
+		} else {
+			width *= d
+		}
+	}
+	return rows, width
+}
+
+// Contiguous reports whether the elements fill the start of the range without gaps.
+func (t Tensor) Contiguous() bool {
+	_, width := t.Rows(t.rowDims())
+	return t.Off == 0 && t.ldOr(width) == width
+}
+
+// Read, Write and ReadWrite bind the tensor's memory to a shader that knows no halves: they panic where the tensor is in halves.
+func (t Tensor) Read() engine.Binding  { return t.floats().read() }
+func (t Tensor) Write() engine.Binding { return t.floats().write() }
+func (t Tensor) ReadWrite() engine.Binding {
+	return t.floats().touching(engine.ReadWrite(t.bound()))
+}
+
+// read and write bind it to a shader that is told the precision.
+func (t Tensor) read() engine.Binding  { return t.touching(engine.Read(t.bound())) }
+func (t Tensor) write() engine.Binding { return t.touching(engine.Write(t.bound())) }
+
+// touching says that of the tensor's range a shader touches the tensor's rows.
+func (t Tensor) touching(b engine.Binding) engine.Binding {
+	rows, width := 1, t.Len() // contiguous: one row
+	if t.apart {
+		rows, width = t.rows(), t.width()
+	}
+	size := t.Precision.size()
+	return b.Rows(size*int64(t.Off), size*int64(width), size*int64(t.Ld), int64(rows))
+}
+
+// bound is the range that a shader gets. Every tensor of every op comes by here, after it was cut into what a binding can hold.
+func (t Tensor) bound() engine.Range {
+	if !t.apart && !t.Contiguous() {
+		check(false, "rows that lie apart", "%v, and the op that was given it takes contiguous tensors only", t)
+	}
+	return t.checked("a tensor that no op can take").Range
+}
+
+// floats is t. It panics unless t is fp32.
+func (t Tensor) floats() Tensor {
+	if t.Precision != FP32 {
+		check(false, "a tensor in halves", "%v, and the op that was given it takes fp32 only", t)
+	}
+	return t
+}
+
+func (t Tensor) bytes() int64 { return t.Precision.size() * int64(t.Len()) }
+
+// Update binds a destination: written, or read and added to when acc is set.
+func (t Tensor) Update(acc bool) engine.Binding {
+	if acc {
+		return t.ReadWrite()
+	}
+	return t.Write()
+}
 
 // A shader sees a tensor in one of two ways. Most count its elements from the start of the range on and want them contiguous. Some
 // are told Ld and Off; their ops hand them a tensor by rows (byRows) or a batch of matrices (asMatrices), and cut pieces of it.

@@ -52,59 +52,10 @@ const TauClamp = 0.05
 // normEps is the eps of every RMSNorm (official JiT code).
 const normEps = 1e-6
 
-// Presets lists the names that Preset knows: the post's network, smallest first, then the paper's.
-func Presets() []string {
-	return []string{"quick", "tiny", "faces64", "blog256", "jit-quick", "jit-b16", "jit-b32", "jit-l16", "jit-h16"}
-}
-
-// paper returns what the paper's models share (arXiv 2511.13720, table 9, and the official code): 16 x 16 tokens of
-// size/16 pixels, noise as many times stronger as the image is larger than 256 pixels.
-func paper(size, dim, depth, heads, bottleneck, contextStart int) Config {
-	c := Defaults()
-	c.Arch, c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads = "jit", size, size/16, size/16, dim, depth, heads
-	c.Hidden = 4 * dim * 2 / 3
-	c.TimeDim, c.TimeHidden, c.TimeScale, c.RoPEBase = 256, dim, 1, 10000
-	c.Classes, c.LabelDrop, c.Bottleneck, c.Context, c.ContextStart = 1000, 0.1, bottleneck, 32, contextStart
-	c.NoiseScale = float64(size) / 256
-	return c
-}
-
-// Defaults is what the presets of the post's network share, and what fields mean that an older checkpoint does not have.
+// Defaults is what presets share unless they say otherwise, and what fields mean that an older checkpoint does not have.
 func Defaults() Config {
 	return Config{Arch: "post", Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine", ZeroOutput: true, Predict: "x", Loss: "v", NoiseScale: 1,
 		Mu: -0.8, Sigma: 0.8}
-}
-
-// Preset returns a named configuration.
-func Preset(name string) (Config, error) {
-	c := Defaults()
-	switch name {
-	case "quick": // few tokens, large patches that overlap by two pixels so that no seams show: faces in minutes on two CPU cores
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 6, 128, 4, 2, 344
-	case "tiny": // the yardstick that the PyTorch peer has too
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 4, 4, 128, 4, 4, 344
-	case "faces64":
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 64, 8, 8, 384, 8, 6, 1024
-	case "blog256": // the post's notebook, to the parameter
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 256, 16, 12, 768, 12, 12, 3072
-		c.Norm, c.Window, c.ValueFirst, c.ZeroOutput, c.Shift = "derf", "hann", true, false, true
-	case "jit-quick": // the paper's network at the size of quick, for class labels on a CPU driver
-		c = paper(32, 128, 4, 2, 64, 1)
-		c.Patch, c.Stride, c.Hidden, c.Classes, c.Context, c.NoiseScale = 8, 6, 344, 0, 4, 1
-	case "jit-b16":
-		c = paper(256, 768, 12, 12, 128, 4)
-	case "jit-b32":
-		c = paper(512, 768, 12, 12, 128, 4)
-	case "jit-l16":
-		c = paper(256, 1024, 24, 16, 128, 8)
-	case "jit-h16":
-		c = paper(256, 1280, 32, 16, 256, 10)
-		c.Dropout = 0.2
-	default:
-		return Config{}, fmt.Errorf("model: no preset %q; there is %s", name, strings.Join(Presets(), ", "))
-	}
-	c.Preset = name
-	return c, nil
 }
 
 // Validate says what is impossible about the configuration and which values would do.

@@ -50,7 +50,8 @@ func TestFlowLossGradients(t *testing.T) {
 		for _, loss := range []string{"x", "eps", "v"} {
 			path := ref.Path[float64]{Predict: predict, Loss: loss, Clamp: 0.05, NoiseScale: 1.5}
 			ref.FlowLossBackward(dpred, pred, x, noise, tau, n, 3, path)
-			checkGradients(t, []float64{3}, func() []float64 { return []float64{ref.FlowLoss(pred, x, noise, tau, n, path)} }, param{"pred", pred, dpred})
+			checkGradients(t, []float64{3}, func() []float64 { return []float64{ref.FlowLoss(pred, x, noise, tau, n, path)} },
+				param{"pred", pred, dpred})
 		}
 	}
 }
@@ -74,7 +75,8 @@ func TestFlowLossKinds(t *testing.T) {
 			want += (a - truth) * (a - truth) / n
 		}
 		for predict, u := range pred {
-			got := ref.FlowLoss(u, x, noise, []float64{tau}, n, ref.Path[float64]{Predict: predict, Loss: loss, Clamp: 0.05, NoiseScale: scale})
+			got := ref.FlowLoss(u, x, noise, []float64{tau}, n,
+				ref.Path[float64]{Predict: predict, Loss: loss, Clamp: 0.05, NoiseScale: scale})
 			if math.Abs(got-want) > 1e-12*want {
 				t.Errorf("predict %s, loss in %s: %v, want %v", predict, loss, got, want)
 			}
@@ -87,7 +89,8 @@ func TestGateGradients(t *testing.T) {
 	r, x, g, dy := normals(1, b*tokens*c), normals(2, b*tokens*c), normals(3, b*c), normals(4, b*tokens*c)
 	y, dx, dg := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(g))
 	ref.GateBackward(dx, dg, dy, x, g, tokens, c)
-	checkGradients(t, dy, func() []float64 { ref.Gate(y, r, x, g, tokens, c); return y }, param{"x", x, dx}, param{"g", g, dg}, param{"r", r, dy})
+	checkGradients(t, dy, func() []float64 { ref.Gate(y, r, x, g, tokens, c); return y }, param{"x", x, dx}, param{"g", g, dg},
+		param{"r", r, dy})
 }
 
 func TestEmbedGradients(t *testing.T) {
@@ -121,7 +124,8 @@ func TestDropoutGradients(t *testing.T) {
 // Fold and Unfold are each other's adjoint, <Fold t, y> = <t, Unfold y>, and so each other's gradient.
 func TestFoldAdjoint(t *testing.T) {
 	for _, g := range []ref.Patches{
-		{ImgH: 8, ImgW: 12, Patch: 4, Stride: 4}, {ImgH: 13, ImgW: 9, Patch: 5, Stride: 2}, {ImgH: 28, ImgW: 28, Patch: 16, Stride: 12, ChannelLast: true},
+		{ImgH: 8, ImgW: 12, Patch: 4, Stride: 4}, {ImgH: 13, ImgW: 9, Patch: 5, Stride: 2},
+		{ImgH: 28, ImgW: 28, Patch: 16, Stride: 12, ChannelLast: true},
 	} {
 		const b = 2
 		down, across := g.Tokens()

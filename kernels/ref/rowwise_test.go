@@ -120,7 +120,8 @@ func TestNormRoPEGradients(t *testing.T) {
 func TestDerfRoPEGradients(t *testing.T) {
 	const b, T, h, d = 2, 3, 2, 8
 	for _, interleaved := range []bool{false, true} {
-		x, alpha, shift, dy, cos, sin := normals(1, b*T*h*d), normals(2, h*d), normals(3, h*d), normals(4, b*T*h*d), normals(5, T*d/2), normals(6, T*d/2)
+		x, alpha, shift, dy, cos, sin := normals(1, b*T*h*d), normals(2, h*d), normals(3, h*d), normals(4, b*T*h*d), normals(5, T*d/2),
+			normals(6, T*d/2)
 		y, dx, da, ds := make([]float64, len(x)), make([]float64, len(x)), make([]float64, h*d), make([]float64, h*d)
 		ref.DerfRoPEBackward(dx, da, ds, dy, x, alpha, shift, cos, sin, b, T, h, d, interleaved)
 		forward := func() []float64 { ref.DerfRoPE(y, x, alpha, shift, cos, sin, b, T, h, d, interleaved); return y }

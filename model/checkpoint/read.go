@@ -234,5 +234,6 @@ func (f *File) Float32(name string, shape ...int) ([]float32, error) {
 		}
 		return x, nil
 	}
-	return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name, ErrDType, t.DType)
+	return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name,
+		ErrDType, t.DType)
 }

@@ -39,10 +39,12 @@ func TestStatusAndOneLine(t *testing.T) {
 		status  int
 		says    string
 	}{
-		"success":    {func(context.Context, []string, io.Writer) error { return nil }, 0, ""},
-		"help":       {func(context.Context, []string, io.Writer) error { return flag.ErrHelp }, 0, ""},
-		"two errors": {func(context.Context, []string, io.Writer) error { return errors.Join(errors.New("a"), errors.New("b")) }, 1, "a; b\n"},
-		"panic":      {func(context.Context, []string, io.Writer) error { panic("odd\nshape") }, 1, "test: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: odd; shape\n"},
+		"success": {func(context.Context, []string, io.Writer) error { return nil }, 0, ""},
+		"help":    {func(context.Context, []string, io.Writer) error { return flag.ErrHelp }, 0, ""},
+		"two errors": {func(context.Context, []string, io.Writer) error { return errors.Join(errors.New("a"), errors.New("b")) }, 1,
+			"a; b\n"},
+		"panic": {func(context.Context, []string, io.Writer) error { panic("odd\nshape") }, 1,
+			"test: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: odd; shape\n"},
 		"a picture too large for the device": {func(context.Context, []string, io.Writer) error {
 			panic("kernels: Images: 1 items of 9 floats do not fit into the device's 8 bytes a binding")
 		}, 1, "use a smaller -size"},
@@ -92,7 +94,8 @@ func TestParse(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "-help") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "-help") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v does not say %s and -help in one line", args, err, says)
 		}
 	}

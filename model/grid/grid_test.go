@@ -80,7 +80,8 @@ func TestNames(t *testing.T) {
 		images[i] = float32(i%200)/100 - 1
 	}
 	plain := Draw(images, n, size, size, cols, Options{})
-	named := Draw(images, n, size, size, cols, Options{Rows: []string{"not Smiling, Male", "α"}, Cols: []string{"guidance 1", "guidance 2"}})
+	named := Draw(images, n, size, size, cols,
+		Options{Rows: []string{"not Smiling, Male", "α"}, Cols: []string{"guidance 1", "guidance 2"}})
 	left, top := named.Rect.Dx()-plain.Rect.Dx(), named.Rect.Dy()-plain.Rect.Dy()
 	if left < 50 || left > 120 || top < textSize || top > 3*textSize {
 		t.Fatalf("margins %d and %d", left, top)
@@ -153,7 +154,8 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("corner %v", got)
 		}
 	}
-	want := map[int]int{1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 7: 3, 8: 4, 9: 3, 10: 5, 12: 4, 16: 4, 18: 6, 20: 5, 25: 5, 32: 8, 36: 6, 49: 7, 64: 8, 100: 10}
+	want := map[int]int{1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 7: 3, 8: 4, 9: 3, 10: 5, 12: 4, 16: 4, 18: 6, 20: 5, 25: 5, 32: 8, 36: 6, 49: 7,
+		64: 8, 100: 10}
 	for n, cols := range want {
 		if got := Cols(n); got != cols {
 			t.Errorf("Cols(%d) = %d, want %d", n, got, cols)

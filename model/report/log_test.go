@@ -20,7 +20,8 @@ func curveRows(n int) []Row {
 	rows := make([]Row, n)
 	for i := range rows {
 		loss := float32((0.17 + 1.4*math.Pow(float64(i+1), -0.6)) * math.Exp(0.13*r.NormFloat64()))
-		rows[i] = Row{Step: i + 1, Loss: loss, GradNorm: 3 * r.Float32(), LR: float32(i) * 1e-5, ImagesPerSecond: 412.345, Seconds: float64(i) / 7}
+		rows[i] = Row{Step: i + 1, Loss: loss, GradNorm: 3 * r.Float32(), LR: float32(i) * 1e-5, ImagesPerSecond: 412.345,
+			Seconds: float64(i) / 7}
 	}
 	return rows
 }
@@ -73,7 +74,8 @@ func TestLogKeepsBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	rows := []Row{{Step: 1, Loss: math.MaxFloat32, GradNorm: math.SmallestNonzeroFloat32, LR: float32(math.Copysign(0, -1))}}
 	for i := range 2000 {
-		rows = append(rows, Row{Step: i + 2, Loss: math.Float32frombits(r.Uint32()), GradNorm: math.Float32frombits(r.Uint32()), LR: r.Float32()})
+		rows = append(rows, Row{Step: i + 2, Loss: math.Float32frombits(r.Uint32()), GradNorm: math.Float32frombits(r.Uint32()),
+			LR: r.Float32()})
 	}
 	l := fill(t, path, 0, rows)
 	if err := l.Close(); err != nil {
@@ -89,7 +91,8 @@ func TestLogKeepsBits(t *testing.T) {
 		if a.Step != rows[i].Step || !same(a.Loss, rows[i].Loss) {
 			t.Fatalf("row %d kept as %+v", i, a)
 		}
-		if a.Step != b.Step || !same(a.Loss, b.Loss) || !same(a.Smoothed, b.Smoothed) || !same(a.GradNorm, b.GradNorm) || !same(a.LR, b.LR) {
+		if a.Step != b.Step || !same(a.Loss, b.Loss) || !same(a.Smoothed, b.Smoothed) || !same(a.GradNorm, b.GradNorm) ||
+			!same(a.LR, b.LR) {
 			t.Fatalf("row %d: %+v came back as %+v", i, a, b)
 		}
 	}

@@ -24,7 +24,8 @@ func TestSaveOrders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "orders.png")
 	bad := falling()
 	bad.Curves[0][3], bad.Curves[1][0] = math.NaN(), 0 // are left out
-	o := OrderPlot{Title: "Heun beside Euler", Note: "quick", X: "evaluations", Y: "error", Names: []string{"Euler", "Heun"}, Panels: []OrderPanel{falling(), bad}}
+	o := OrderPlot{Title: "Heun beside Euler", Note: "quick", X: "evaluations", Y: "error", Names: []string{"Euler", "Heun"},
+		Panels: []OrderPanel{falling(), bad}}
 	if err := SaveOrders(path, o); err != nil {
 		t.Fatal(err)
 	}

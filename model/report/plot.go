@@ -161,7 +161,8 @@ func points(rows []Row, value func(Row) float32) plotter.XYs {
 // line draws a curve, a dot if it has but one point.
 func line(p *plot.Plot, at plotter.XYs, style draw.LineStyle) {
 	if len(at) == 1 {
-		p.Add(&plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: style.Color, Radius: style.Width + 1, Shape: draw.CircleGlyph{}}})
+		p.Add(&plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: style.Color, Radius: style.Width + 1,
+			Shape: draw.CircleGlyph{}}})
 	}
 	// In pieces: the rasterizer's time grows with the square of a path's length.
 	const piece = 64

@@ -102,7 +102,8 @@ func TestSaveLossNeverPanics(t *testing.T) {
 	long := strings.Repeat("long ", 100)
 	for name, rows := range map[string][]Row{
 		"none": nil, "one": steps(0.5), "two equal": steps(0.5, 0.5), "NaN": steps(nan), "all bad": steps(nan, inf, -inf, 0, -1),
-		"one good": steps(nan, 0.5, inf, 0), "extremes": steps(math.MaxFloat32, math.SmallestNonzeroFloat32), "tiny": steps(math.SmallestNonzeroFloat32),
+		"one good": steps(nan, 0.5, inf, 0), "extremes": steps(math.MaxFloat32, math.SmallestNonzeroFloat32),
+		"tiny": steps(math.SmallestNonzeroFloat32),
 		"huge": steps(math.MaxFloat32), "wide": steps(1e-7, 1e9), "narrow": steps(1, 1.0000001), "late": {{Step: 1 << 40, Loss: 1}},
 	} {
 		for _, b := range []float64{0, 0.8, math.NaN(), math.Inf(1), -1, 1e300, 1e-300} {
@@ -115,7 +116,8 @@ func TestSaveLossNeverPanics(t *testing.T) {
 }
 
 func TestBadValuesAreLeftOutAndCounted(t *testing.T) {
-	rows := []Row{{Step: 1, Loss: float32(math.NaN())}, {Step: 2, Loss: 3}, {Step: 3, Loss: float32(math.Inf(1))}, {Step: 4}, {Step: 5, Loss: 2}}
+	rows := []Row{{Step: 1, Loss: float32(math.NaN())}, {Step: 2, Loss: 3}, {Step: 3, Loss: float32(math.Inf(1))}, {Step: 4},
+		{Step: 5, Loss: 2}}
 	got := points(rows, func(r Row) float32 { return r.Loss })
 	if len(got) != 2 || got[0].X != 2 || got[0].Y != 3 || got[1].X != 5 || got[1].Y != 2 {
 		t.Errorf("points %v", got)

@@ -22,12 +22,14 @@ func TestHeader(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", math.MinInt64: "-9,223,372,036,854,775,808"} {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567",
+		math.MinInt64: "-9,223,372,036,854,775,808"} {
 		if got := Count(n); got != want {
 			t.Errorf("Count(%d) = %s, want %s", n, got, want)
 		}
 	}
-	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.00 kB", 9994: "9.99 kB", 9996: "10.0 kB", 99960: "100 kB", 999600: "1.00 MB", 268435456: "268 MB", 12.9e9: "12.9 GB"} {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.00 kB", 9994: "9.99 kB", 9996: "10.0 kB", 99960: "100 kB",
+		999600: "1.00 MB", 268435456: "268 MB", 12.9e9: "12.9 GB"} {
 		if got := Bytes(n); got != want {
 			t.Errorf("Bytes(%d) = %s, want %s", n, got, want)
 		}
@@ -35,7 +37,8 @@ func TestNumbers(t *testing.T) {
 	if got := Ops(1.234e10, "FLOP"); got != "12.3 GFLOP" {
 		t.Errorf("Ops: %s", got)
 	}
-	for s, want := range map[float64]string{-3: "0s", 0.4: "0s", 8: "8s", 59.6: "1m00s", 112: "1m52s", 3599.7: "1h00m", 7500: "2h05m", 273600: "3d04h"} {
+	for s, want := range map[float64]string{-3: "0s", 0.4: "0s", 8: "8s", 59.6: "1m00s", 112: "1m52s", 3599.7: "1h00m", 7500: "2h05m",
+		273600: "3d04h"} {
 		if got := Duration(time.Duration(s * float64(time.Second))); got != want {
 			t.Errorf("Duration(%g s) = %s, want %s", s, got, want)
 		}

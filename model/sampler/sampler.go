@@ -49,8 +49,10 @@ type Sampler struct {
 	predict *engine.Program // u = network(z, tau, labels)
 	hold    *engine.Program // none = u
 	guide   *engine.Program // u = none + w (u - none)
-	euler   *engine.Program // begin = z, image = x(z, u), z += dt v(z, u)
+	euler   *engine.Program // z += dt v(z, u)
+	ahead   *engine.Program // begin = z, and then as euler: Heun's way to the other end of the step
 	heun    *engine.Program // z = (begin + z + dt v(z, u))/2
+	clean   *engine.Program // image = x(z, u)
 }
 
 // Guidance is classifier-free guidance (Ho and Salimans, arXiv 2207.12598): the velocity is v = none + Weight (v - none),
@@ -91,7 +93,8 @@ func New(d *engine.Device, m *model.Model, params *engine.Buffer, batch int, pre
 }
 
 // forNetwork is New for any network, as tests have.
-func forNetwork(d *engine.Device, m model.Config, batch int, network func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var) (s *Sampler, err error) {
+func forNetwork(d *engine.Device, m model.Config, batch int,
+	network func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var) (s *Sampler, err error) {
 	s = &Sampler{dev: d, m: m, batch: batch}
 	defer func() {
 		if err != nil {
@@ -142,12 +145,13 @@ func forNetwork(d *engine.Device, m model.Config, batch int, network func(t *aut
 		u := network(tape, tape.Const(s.z), tape.Const(s.tau), labels)
 		p.Copy(s.u.Range, u.Value.Range)
 	})
-	s.euler = program("sample Euler step", func(p *engine.Program) {
+	s.euler = program("sample Euler step", func(p *engine.Program) { kernels.EulerStep(p, s.z, s.u, s.step, o) })
+	s.ahead = program("sample way ahead", func(p *engine.Program) {
 		p.Copy(s.begin.Range, s.z.Range)
-		kernels.CleanImage(p, s.image, s.z, s.u, s.step, o)
 		kernels.EulerStep(p, s.z, s.u, s.step, o)
 	})
 	s.heun = program("sample Heun step", func(p *engine.Program) { kernels.HeunStep(p, s.z, s.begin, s.u, s.step, o) })
+	s.clean = program("sample image", func(p *engine.Program) { kernels.CleanImage(p, s.image, s.z, s.u, s.step, o) })
 	if labels != nil {
 		s.hold = program("sample hold", func(p *engine.Program) { p.Copy(s.none.Range, s.u.Range) })
 		s.guide = program("sample guidance", func(p *engine.Program) { kernels.Guide(p, s.u, s.none, s.step) })
@@ -183,7 +187,8 @@ func (s *Sampler) check(o Options) error {
 	case g != nil && o.Labels == nil:
 		return fmt.Errorf("sampler: guidance needs labels to guide to")
 	case g != nil && (math.IsNaN(g.Weight) || math.IsInf(g.Weight, 0) || !(g.Low >= 0 && g.Low < g.High && g.High <= 1)):
-		return fmt.Errorf("sampler: guidance %g for tau from %g to %g: a finite weight and 0 <= low < high <= 1 wanted", g.Weight, g.Low, g.High)
+		return fmt.Errorf("sampler: guidance %g for tau from %g to %g: a finite weight and 0 <= low < high <= 1 wanted", g.Weight, g.Low,
+			g.High)
 	}
 	for i, l := range o.Labels {
 		if l < 0 || l > s.m.Classes {
@@ -202,80 +207,138 @@ func (s *Sampler) Sample(ctx context.Context, o Options) ([]float32, error) {
 	if o.Until == 0 {
 		o.Until = 1
 	}
-	taus := ode.Grid(0, o.Until, o.Steps)
-	pixels := 3 * s.m.Size * s.m.Size
-	out := make([]float32, 0, o.N*pixels)
+	d := &drawing{Options: o, taus: ode.Grid(0, o.Until, o.Steps), total: s.Batches(o.N) * o.Steps,
+		pictures: make([]float32, 0, o.N*3*s.m.Size*s.m.Size)}
 	for first := 0; first < o.N; first += s.batch {
-		n := min(s.batch, o.N-first)
-		w := s.newWalk(o, first, n)
-		show := func(point int) error {
-			if o.Trajectory == nil {
-				return nil
-			}
-			z, err := s.download(s.z)
-			for i := 0; err == nil && i < n; i++ {
-				o.Trajectory(first+i, point, taus[point], z[i*pixels:(i+1)*pixels])
-			}
-			return err
-		}
-		err := s.replay(w.solver(s.start, 0, 0))
-		if err == nil {
-			err = show(0)
-		}
-		if err != nil {
+		if err := s.newWalk(d, first).run(ctx); err != nil {
 			return nil, err
 		}
-		err = ode.Solve(taus, func(i int, tau, dt float64) error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			stages := append(w.evaluate(tau), w.solver(s.euler, tau, dt))
-			if end := taus[i+1]; o.Solver == Heun && end < 1 {
-				stages = append(append(stages, w.evaluate(end)...), w.solver(s.heun, end, dt))
-			}
-			if err := s.replay(stages...); err != nil {
-				return err
-			}
-			if o.Progress != nil {
-				o.Progress(first/s.batch*o.Steps+i+1, s.Batches(o.N)*o.Steps)
-			}
-			return show(i + 1)
-		})
-		if err != nil {
-			return nil, err
-		}
-		end := s.image
-		if o.EndOnZ {
-			end = s.z
-		}
-		pictures, err := s.download(end)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, pictures[:n*pixels]...)
 	}
-	return out, nil
+	return d.pictures, d.finish()
 }
 
-// walk is one batch of pictures on its way.
+// A drawing is what one call of Sample has to do and what has come of it. The host is one step ahead of the device: it submits a
+// step, and only then waits for the one before.
+type drawing struct {
+	Options
+	taus        []float64
+	done, total int       // steps, over all batches
+	pictures    []float32 // of the batches that have ended
+	before      *point    // under way
+}
+
+// A point is where a step of a walk ends, or where the walk begins.
+type point struct {
+	walk
+	number int // of the time grid
+	last   *engine.Submission
+}
+
+// push takes a point whose step has been submitted.
+func (d *drawing) push(p point) error {
+	err := d.finish()
+	d.before = &p
+	return err
+}
+
+// finish waits for the point under way and passes on what it brings.
+func (d *drawing) finish() error {
+	p := d.before
+	if d.before = nil; p == nil {
+		return nil
+	}
+	read, err := p.last.Wait()
+	if err != nil {
+		return err
+	}
+	values := 3 * p.m.Size * p.m.Size
+	if d.Trajectory != nil {
+		z := kernels.Floats(read[0])
+		for i := range p.n {
+			d.Trajectory(p.first+i, p.number, d.taus[p.number], z[i*values:(i+1)*values])
+		}
+	}
+	if p.number == d.Steps {
+		d.pictures = append(d.pictures, kernels.Floats(read[len(read)-1])[:p.n*values]...)
+	}
+	if p.number == 0 {
+		return nil
+	}
+	if d.done++; d.Progress != nil {
+		d.Progress(d.done, d.total)
+	}
+	return nil
+}
+
+// A walk is one batch of pictures on its way.
 type walk struct {
 	*Sampler
-	guidance *Guidance
+	*drawing
+	first, n int          // its pictures; the rest of the batch is drawn and thrown away
 	noise    kernels.Step // where their noise comes from
 	of, no   []byte       // labels: theirs, and none for all
 }
 
-func (s *Sampler) newWalk(o Options, first, n int) walk {
-	w := walk{Sampler: s, guidance: o.Guidance, noise: kernels.Step{Seed: o.Seed, Image0: uint32(first)}}
+func (s *Sampler) newWalk(d *drawing, first int) walk {
+	w := walk{Sampler: s, drawing: d, first: first, n: min(s.batch, d.N-first), noise: kernels.Step{Seed: d.Seed, Image0: uint32(first)}}
 	for i := range s.batch {
 		none := uint32(s.m.Classes)
 		label := none
-		if o.Labels != nil && i < n {
-			label = uint32(o.Labels[first+i])
+		if d.Labels != nil && i < w.n {
+			label = uint32(d.Labels[first+i])
 		}
 		w.of, w.no = binary.LittleEndian.AppendUint32(w.of, label), binary.LittleEndian.AppendUint32(w.no, none)
 	}
 	return w
+}
+
+// run walks from noise to the last point of the grid.
+func (w walk) run(ctx context.Context) error {
+	if err := w.arrive(0, w.solver(w.start, 0, 0)); err != nil {
+		return err
+	}
+	return ode.Solve(w.taus, func(i int, tau, dt float64) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		stages := w.evaluate(tau)
+		if i == w.Steps-1 && !w.EndOnZ {
+			stages = append(stages, w.solver(w.clean, tau, dt))
+		}
+		if end := w.taus[i+1]; w.Solver == Heun && end < 1 {
+			stages = append(stages, w.solver(w.ahead, tau, dt))
+			stages = append(append(stages, w.evaluate(end)...), w.solver(w.heun, end, dt))
+		} else {
+			stages = append(stages, w.solver(w.euler, tau, dt))
+		}
+		return w.arrive(i+1, stages...)
+	})
+}
+
+// arrive submits what leads to a point of the time grid, reading back there what is asked for.
+func (w walk) arrive(number int, stages ...stage) error {
+	var reads []engine.Range
+	if w.Trajectory != nil {
+		reads = append(reads, w.z.Range)
+	}
+	switch {
+	case number == w.Steps && w.EndOnZ:
+		reads = append(reads, w.z.Range)
+	case number == w.Steps:
+		reads = append(reads, w.image.Range)
+	}
+	p := point{walk: w, number: number}
+	for i, g := range stages {
+		var back []engine.Range
+		if i == len(stages)-1 {
+			back = reads
+		}
+		var err error
+		if p.last, err = g.program.Submit(g.updates, back); err != nil {
+			return err
+		}
+	}
+	return w.push(p)
 }
 
 // A stage is one replay of a program, with what is put into device memory before it.
@@ -287,7 +350,7 @@ type stage struct {
 // evaluate leaves in u what the network predicts for z at tau. Guiding that prediction is guiding the velocity, which is affine
 // in it with coefficients that do not depend on the label.
 func (w walk) evaluate(tau float64) []stage {
-	if w.guidance.at(tau) {
+	if w.Guidance.at(tau) {
 		return []stage{w.network(tau, w.no), {program: w.hold}, w.network(tau, w.of), w.solver(w.guide, tau, 0)}
 	}
 	return []stage{w.network(tau, w.of)}
@@ -309,29 +372,8 @@ func (w walk) network(tau float64, labels []byte) stage {
 func (w walk) solver(p *engine.Program, tau, dt float64) stage {
 	step := w.noise
 	step.Tau, step.DT = float32(tau), float32(dt)
-	if w.guidance != nil {
-		step.Guidance = float32(w.guidance.Weight)
+	if w.Guidance != nil {
+		step.Guidance = float32(w.Guidance.Weight)
 	}
 	return stage{p, []engine.Update{{To: w.step.Range, Data: step.Data()}}}
-}
-
-// replay runs stages in their order, which is the queue's, and waits for the last.
-func (s *Sampler) replay(stages ...stage) error {
-	var last *engine.Submission
-	for _, g := range stages {
-		var err error
-		if last, err = g.program.Submit(g.updates, nil); err != nil {
-			return err
-		}
-	}
-	_, err := last.Wait()
-	return err
-}
-
-func (s *Sampler) download(t kernels.Tensor) ([]float32, error) {
-	data, err := s.dev.Download(t.Range)
-	if err != nil {
-		return nil, err
-	}
-	return kernels.Floats(data), nil
 }

@@ -14,6 +14,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/model"
 	"jitvk/model/ode"
+	"jitvk/model/run"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
@@ -27,10 +28,11 @@ func newSampler(t *testing.T, zero bool) (sampler func(batch int) *Sampler, pixe
 func newSamplerIn(t *testing.T, zero bool, precision kernels.Precision) (sampler func(batch int) *Sampler, pixels int) {
 	t.Helper()
 	dev := kerneltest.Device(t)
-	c, err := model.Preset("quick")
+	preset, err := run.Preset("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := preset.Model
 	c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden, c.ZeroOutput = 15, 5, 5, 32, 2, 2, 40, zero
 	m, err := model.New(dev, c)
 	if err != nil {
@@ -156,16 +158,46 @@ func TestBatchDoesNotMatter(t *testing.T) {
 	}
 }
 
+// TestCancel: a drawing that is given up leaves nothing behind in the next.
 func TestCancel(t *testing.T) {
-	sampler, _ := newSampler(t, true)
+	sampler, _ := newSampler(t, false)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := sampler(1)
-	_, err := s.Sample(ctx, Options{N: 3, Steps: 5, Progress: func(done, _ int) {
+	fresh, err := s.Sample(context.Background(), Options{N: 2, Steps: 3, Solver: Heun})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sample(ctx, Options{N: 3, Steps: 5, Progress: func(done, _ int) {
 		if done == 7 {
 			cancel()
 		}
-	}})
-	if !errors.Is(err, context.Canceled) {
+	}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+	again, err := s.Sample(context.Background(), Options{N: 2, Steps: 3, Solver: Heun})
+	if err != nil || !slices.Equal(again, fresh) {
+		t.Errorf("other pictures after a drawing was given up (%v)", err)
+	}
+}
+
+// asked counts how often a context's Err is asked for, as Sample does before it submits a step.
+type asked struct {
+	context.Context
+	times int
+}
+
+func (a *asked) Err() error { a.times++; return a.Context.Err() }
+
+// TestOneStepAhead: when a step is reported as done the next has been submitted, and none after it.
+func TestOneStepAhead(t *testing.T) {
+	sampler, _ := newSampler(t, true)
+	const batches, steps = 3, 5
+	ctx := &asked{Context: context.Background()}
+	if _, err := sampler(2).Sample(ctx, Options{N: 2*batches - 1, Steps: steps, Progress: func(done, total int) {
+		if want := min(done+1, batches*steps); total == batches*steps && ctx.times != want && done%steps != 0 { // behind the last step of a batch comes the next one's noise
+			t.Errorf("step %d is done, %d are submitted, want %d", done, ctx.times, want)
+		}
+	}}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -125,10 +125,11 @@ func TestAgainstFloat64(t *testing.T) {
 				for _, steps := range []int{1, 2, 25} {
 					labels := []int{0, 2, 1, fieldClasses, 0}
 					path := make([][][]float32, len(labels))
-					got, err := s.Sample(context.Background(), Options{N: len(labels), Seed: 4, Steps: steps, Solver: solver, Labels: labels, Guidance: g, EndOnZ: true,
-						Trajectory: func(picture, _ int, _ float64, z []float32) {
-							path[picture] = append(path[picture], slices.Clone(z))
-						}})
+					got, err := s.Sample(context.Background(),
+						Options{N: len(labels), Seed: 4, Steps: steps, Solver: solver, Labels: labels, Guidance: g, EndOnZ: true,
+							Trajectory: func(picture, _ int, _ float64, z []float32) {
+								path[picture] = append(path[picture], slices.Clone(z))
+							}})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -144,11 +145,45 @@ func TestAgainstFloat64(t *testing.T) {
 									largest = max(largest, math.Abs(v))
 								}
 							}
-							kerneltest.Check(t, kerneltest.Case{Op: "sampler", Name: fmt.Sprintf("%s, %v, %s, picture %d, point %d of %d", kind, solver, name, i, point, steps)},
+							kerneltest.Check(t,
+								kerneltest.Case{Op: "sampler",
+									Name: fmt.Sprintf("%s, %v, %s, picture %d, point %d of %d", kind, solver, name, i, point, steps)},
 								path[i][point], want[point], kerneltest.Bound{Abs: 1e-5 * largest, Rel: 1e-5})
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestImageOfTheLastStep: the picture is what the last step's prediction says, at the place from which that step starts, guided as it is.
+func TestImageOfTheLastStep(t *testing.T) {
+	for _, kind := range []string{"x", "eps", "v"} {
+		s := fieldSampler(t, kind, 2)
+		for _, solver := range []Solver{Euler, Heun} {
+			const steps, label = 4, 2
+			g := &Guidance{2.5, 0, 1}
+			var before [][]float32
+			got, err := s.Sample(context.Background(), Options{N: 3, Seed: 5, Steps: steps, Solver: solver, Labels: slices.Repeat([]int{label}, 3), Guidance: g,
+				Trajectory: func(_, point int, _ float64, z []float32) {
+					if point == steps-1 {
+						before = append(before, slices.Clone(z))
+					}
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tau := ode.Grid(0, 1, steps)[steps-1]
+			for i, z := range before {
+				at, u, want := kerneltest.Widen(z), make([]float64, len(z)), make([]float64, len(z))
+				for j, v := range at {
+					none := field(v, tau, fieldClasses)
+					u[j] = none + g.Weight*(field(v, tau, label)-none)
+				}
+				ref.CleanImage(want, at, u, kind, tau, model.TauClamp)
+				kerneltest.Check(t, kerneltest.Case{Op: "sampler", Name: fmt.Sprintf("%s, %v, image of picture %d", kind, solver, i)},
+					got[i*fieldPixels:(i+1)*fieldPixels], want, kerneltest.Bound{Abs: 1e-5, Rel: 1e-5})
 			}
 		}
 	}
@@ -161,12 +196,13 @@ func TestOrder(t *testing.T) {
 		var errs []float64
 		for _, n := range []int{8, 16, 32} {
 			var start []float32
-			got, err := s.Sample(context.Background(), Options{N: 1, Steps: n, Seed: 11, Solver: solver, Labels: []int{1}, EndOnZ: true, Until: 0.75,
-				Trajectory: func(_, point int, _ float64, z []float32) {
-					if point == 0 {
-						start = slices.Clone(z)
-					}
-				}})
+			got, err := s.Sample(context.Background(),
+				Options{N: 1, Steps: n, Seed: 11, Solver: solver, Labels: []int{1}, EndOnZ: true, Until: 0.75,
+					Trajectory: func(_, point int, _ float64, z []float32) {
+						if point == 0 {
+							start = slices.Clone(z)
+						}
+					}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,7 +227,8 @@ func TestGuidanceEnds(t *testing.T) {
 	s := fieldSampler(t, "x", 3)
 	draw := func(label int, g *Guidance) []float32 {
 		t.Helper()
-		got, err := s.Sample(context.Background(), Options{N: 3, Steps: 5, Seed: 2, Solver: Heun, Labels: []int{label, label, label}, Guidance: g})
+		got, err := s.Sample(context.Background(),
+			Options{N: 3, Steps: 5, Seed: 2, Solver: Heun, Labels: []int{label, label, label}, Guidance: g})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +246,8 @@ func TestGuidanceEnds(t *testing.T) {
 		g    Guidance
 		want []float32
 	}{
-		"weight 1": {Guidance{1, 0, 1}, class}, "weight 0": {Guidance{0, 0, 1}, none}, "between two steps": {Guidance{3, 0.25, 0.35}, class},
+		"weight 1": {Guidance{1, 0, 1}, class}, "weight 0": {Guidance{0, 0, 1}, none},
+		"between two steps": {Guidance{3, 0.25, 0.35}, class},
 	} {
 		if !slices.Equal(draw(1, &c.g), c.want) {
 			t.Errorf("%s: other pictures", name)
@@ -229,7 +267,8 @@ func TestInterval(t *testing.T) {
 	}{
 		{nil, 0.5, false}, {&Guidance{1, 0, 1}, 0.5, false}, {&Guidance{0, 0, 1}, 0.5, true},
 		{&Guidance{3, 0, 1}, 0, true}, {&Guidance{3, 0, 1}, 0.99, true}, {&Guidance{3, 0, 1}, 1, false},
-		{&Guidance{3, 0.1, 0.8}, 0, false}, {&Guidance{3, 0.1, 0.8}, 0.1, false}, {&Guidance{3, 0.1, 0.8}, 0.11, true}, {&Guidance{3, 0.1, 0.8}, 0.8, false},
+		{&Guidance{3, 0.1, 0.8}, 0, false}, {&Guidance{3, 0.1, 0.8}, 0.1, false}, {&Guidance{3, 0.1, 0.8}, 0.11, true},
+		{&Guidance{3, 0.1, 0.8}, 0.8, false},
 	} {
 		if got := c.g.at(c.tau); got != c.want {
 			t.Errorf("%+v at %g: %v, want %v", c.g, c.tau, got, c.want)
@@ -242,7 +281,8 @@ func TestLabelsAndBatches(t *testing.T) {
 	labels := []int{0, 1, 2, 1, fieldClasses}
 	var first []float32
 	for _, batch := range []int{5, 1, 2, 9} {
-		got, err := fieldSampler(t, "v", batch).Sample(context.Background(), Options{N: 5, Steps: 4, Solver: Heun, Labels: labels, Guidance: &Guidance{2, 0.1, 1}})
+		got, err := fieldSampler(t, "v", batch).Sample(context.Background(),
+			Options{N: 5, Steps: 4, Solver: Heun, Labels: labels, Guidance: &Guidance{2, 0.1, 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +322,8 @@ func TestConstantVelocity(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				kerneltest.Check(t, kerneltest.Case{Op: "sampler", Name: fmt.Sprintf("%v, %d steps, on z: %v", solver, steps, onZ)}, got, want, kerneltest.Bound{Abs: 2e-6})
+				kerneltest.Check(t, kerneltest.Case{Op: "sampler", Name: fmt.Sprintf("%v, %d steps, on z: %v", solver, steps, onZ)}, got,
+					want, kerneltest.Bound{Abs: 2e-6})
 			}
 		}
 	}
@@ -310,7 +351,8 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("%v does not say %q", err, says)
 		}
 	}
-	if _, err := plain(1).Sample(context.Background(), Options{N: 1, Steps: 1, Labels: []int{0}}); err == nil || !strings.Contains(err.Error(), "no classes") {
+	if _, err := plain(1).Sample(context.Background(), Options{N: 1, Steps: 1, Labels: []int{0}}); err == nil ||
+		!strings.Contains(err.Error(), "no classes") {
 		t.Errorf("labels for a model without classes: %v", err)
 	}
 	c := model.Defaults()

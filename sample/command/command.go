@@ -11,7 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -29,8 +28,8 @@ import (
 	"jitvk/model/grid"
 	"jitvk/model/ode"
 	"jitvk/model/report"
+	"jitvk/model/run"
 	"jitvk/model/sampler"
-	"jitvk/train/trainer"
 )
 
 // Config is everything that `go run ./sample` can be told.
@@ -220,8 +219,8 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	path := c.Checkpoint
 	if path == "" {
 		var err error
-		if path, err = newest("runs"); err != nil {
-			return err
+		if path, err = run.Newest("runs"); err != nil {
+			return fmt.Errorf("sample: %w", err)
 		}
 	}
 	f, err := checkpoint.Open(path)
@@ -229,12 +228,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	defer f.Close()
-	run, err := trainer.LoadConfig(f)
+	meta, err := run.Load(f)
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
-	config := run.Model
-	classes, err := c.classes(config, run.ClassNames)
+	config := meta.Config.Model
+	classes, err := c.classes(config, meta.Config.ClassNames)
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
@@ -274,7 +273,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	defer s.Close()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", dev.Info().Name, dev.Info().Type, dev.Info().Driver)
-	h.Add("checkpoint", "%s, step %s, %s", path, f.Meta["step"], kind)
+	h.Add("checkpoint", "%s, step %d, %s", path, meta.Step, kind)
 	h.Add("model", "%s: %d px, %s parameters", config.Preset, config.Size, report.Count(int64(config.ParamCount())))
 	if c.Convergence == "" {
 		h.Add("sampling", "%d pictures, %d %v steps (%d evaluations of the network), seed %d", c.total(len(classes)), c.Steps, c.Solver, c.Solver.Evaluations(c.Steps), c.Seed)
@@ -292,38 +291,31 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	if c.Convergence != "" {
-		title := fmt.Sprintf("%s, step %s, on %s", config.Preset, f.Meta["step"], dev.Info().Name)
+		title := fmt.Sprintf("%s, step %d, on %s", config.Preset, meta.Step, dev.Info().Name)
 		return c.converge(ctx, s, c.options(classes[0], c.Guidance[0]), title, out)
 	}
 	return c.draw(ctx, s, classes, config.Size, f.Meta["config"], out)
 }
 
-// open opens the device and lets it choose its kernels: for a dry run as earlier runs have measured them, else after measuring
-// what is missing.
+// open opens the device, which chooses its kernels as drawing c.Batch pictures at once has it best.
 func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*engine.Device, error) {
-	plan, err := engine.Open(engine.Options{Select: c.Device, DryRun: true})
-	if err != nil {
-		return nil, err
-	}
-	if c.Tune.Recall(plan); c.DryRun {
-		return plan, nil
-	}
-	precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
-	if err != nil {
-		return nil, fmt.Errorf("sample: -precision %w", err)
-	}
-	m, err := model.New(plan, config)
-	if err != nil {
-		return nil, err
-	}
-	weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	if _, err := sampler.New(plan, m, weights, c.Batch, precision); err != nil {
-		return nil, err
-	}
-	return c.Tune.Open(ctx, c.Device, plan, func(line string) { fmt.Fprintln(out, line) })
+	r := tune.Request{Device: c.Device, Mode: c.Tune, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
+	return tune.Open(ctx, r, func(plan *engine.Device) error {
+		precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
+		if err != nil {
+			return fmt.Errorf("sample: -precision %w", err)
+		}
+		m, err := model.New(plan, config)
+		if err != nil {
+			return err
+		}
+		weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
+		if err != nil {
+			return err
+		}
+		_, err = sampler.New(plan, m, weights, c.Batch, precision)
+		return err
+	})
 }
 
 // total returns the number of pictures in the grid.
@@ -440,22 +432,6 @@ func same(a, b string) bool {
 	x, errX := os.Stat(a)
 	y, errY := os.Stat(b)
 	return errX == nil && errY == nil && os.SameFile(x, y)
-}
-
-// newest returns the checkpoint of the newest run that has one, whole or not: an older one must not take a damaged one's place
-// unseen.
-func newest(base string) (string, error) {
-	runs, err := report.Runs(base)
-	if err != nil {
-		return "", err
-	}
-	for _, dir := range runs {
-		path := filepath.Join(dir, trainer.CheckpointName)
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("sample: no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
 }
 
 // load uploads a checkpoint's weights: the raw ones, an average, or, where want is "", the first average if there is one.

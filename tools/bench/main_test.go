@@ -14,6 +14,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
+	"jitvk/tools/internal/page"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
@@ -45,7 +46,8 @@ func TestBench(t *testing.T) {
 	if err := os.WriteFile(peer, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	o, err := parse([]string{"-presets", "tiny", "-batch", "1", "-rounds", "1", "-sample-steps", "1", "-peer", peer, "-device", os.Getenv("JITVK_DEVICE"),
+	o, err := parse([]string{"-presets", "tiny", "-batch", "1", "-rounds", "1", "-sample-steps", "1", "-peer", peer, "-device",
+		os.Getenv("JITVK_DEVICE"),
 		"-python", python(t, `echo; echo "{\"images_per_s\": ${OMP_NUM_THREADS:-9}, \"sample_images_per_s\": 0.5}"`)})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +71,8 @@ func TestBench(t *testing.T) {
 		if !d.Info().CPU() {
 			continue
 		}
-		want := map[string][]string{"matmul": {thePeak, sgemm}, "attention": {thePeak, "our y = x wᵀ"}, "memory": {aCopy, memcpy}, "step": {"PyTorch"}, "sample": {"PyTorch"}}[x.Group]
+		want := map[string][]string{"matmul": {thePeak, sgemm}, "attention": {thePeak, "our y = x wᵀ"}, "memory": {aCopy, memcpy},
+			"step": {"PyTorch"}, "sample": {"PyTorch"}}[x.Group]
 		if x.Group == footprint { // on a CPU the peer does not say
 			want = []string{}
 		}
@@ -83,7 +86,7 @@ func TestBench(t *testing.T) {
 			t.Errorf("%s is compared with %q, %q wanted", x.Name, to, want)
 		}
 	}
-	for _, g := range sections {
+	for _, g := range append(groupNames(), footprint) {
 		if count[g] == 0 {
 			t.Errorf("nothing of %s", g)
 		}
@@ -97,7 +100,8 @@ func TestBench(t *testing.T) {
 func TestPeerFails(t *testing.T) {
 	d := kerneltest.Device(t)
 	for script, want := range map[string]string{"echo out of luck >&2; exit 3": "out of luck", "echo {}": "images_per_s wanted"} {
-		b := &session{Context: context.Background(), options: options{solver: 1}, dev: d, report: &report{}, torch: &torch{python(t, script), "peer.py", map[string][]torchResult{}}}
+		b := &session{Context: context.Background(), options: options{solver: 1}, dev: d, report: &report{},
+			torch: &torch{python(t, script), "peer.py", map[string][]torchResult{}}}
 		rate := func(x torchResult) float64 { return x.Train }
 		for range 2 { // the second time from memory
 			if got := b.peers("tiny", 1, "fp32", rate); got != nil {
@@ -114,7 +118,8 @@ func TestPeerFails(t *testing.T) {
 }
 
 func TestPage(t *testing.T) {
-	r := report{Device: "D", Driver: "V", Commit: "abc", Date: "2026-01-02", Go: "go1", Cores: 2, Load: "0.10", Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}}}
+	r := report{Source: page.Source{Device: "D", Driver: "V", Commit: "abc", Date: "2026-01-02", Go: "go1", Cores: 2, Load: "0.10"},
+		Peaks: measure.Peaks{{Name: measure.FMA, Unit: "GFLOP/s", Rate: 20}}}
 	r.add("step", "tiny", "fp32", "images/s", 50, other{"PyTorch", 100}, other{"nobody", 0})
 	r.add("matmul", "cube", "fp32", "GFLOP/s", 10, other{thePeak, 20}, other{sgemm, 40})
 	r.add("matmul", "cube", "fp16", "GFLOP/s", 10, other{thePeak, 20})
@@ -175,11 +180,12 @@ func TestFlags(t *testing.T) {
 	if got := strings.Join(o.presets, " "); err != nil || got != "quick tiny faces64 blog256" {
 		t.Errorf("-all: %s (%v)", got, err)
 	}
-	if err := run(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
+	if err := command(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
 		t.Errorf("-write in another folder: %v", err)
 	}
 	// Before a device is opened and anything is measured.
-	if err := run(context.Background(), []string{"-json", filepath.Join(os.DevNull, "x.json"), "-device", "none"}, nil); err == nil || !strings.Contains(err.Error(), "-json") {
+	if err := command(context.Background(), []string{"-json", filepath.Join(os.DevNull, "x.json"), "-device", "none"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "-json") {
 		t.Errorf("-json where no folder can be: %v", err)
 	}
 }

@@ -45,7 +45,8 @@ func (r *repo) push() []string {
 	}
 	p := loaded[0]
 	if len(p.Errors) > 0 {
-		return append(found, fmt.Sprintf("%s: %s (kernels must compile before push blocks can be compared)", r.relative(p.Errors[0].Pos), p.Errors[0].Msg))
+		return append(found, fmt.Sprintf("%s: %s (kernels must compile before push blocks can be compared)", r.relative(p.Errors[0].Pos),
+			p.Errors[0].Msg))
 	}
 	seen := map[string]bool{}
 	named := assigned(p)
@@ -66,8 +67,9 @@ func (r *repo) push() []string {
 			for _, name := range names {
 				seen[name] = true
 				if why := differ(fields, blocks[name]); why != "" {
-					found = append(found, fmt.Sprintf("%s: %s is given %s: %s; shaders/%s.comp has %s", r.relative(p.Fset.Position(n.Pos()).String()),
-						name, describe(fields), why, name, describe(blocks[name])))
+					found = append(found,
+						fmt.Sprintf("%s: %s is given %s: %s; shaders/%s.comp has %s", r.relative(p.Fset.Position(n.Pos()).String()),
+							name, describe(fields), why, name, describe(blocks[name])))
 				}
 			}
 			return true
@@ -75,7 +77,8 @@ func (r *repo) push() []string {
 	}
 	for name := range blocks {
 		if !seen[name] && len(blocks[name]) > 0 {
-			found = append(found, note+at("shaders/"+name+".comp", 1, "no dispatch of it with a push struct is found in kernels/: its push block is not compared"))
+			found = append(found, note+at("shaders/"+name+".comp", 1,
+				"no dispatch of it with a push struct is found in kernels/: its push block is not compared"))
 		}
 	}
 	slices.Sort(found)
@@ -222,7 +225,8 @@ func assigned(p *packages.Package) map[types.Object][]string {
 }
 
 // dispatch returns the shaders that a node may dispatch and the pushed expression, if the node is a dispatch.
-func dispatch(info *types.Info, n ast.Node, named map[types.Object][]string, blocks map[string][]field) (shaders []string, pushed ast.Expr) {
+func dispatch(info *types.Info, n ast.Node, named map[types.Object][]string, blocks map[string][]field) (shaders []string,
+	pushed ast.Expr) {
 	shader := func(e ast.Expr) {
 		var names []string
 		if v := info.Types[e].Value; v != nil && v.Kind() == constant.String {

@@ -104,7 +104,8 @@ func (r *repo) header(f string, lines []string) []string {
 		}
 	}
 	if len(lines) > headerLines {
-		found = append(found, at(f, headerLines+1, "the header has %d lines, at most %d are wanted: move detail to where it applies", len(lines), headerLines))
+		found = append(found, at(f, headerLines+1, "the header has %d lines, at most %d are wanted: move detail to where it applies",
+			len(lines), headerLines))
 	}
 	if len(lines) < 2 || len(lines[1]) < 10 || strings.HasPrefix(lines[1], "// "+headerKeys[0]+":") {
 		found = append(found, at(f, 2, "say in one sentence what this shader is for, in the line below the licence"))
@@ -114,9 +115,11 @@ func (r *repo) header(f string, lines []string) []string {
 		i := slices.Index(keys, want)
 		switch {
 		case i < 0:
-			found = append(found, at(f, 1, "the header lacks the key %s; the keys are %s, Backward or Forward", want, strings.Join(headerKeys, ", ")))
+			found = append(found, at(f, 1, "the header lacks the key %s; the keys are %s, Backward or Forward", want,
+				strings.Join(headerKeys, ", ")))
 		case i < last:
-			found = append(found, at(f, where[want], "%s is out of order; the order is %s, Backward or Forward", want, strings.Join(headerKeys, ", ")))
+			found = append(found, at(f, where[want], "%s is out of order; the order is %s, Backward or Forward", want,
+				strings.Join(headerKeys, ", ")))
 		default:
 			last = i
 		}
@@ -235,7 +238,8 @@ func density(f string, lines []string, verbose bool) []string {
 	percent := 100 * float64(comments) / float64(total)
 	switch {
 	case total >= 30 && (percent < 8 || percent > 25):
-		return []string{note + at(f, 1, "%.0f %% of the %d lines below the header carry a comment; 12 to 20 are wanted, on why, which index, which unit", percent, total)}
+		return []string{note + at(f, 1, "%.0f %% of the %d lines below the header carry a comment; 12 to 20 are wanted, on why, which "+
+			"index, which unit", percent, total)}
 	case verbose:
 		return []string{note + at(f, 1, "comment density %.0f %%", percent)}
 	}
@@ -261,7 +265,8 @@ func partners(f string, wrappers, tests map[string]string) []string {
 			op := wrappers[w][m[2]:m[3]]
 			if !regexp.MustCompile(`\b` + op + `\b`).MatchString(allTests) {
 				line := 1 + strings.Count(wrappers[w][:m[0]], "\n")
-				found = append(found, at(w, line, "no test in kernels/ calls %s; write one in %s_test.go", op, strings.TrimSuffix(w, ".go")))
+				found = append(found, at(w, line, "no test in kernels/ calls %s; write one in %s_test.go", op,
+					strings.TrimSuffix(w, ".go")))
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,16 +27,18 @@ import (
 
 	"jitvk/engine"
 	"jitvk/model/cli"
+	"jitvk/model/run"
+	"jitvk/tools/internal/page"
 	"jitvk/train/trainer"
 )
 
-func main() { os.Exit(cli.Main("compile", run)) }
+func main() { os.Exit(cli.Main("compile", command)) }
 
 // The child, which has Mesa's variables in its environment before it loads a driver, writes a line for each pipeline to standard
 // error, where the driver writes, too.
 const child, announced = "JITVK_COMPILE", "pipeline: "
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func command(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("compile", flag.ContinueOnError)
 	chip := fs.String("chip", "navi31", "AMD's `name` of a GPU, as Mesa has it; \"\": the device at hand")
 	presets := fs.String("presets", "quick,blog256", "models, `names` separated by commas")
@@ -43,10 +46,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
-	var configs []trainer.Config
+	var configs []run.Config
 	for _, preset := range strings.Split(*presets, ",") {
 		for _, precision := range strings.Split(*precisions, ",") {
-			c, err := trainer.Parse([]string{"-preset", preset, "-precision", precision})
+			c, err := run.Parse([]string{"-preset", preset, "-precision", precision})
 			if err != nil {
 				return fmt.Errorf("compile: %w", err)
 			}
@@ -65,16 +68,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if *chip != "" {
 		drivers, err := filepath.Glob("/usr/share/vulkan/icd.d/radeon_icd*.json")
 		if err != nil || len(drivers) == 0 {
-			return fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); install mesa-vulkan-drivers, or give -chip \"\"")
+			return fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); install mesa-vulkan-drivers, " +
+				"or give -chip \"\"")
 		}
-		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+*chip, "RADV_DEBUG=shaderstats",
+		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+*chip,
+			"RADV_DEBUG=shaderstats",
 			"MESA_SHADER_CACHE_DISABLE=1")
 	}
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, &log
 	if err := cmd.Run(); err != nil {
 		if *chip != "" {
-			return fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? (navi31, navi21, vega10, gfx1201, …)", *chip, err)
+			return fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? (navi31, navi21, "+
+				"vega10, gfx1201, …)", *chip, err)
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		return fmt.Errorf("compile: %w: %s", err, lines[len(lines)-1])
@@ -84,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // compile plans training runs on a device that makes their pipelines.
-func compile(ctx context.Context, configs []trainer.Config, out io.Writer) error {
+func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
 	d, err := engine.Open(engine.Options{DryRun: true, Compile: func(pipeline string) { fmt.Fprintln(os.Stderr, announced+pipeline) }})
 	if err != nil {
 		return err
@@ -140,34 +146,38 @@ func read(r io.Reader) (all []stats) {
 	return all
 }
 
-// table has a line for each shader: the worst of its pipelines.
+// table has a line for each shader: the worst of its pipelines. Those with the most spills come first.
 func table(all []stats) string {
-	var b strings.Builder
 	shaders := map[string][]stats{}
 	for _, s := range all {
 		shaders[s.shader] = append(shaders[s.shader], s)
 	}
-	names := make([]string, 0, len(shaders))
-	for name := range shaders {
-		names = append(names, name)
+	extreme := func(shader, value string, pick func(x ...int) int) int {
+		worst := shaders[shader][0].values[value]
+		for _, s := range shaders[shader] {
+			worst = pick(worst, s.values[value])
+		}
+		return worst
 	}
 	most := func(shader, value string) int {
-		return slices.MaxFunc(shaders[shader], func(x, y stats) int { return cmp.Compare(x.values[value], y.values[value]) }).values[value]
+		return extreme(shader, value, func(x ...int) int { return slices.Max(x) })
 	}
 	least := func(shader, value string) int {
-		return slices.MinFunc(shaders[shader], func(x, y stats) int { return cmp.Compare(x.values[value], y.values[value]) }).values[value]
+		return extreme(shader, value, func(x ...int) int { return slices.Min(x) })
 	}
-	slices.SortFunc(names, func(x, y string) int {
-		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")), cmp.Compare(x, y))
-	})
-	fmt.Fprintf(&b, "%d pipelines of %d shaders compile\n", len(all), len(names))
+	text := fmt.Sprintf("%d pipelines of %d shaders compile\n", len(all), len(shaders))
 	if len(all) == 0 || len(all[0].values) == 0 {
-		return b.String()
+		return text
 	}
-	b.WriteString("\n| shader | pipelines | spilled registers | registers a lane | subgroups a SIMD | shared memory | instructions |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	t := page.Table{Left: []string{"shader"},
+		Right: []string{"pipelines", "spilled registers", "registers a lane", "subgroups a SIMD", "shared memory", "instructions"}}
+	names := slices.SortedFunc(maps.Keys(shaders), func(x, y string) int {
+		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")),
+			cmp.Compare(x, y))
+	})
 	for _, n := range names {
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", n, len(shaders[n]), most(n, "Spilled VGPRs"), most(n, "VGPRs"), least(n, "Subgroups per SIMD"),
-			most(n, "LDS size"), most(n, "Instructions"))
+		t.Add(n, strconv.Itoa(len(shaders[n])), strconv.Itoa(most(n, "Spilled VGPRs")), strconv.Itoa(most(n, "VGPRs")),
+			strconv.Itoa(least(n, "Subgroups per SIMD")), strconv.Itoa(most(n, "LDS size")), strconv.Itoa(most(n, "Instructions")))
 	}
-	return b.String()
+	return text + "\n" + t.String()
 }

@@ -8,7 +8,8 @@
 //
 // The official file is the state dict ("model", "model_ema1" or "model_ema2" in a .pth) exported to safetensors:
 //
-//	save_file({k: v.contiguous() for k, v in torch.load("checkpoint-last.pth", weights_only=False)["model_ema1"].items()}, "official.safetensors")
+//	weights = torch.load("checkpoint-last.pth", weights_only=False)["model_ema1"]
+//	save_file({k: v.contiguous() for k, v in weights.items()}, "official.safetensors")
 package main
 
 import (
@@ -21,14 +22,15 @@ import (
 	"jitvk/model/cli"
 )
 
-func main() { os.Exit(cli.Main("convert", run)) }
+func main() { os.Exit(cli.Main("convert", command)) }
 
-func run(_ context.Context, args []string, out io.Writer) error {
+func command(_ context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("convert", flag.ContinueOnError)
 	weights := fs.String("weights", "", "which weights to export: raw, ema or ema2 (default ema where there is one)")
 	start := fs.Int("context-start", 0, "first block that sees the in-context tokens, of a model that is no preset")
 	fs.Usage = func() {
-		fmt.Fprintln(fs.Output(), "convert [flags] import OFFICIAL.safetensors CHECKPOINT.safetensors\nconvert [flags] export CHECKPOINT.safetensors OFFICIAL.safetensors")
+		fmt.Fprintln(fs.Output(), "convert [flags] import OFFICIAL.safetensors CHECKPOINT.safetensors\nconvert [flags] export "+
+			"CHECKPOINT.safetensors OFFICIAL.safetensors")
 		fs.PrintDefaults()
 	}
 	if err := fs.Parse(args); err != nil {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/model/checkpoint"
-	"jitvk/train/trainer"
+	"jitvk/model/run"
 )
 
 // The official state dict has our names with "net." before them and the same values, in the same order but for
@@ -75,7 +74,8 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		if s := shapes[name]; len(s) == dims && !slices.ContainsFunc(s, func(d int) bool { return d < 1 }) {
 			return s, nil
 		}
-		return nil, fmt.Errorf("convert: no tensor %s%s of %d dimensions: is this a state dict of the official JiT code, exported to safetensors?", prefix, name, dims)
+		return nil, fmt.Errorf("convert: no tensor %s%s of %d dimensions: is this a state dict of the official JiT code, exported to "+
+			"safetensors?", prefix, name, dims)
 	}
 	proj1, err1 := need("x_embedder.proj1.weight", 4)
 	proj2, err2 := need("x_embedder.proj2.weight", 4)
@@ -88,10 +88,11 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 			return model.Config{}, err
 		}
 	}
-	c, err := model.Preset("jit-b16")
+	base, err := run.Preset("jit-b16")
 	if err != nil {
-		return c, err
+		return model.Config{}, err
 	}
+	c := base.Model
 	side := int(math.Round(math.Sqrt(float64(pos[1]))))
 	c.Patch, c.Stride, c.Size = proj1[2], proj1[2], side*proj1[2]
 	c.Dim, c.Bottleneck, c.Classes, c.Heads, c.Hidden = proj2[0], proj1[0], table[0]-1, proj2[0]/head[0], w3[1]
@@ -104,8 +105,9 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		c.Context, c.ContextStart = s[1], contextStart
 	}
 	c.Preset = "jit"
-	for _, name := range model.Presets() { // what the shapes do not say
-		if p, err := model.Preset(name); err == nil && p.Arch == "jit" && p.Dim == c.Dim && p.Depth == c.Depth {
+	for _, name := range run.Presets() { // what the shapes do not say
+		preset, err := run.Preset(name)
+		if p := preset.Model; err == nil && p.Arch == "jit" && p.Dim == c.Dim && p.Depth == c.Depth {
 			c.Dropout = p.Dropout
 			if contextStart == 0 {
 				c.ContextStart = p.ContextStart
@@ -116,7 +118,8 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		}
 	}
 	if c.Context > 0 && c.ContextStart == 0 {
-		return c, fmt.Errorf("convert: width %d and depth %d are no preset's: say with -context-start which block sees the in-context tokens first", c.Dim, c.Depth)
+		return c, fmt.Errorf("convert: width %d and depth %d are no preset's: say with -context-start which block sees the in-context "+
+			"tokens first", c.Dim, c.Depth)
 	}
 	return c, c.Validate()
 }
@@ -159,7 +162,8 @@ func importOfficial(from, to string, contextStart int) (c model.Config, err erro
 	}
 	for i, want := range kernels.SinCosPositions(c.Grid(), c.Dim) {
 		if d := math.Abs(float64(pos[i] - want)); !(d < 1e-5) {
-			return c, fmt.Errorf("convert: %s: its positions are not the fixed sines and cosines that ours are: value %d is %g, not %g", from, i, pos[i], want)
+			return c, fmt.Errorf("convert: %s: its positions are not the fixed sines and cosines that ours are: value %d is %g, not %g",
+				from, i, pos[i], want)
 		}
 	}
 	tensors = append(tensors, checkpoint.F32(kept, pos, 1, c.Tokens(), c.Dim))
@@ -167,16 +171,16 @@ func importOfficial(from, to string, contextStart int) (c model.Config, err erro
 	if preset == "jit" {
 		preset = "jit-b16" // for the recipe alone
 	}
-	config, err := trainer.Parse([]string{"-preset", preset})
+	config, err := run.Preset(preset)
 	if err != nil {
 		return c, err
 	}
 	config.Model = c
-	meta, err := json.Marshal(config)
+	meta, err := run.Meta{Config: config}.Encode()
 	if err != nil {
 		return c, err
 	}
-	return c, checkpoint.Save(to, map[string]string{"format": "jitvk 1", "config": string(meta), "step": "0"}, tensors)
+	return c, checkpoint.Save(to, meta, tensors)
 }
 
 // exportOfficial writes a checkpoint's weights as the official state dict.
@@ -186,13 +190,14 @@ func exportOfficial(from, to, weights string) (kind string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	run, err := trainer.LoadConfig(f)
+	meta, err := run.Load(f)
 	if err != nil {
 		return "", fmt.Errorf("convert: %s: %w", from, err)
 	}
-	c := run.Model
+	c := meta.Config.Model
 	if c.Arch != "jit" || c.Stride != c.Patch {
-		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without overlap can be exported", from, c.Preset)
+		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without "+
+			"overlap can be exported", from, c.Preset)
 	}
 	if kind = weights; kind == "" {
 		kind = "raw"

@@ -13,7 +13,7 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/kernels/ref"
-	"jitvk/model"
+	"jitvk/model/run"
 )
 
 // constants reads the numbers that a shader's source gives to "const uint NAME = 64, …" and to its specialization constants.
@@ -116,14 +116,16 @@ func drawAttention(root string) (*canvas, error) {
 	if keys == 0 {
 		return nil, fmt.Errorf("attention/02_shared_fwd.comp names no KEYS: %v", k)
 	}
-	p, err := model.Preset("blog256")
+	preset, err := run.Preset("blog256")
 	if err != nil {
 		return nil, err
 	}
+	p := preset.Model
 	T, H := p.Tokens(), p.Heads
 	tiles := (T + keys - 1) / keys
 	c := newCanvas(780, 404)
-	c.bold(30, 24, 13, 0, ink, fmt.Sprintf("The scores of %d tokens: %d x %d numbers a head, of which only a tile exists at a time (02_shared)", T, T, T))
+	c.bold(30, 24, 13, 0, ink, fmt.Sprintf("The scores of %d tokens: %d x %d numbers a head, of which only a tile exists at a time "+
+		"(02_shared)", T, T, T))
 	const side, y = 200.0, 76.0
 	step := side / float64(tiles)
 	pass := func(x float64, name string, byColumn bool, own, tile string, lines ...string) {
@@ -155,27 +157,33 @@ func drawAttention(root string) (*canvas, error) {
 		c.write(x, y+side+36+15*float64(len(lines)), 11, 0, soft, own)
 	}
 	tile := fmt.Sprintf("%d tiles of %d", tiles, keys)
-	pass(36, "forward", false, "stored: o, lse", tile, "a row of queries keeps its largest", "score, its sum and its output; a", "larger score rescales both")
-	pass(292, "backward: dq", false, "stored: dq", tile, "P = exp(s - lse) again, no maximum", "to find; dS = P (do v - delta);", "dq adds up along the row")
-	pass(548, "backward: dk and dv", true, "stored: dk, dv", fmt.Sprintf("%d tiles of queries", tiles), "the same P and dS by columns: a key's", "gradients add up in its own", "registers, so no two ever collide")
+	pass(36, "forward", false, "stored: o, lse", tile, "a row of queries keeps its largest", "score, its sum and its output; a",
+		"larger score rescales both")
+	pass(292, "backward: dq", false, "stored: dq", tile, "P = exp(s - lse) again, no maximum", "to find; dS = P (do v - delta);",
+		"dq adds up along the row")
+	pass(548, "backward: dk and dv", true, "stored: dk, dv", fmt.Sprintf("%d tiles of queries", tiles),
+		"the same P and dS by columns: a key's", "gradients add up in its own", "registers, so no two ever collide")
 	scores, lse := 4*float64(T)*float64(T)*float64(H), 4*float64(T)*float64(H)
-	c.bold(36, 390, 11.5, 0, green, fmt.Sprintf("blog256, one image, one block: %.1f MB of probabilities not stored; lse and delta take %.0f KB each", scores/1e6, lse/1e3))
+	c.bold(36, 390, 11.5, 0, green, fmt.Sprintf("blog256, one image, one block: %.1f MB of probabilities not stored; lse and delta take "+
+		"%.0f KB each", scores/1e6, lse/1e3))
 	return c, nil
 }
 
 // drawFold: patches that overlap, how often each pixel is covered, and what the windows add up to.
 func drawFold(string) (*canvas, error) {
-	quick, err := model.Preset("quick")
+	small, err := run.Preset("quick")
 	if err != nil {
 		return nil, err
 	}
-	blog, err := model.Preset("blog256")
+	large, err := run.Preset("blog256")
 	if err != nil {
 		return nil, err
 	}
+	quick, blog := small.Model, large.Model
 	c := newCanvas(780, 400)
 	// Left: the pixels, by how many patches cover each.
-	c.bold(30, 24, 13, 0, ink, fmt.Sprintf("quick: %d px, patches of %d every %d: %d tokens", quick.Size, quick.Patch, quick.Stride, quick.Tokens()))
+	c.bold(30, 24, 13, 0, ink, fmt.Sprintf("quick: %d px, patches of %d every %d: %d tokens", quick.Size, quick.Patch, quick.Stride,
+		quick.Tokens()))
 	const x, y, side = 30.0, 44.0, 280.0
 	px := side / float64(quick.Size)
 	ones := make([]float64, quick.Patch)
@@ -242,7 +250,8 @@ func drawFold(string) (*canvas, error) {
 		c.path(ink, 2, xy...)
 		c.write(left, top+height+18, 11, 0, soft, note)
 	}
-	curves(56, "quick: a sine, nowhere zero", "thin: the windows of the patches; thick: their sum", sine, quick.Size, quick.Stride, quick.Grid())
+	curves(56, "quick: a sine, nowhere zero", "thin: the windows of the patches; thick: their sum", sine, quick.Size, quick.Stride,
+		quick.Grid())
 	hann := kernels.Hann(blog.Patch)
 	shown := blog.Patch + 3*blog.Stride // the first patches of a row
 	curves(238, fmt.Sprintf("blog256: Hann over %d, every %d (the first 4 of %d)", blog.Patch, blog.Stride, blog.Grid()),
@@ -254,7 +263,8 @@ func drawFold(string) (*canvas, error) {
 func drawRowwise(string) (*canvas, error) {
 	c := newCanvas(780, 330)
 	const lanes, cols, rows = 8, 24, 8
-	colours := []color.Color{blue, orange, green, color.RGBA{0x7a, 0x4f, 0xa3, 0xff}, color.RGBA{0x1b, 0x8a, 0x8f, 0xff}, color.RGBA{0xa8, 0x32, 0x5e, 0xff},
+	colours := []color.Color{blue, orange, green, color.RGBA{0x7a, 0x4f, 0xa3, 0xff}, color.RGBA{0x1b, 0x8a, 0x8f, 0xff},
+		color.RGBA{0xa8, 0x32, 0x5e, 0xff},
 		color.RGBA{0x8a, 0x7a, 0x14, 0xff}, soft}
 	cell := 12.0
 	c.bold(30, 24, 13, 0, ink, "Across rows: a subgroup owns a row")

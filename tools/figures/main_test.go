@@ -34,8 +34,10 @@ func TestFigures(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if committed, err := png.DecodeConfig(file); err != nil || committed.Width != img.Bounds().Dx() || committed.Height != img.Bounds().Dy() {
-			t.Errorf("docs/images/%s.png is %d x %d (%v), this command draws %v: run go run ./tools/figures", name, committed.Width, committed.Height, err, img.Bounds().Size())
+		if committed, err := png.DecodeConfig(file); err != nil || committed.Width != img.Bounds().Dx() ||
+			committed.Height != img.Bounds().Dy() {
+			t.Errorf("docs/images/%s.png is %d x %d (%v), this command draws %v: run go run ./tools/figures", name, committed.Width,
+				committed.Height, err, img.Bounds().Size())
 		}
 		file.Close()
 	}

@@ -60,7 +60,8 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 func attention(m *measure.Memory, c model.Config) ladder {
 	B, T, H, D := batch[c.Preset], c.Tokens(), c.Heads, c.HeadSize()
 	a := measure.NewAttention(m, B, T, H, D)
-	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"}, []float64{a.ForwardFLOPs, a.BackwardFLOPs},
+	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"},
+		[]float64{a.ForwardFLOPs, a.BackwardFLOPs},
 		kernels.AttentionRungsOn,
 		func(p *engine.Program, part int, precision kernels.Precision, rung string) {
 			opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
@@ -87,7 +88,8 @@ func (r *report) measure(d *engine.Device, c model.Config, rounds int) error {
 		for _, name := range l.rungs(d.Info(), precision) {
 			s.Rungs = append(s.Rungs, rung{Name: path.Base(name), Operands: precision.String()})
 			for part := range l.parts {
-				contenders = append(contenders, &measure.Contender{Label: name, Record: func(p *engine.Program) { l.record(p, part, precision, name) }})
+				contenders = append(contenders,
+					&measure.Contender{Label: name, Record: func(p *engine.Program) { l.record(p, part, precision, name) }})
 			}
 		}
 	}

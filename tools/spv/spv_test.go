@@ -183,7 +183,8 @@ func TestVerify(t *testing.T) {
 	write(t, "shaders/a.spv", "other")
 	write(t, "shaders/MANIFEST", string(m.Format()))
 	out, err := spv(t, "", false, true)
-	if err == nil || !strings.Contains(out, "shaders/a.comp:1: glslc gives other bytes") || !strings.Contains(out, "0 modules verified, 1 differ, 1 not compared") {
+	if err == nil || !strings.Contains(out, "shaders/a.comp:1: glslc gives other bytes") ||
+		!strings.Contains(out, "0 modules verified, 1 differ, 1 not compared") {
 		t.Errorf("a module that its source does not give: %s%v", out, err)
 	}
 }
@@ -194,7 +195,8 @@ func TestSid(t *testing.T) {
 	folder(t)
 	write(t, "shaders/new.comp", "// glslc: sid\n")
 	t.Setenv("JITVK_SID_GLSLC", "./nowhere")
-	if out, err := spv(t, "", false, false); err == nil || !strings.Contains(out, "shaders/new.comp:1: ./nowhere --version") || compiled(t) != 2 {
+	if out, err := spv(t, "", false, false); err == nil || !strings.Contains(out, "shaders/new.comp:1: ./nowhere --version") ||
+		compiled(t) != 2 {
 		t.Errorf("without sid's glslc: %s%v", out, err)
 	}
 	write(t, "sid", strings.ReplaceAll(fakeGlslc, "fake 1", "sid 1"))
@@ -202,7 +204,8 @@ func TestSid(t *testing.T) {
 	if out, err := spv(t, "", false, false); err != nil || compiled(t) != 1 {
 		t.Fatal(out, err)
 	}
-	if got := read(t, "shaders/MANIFEST"); !strings.Contains(got, `"compiler": "sid 1 more 2"`) || !strings.Contains(got, `"compiler": "fake 1 more 2"`) || strings.Contains(got, `"sid"`) {
+	if got := read(t, "shaders/MANIFEST"); !strings.Contains(got, `"compiler": "sid 1 more 2"`) ||
+		!strings.Contains(got, `"compiler": "fake 1 more 2"`) || strings.Contains(got, `"sid"`) {
 		t.Errorf("the compilers are not recorded: %s", got)
 	}
 	settled(t)
@@ -210,7 +213,8 @@ func TestSid(t *testing.T) {
 		t.Errorf("%s%v", out, err)
 	}
 	t.Setenv("JITVK_SID_GLSLC", "./nowhere")
-	if out, err := spv(t, "", false, true); err != nil || !strings.Contains(out, "2 modules verified, 0 differ, 1 not compared\nnot compared: new was compiled with \"sid 1 more 2\"") {
+	if out, err := spv(t, "", false, true); err != nil ||
+		!strings.Contains(out, "2 modules verified, 0 differ, 1 not compared\nnot compared: new was compiled with \"sid 1 more 2\"") {
 		t.Errorf("%s%v", out, err)
 	}
 }

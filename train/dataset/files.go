@@ -16,20 +16,6 @@ import (
 	"strings"
 )
 
-// source is pictures by number, before they are packed.
-type source struct {
-	name    string // for the user
-	id      string // names the cache: one source, one cache per size
-	key     []byte // what the pictures depend on
-	n       int
-	picture func(i int, dst []byte) error // fills dst (Size,Size,3); errIgnored for a file that is no picture
-	file    func(i int) string            // its name; nil for drawn pictures
-	close   func() error
-
-	// attributes finds the chosen ones' values for the pictures of a data set; nil without labels.
-	attributes func(d *Dataset) ([]Attribute, error)
-}
-
 // errIgnored says that a file neither is a picture nor claims to be one.
 var errIgnored = errors.New("no picture")
 
@@ -45,71 +31,67 @@ type file struct {
 	open  func() (io.ReadCloser, error)
 }
 
-// openFiles lists the files of a folder or .zip and makes them a source.
-func openFiles(root string, size int, labels []string) (*source, error) {
-	abs, err := filepath.Abs(root)
-	if err != nil {
-		return nil, err
-	}
-	info, err := os.Stat(abs)
-	if err != nil {
-		return nil, fmt.Errorf("%w: give a folder or a .zip of pictures", err)
-	}
-	var files []file
-	closeAll := func() error { return nil }
-	if info.IsDir() {
-		files, err = listFolder(abs)
-	} else {
-		files, closeAll, err = listZip(abs)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, errors.Join(noPictures(root, 0), closeAll())
-	}
-	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
-	key := fmt.Appendf(nil, "files %q\n", abs)
-	for _, f := range files {
-		key = fmt.Appendf(key, "%q %d %d\n", f.name, f.size, f.stamp)
-	}
-	s := &source{
-		name:    root,
-		id:      abs,
-		key:     key,
-		n:       len(files),
-		picture: func(i int, dst []byte) error { return files[i].pack(dst, size) },
-		file:    func(i int) string { return files[i].name },
-		close:   closeAll,
-	}
-	switch {
-	case len(labels) == 1 && labels[0] == Folders:
-		s.attributes = func(d *Dataset) ([]Attribute, error) {
-			folder, err := byFolder(d.names)
-			return []Attribute{folder}, err
-		}
-	case len(labels) > 0:
-		t, err := findTable(abs, files, labels)
+// picturesIn makes a source of the picture files that list finds below a path.
+func picturesIn(list func(path string) ([]file, func() error, error)) func(given, abs string, o Options) (*source, error) {
+	return func(given, abs string, o Options) (*source, error) {
+		files, closeAll, err := list(abs)
 		if err != nil {
+			return nil, err
+		}
+		if len(files) == 0 {
+			return nil, errors.Join(noPictures(given, 0), closeAll())
+		}
+		slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
+		key := fmt.Appendf(nil, "files %q\n", abs)
+		for _, f := range files {
+			key = fmt.Appendf(key, "%q %d %d\n", f.name, f.size, f.stamp)
+		}
+		s := &source{
+			name:    given,
+			id:      abs,
+			key:     key,
+			n:       len(files),
+			picture: func(i int, dst []byte) error { return files[i].pack(dst, o.Size) },
+			file:    func(i int) string { return files[i].name },
+			close:   closeAll,
+		}
+		if s.attributes, err = attributesOf(abs, files, o.Labels); err != nil {
 			return nil, errors.Join(err, closeAll())
 		}
-		s.attributes = func(d *Dataset) ([]Attribute, error) {
-			d.Report.Table = t.name
-			return t.attributes(d.names)
-		}
+		return s, nil
 	}
-	return s, nil
+}
+
+// attributesOf finds labels in the files' folders or in a table among the files or beside them; nil without labels.
+func attributesOf(abs string, files []file, labels []string) (func(d *Dataset) ([]Attribute, error), error) {
+	switch {
+	case len(labels) == 0:
+		return nil, nil
+	case len(labels) == 1 && labels[0] == Folders:
+		return func(d *Dataset) ([]Attribute, error) {
+			folder, err := byFolder(d.names)
+			return []Attribute{folder}, err
+		}, nil
+	}
+	t, err := findTable(abs, files, labels)
+	if err != nil {
+		return nil, err
+	}
+	return func(d *Dataset) ([]Attribute, error) {
+		d.Report.Table = t.name
+		return t.attributes(d.names)
+	}, nil
 }
 
 func noPictures(root string, others int) error {
-	return fmt.Errorf("%s: %w in it (%d other files): give a folder or a .zip of JPEG, PNG or WebP pictures", root, ErrNoPictures, others)
+	return fmt.Errorf("%s: %w in it (%d other files): give %s of JPEG, PNG or WebP pictures", root, ErrNoPictures, others, kindsInWords())
 }
 
 // hidden files are no data: .git, .DS_Store, thumbnails, and the ._name twins that macOS puts into a .zip.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
 
 // listFolder finds all files below root. Symbolic links are followed; a folder reached twice counts once, so that loops end.
-func listFolder(root string) ([]file, error) {
+func listFolder(root string) ([]file, func() error, error) {
 	var files []file
 	seen := map[string]bool{}
 	var walk func(folder, name string) error
@@ -146,7 +128,7 @@ func listFolder(root string) ([]file, error) {
 		}
 		return nil
 	}
-	return files, walk(root, "")
+	return files, func() error { return nil }, walk(root, "")
 }
 
 // listZip finds all files in a .zip.
@@ -187,7 +169,8 @@ func notZip(name string, err error) error {
 	}
 	switch {
 	case bytes.HasPrefix(head[:n], []byte("PK\x03\x04")):
-		return fmt.Errorf("%s: %w: it begins as a .zip but its table of contents is missing: cut short, so copy or download it again", name, ErrNotData)
+		return fmt.Errorf("%s: %w: it begins as a .zip but its table of contents is missing: cut short, so copy or download it again", name,
+			ErrNotData)
 	case sniff(head[:n]) != "":
 		return fmt.Errorf("%s: %w but one picture: give the folder it is in", name, ErrNotData)
 	}

@@ -224,7 +224,8 @@ func byFolder(names []string) (Attribute, error) {
 	slices.Sort(values)
 	values = slices.Compact(values)
 	if len(values) == 0 {
-		return Attribute{}, fmt.Errorf("%w: all pictures lie in one folder: give a folder or a .zip with a folder for each class", ErrLabels)
+		return Attribute{}, fmt.Errorf("%w: all pictures lie in one folder: give a folder or a .zip with a folder for each class",
+			ErrLabels)
 	}
 	return Attribute{Name: "folder", Values: values, Value: func(i int) int {
 		if len(paths[i]) == len(common) {
@@ -261,7 +262,8 @@ func (t *table) attributes(names []string) ([]Attribute, error) {
 		row[i], found = r, found || ok
 	}
 	if !found {
-		return nil, fmt.Errorf("%w: %s has no row for any picture, such as %s: its rows must begin with the pictures' names", ErrLabels, t.name, names[0])
+		return nil, fmt.Errorf("%w: %s has no row for any picture, such as %s: its rows must begin with the pictures' names", ErrLabels,
+			t.name, names[0])
 	}
 	attributes := make([]Attribute, len(t.labels))
 	for k, name := range t.labels {
@@ -328,7 +330,8 @@ func parseTable(text []byte, name string, labels []string) (*table, error) {
 			column++
 		}
 		if column != len(chosen) {
-			return bad("%d values for %d attributes: mend the row or take it out; if it is the last, the file was cut short", column, len(chosen))
+			return bad("%d values for %d attributes: mend the row or take it out; if it is the last, the file was cut short", column,
+				len(chosen))
 		}
 		if r, ok := t.rows[picture]; !ok {
 			t.rows[picture] = len(lines)

@@ -74,13 +74,15 @@ func TestTablePlaces(t *testing.T) {
 			t.Errorf("%s: %s, want %s", place, got, want)
 		}
 		line := d.Report.String()
-		for _, says := range []string{"4 pictures", "3 classes by ", attributeFile, "(1 not Smiling, Male; 1 Smiling, not Male; 1 Smiling, Male)",
+		for _, says := range []string{"4 pictures", "3 classes by ", attributeFile,
+			"(1 not Smiling, Male; 1 Smiling, not Male; 1 Smiling, Male)",
 			"1 without a picture left out (not Smiling, not Male)", "1 pictures without a label"} {
 			if !strings.Contains(line, says) {
 				t.Errorf("%s: report %q does not say %q", place, line, says)
 			}
 		}
-		if d := open(t, p, Options{Size: 2, NoCache: true}); d.Classes() != nil || d.Label(0) != 0 || strings.Contains(d.Report.String(), "class") {
+		if d := open(t, p, Options{Size: 2, NoCache: true}); d.Classes() != nil || d.Label(0) != 0 ||
+			strings.Contains(d.Report.String(), "class") {
 			t.Errorf("%s: without labels: classes %v, label %d, %s", place, d.Classes(), d.Label(0), d.Report)
 		}
 	}
@@ -135,29 +137,33 @@ func TestTableRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ text, labels, says string }{
-		"unknown":            {"2\nYoung Male Smiling\n1.jpg 1 1 1\n", "smilin", `list: no attribute "smilin": choose from Smiling, Male, Young`},
-		"named twice":        {attributesText, "Male,Smiling,Male", `"Male" is named twice: name each attribute once`},
-		"two columns":        {"2\nMale Male\n1.jpg 1 1\n", "Male", `two columns "Male"`},
-		"no name":            {attributesText, "Male,", `no attribute ""`},
-		"folders and more":   {attributesText, "folders,Male", `no attribute "folders"`},
-		"zero":               {"2\nSmiling Male\n1.jpg 1 0\n", "Male", `line 3: Male is "0": write 1 or -1`},
-		"two":                {"2\nSmiling Male\n1.jpg 2 1\n", "Smiling", `line 3: Smiling is "2"`},
-		"a word":             {"2\nSmiling Male\n1.jpg " + strings.Repeat("x", 1000) + " 1\n", "Smiling", `Smiling is "xxxxxxxxxxxxxxxxxxxx"`},
-		"a short row":        {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1\n", "Male", `line 4: 1 values for 2 attributes: mend the row or take it out; if it is the last, the file was cut short`},
-		"a name alone":       {"2\nSmiling Male\n1.jpg\n", "Male", "line 3: 0 values for 2"},
-		"a long row":         {"2\nSmiling Male\n1.jpg 1 1 1\n", "Male", "line 3: 3 values for 2"},
-		"other values":       {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1 1\n1.jpg 1 -1\n", "Male", "line 5: 1 has other values in line 3"},
-		"other ending":       {"2\nSmiling Male\n1.jpg 1 1\n1.png 1 -1\n", "Male", "line 4: 1 has other values in line 3"},
-		"no rows":            {"2\nSmiling Male\n", "Male", "list has no rows"},
-		"empty":              {"", "Male", "list has no rows"},
-		"a number":           {"202599", "Male", "list has no rows"},
-		"no header":          {"1.jpg 1 -1\n2.jpg 1 -1\n", "Male", `no attribute "Male": choose from 1, -1, 1.jpg`},
-		"UTF-16":             {"\xff\xfeS\x00m\x00", "Male", "not UTF-8"},
-		"a long word":        {strings.Repeat("x", 1<<20), "Male", `no attribute "Male"`},
-		"many words":         {strings.Repeat("x ", 1<<20), "Male", `no attribute "Male": choose from x, x`},
-		"other pictures":     {"2\nSmiling Male\n7.jpg 1 1\n8.jpg -1 1\n", "Male", "no row for any picture, such as 1.jpg"},
-		"only one class":     {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1 1\n", "Smiling,Male", `only one class occurs, "Smiling, Male"`},
-		"too many classes":   {"1\n" + letters(17) + "\n1.jpg" + strings.Repeat(" 1", 17) + "\n", strings.ReplaceAll(letters(17), " ", ","), "more than 65536 combinations of values: name fewer"},
+		"unknown": {"2\nYoung Male Smiling\n1.jpg 1 1 1\n", "smilin",
+			`list: no attribute "smilin": choose from Smiling, Male, Young`},
+		"named twice":      {attributesText, "Male,Smiling,Male", `"Male" is named twice: name each attribute once`},
+		"two columns":      {"2\nMale Male\n1.jpg 1 1\n", "Male", `two columns "Male"`},
+		"no name":          {attributesText, "Male,", `no attribute ""`},
+		"folders and more": {attributesText, "folders,Male", `no attribute "folders"`},
+		"zero":             {"2\nSmiling Male\n1.jpg 1 0\n", "Male", `line 3: Male is "0": write 1 or -1`},
+		"two":              {"2\nSmiling Male\n1.jpg 2 1\n", "Smiling", `line 3: Smiling is "2"`},
+		"a word": {"2\nSmiling Male\n1.jpg " + strings.Repeat("x", 1000) + " 1\n", "Smiling",
+			`Smiling is "xxxxxxxxxxxxxxxxxxxx"`},
+		"a short row": {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1\n", "Male",
+			`line 4: 1 values for 2 attributes: mend the row or take it out; if it is the last, the file was cut short`},
+		"a name alone":   {"2\nSmiling Male\n1.jpg\n", "Male", "line 3: 0 values for 2"},
+		"a long row":     {"2\nSmiling Male\n1.jpg 1 1 1\n", "Male", "line 3: 3 values for 2"},
+		"other values":   {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1 1\n1.jpg 1 -1\n", "Male", "line 5: 1 has other values in line 3"},
+		"other ending":   {"2\nSmiling Male\n1.jpg 1 1\n1.png 1 -1\n", "Male", "line 4: 1 has other values in line 3"},
+		"no rows":        {"2\nSmiling Male\n", "Male", "list has no rows"},
+		"empty":          {"", "Male", "list has no rows"},
+		"a number":       {"202599", "Male", "list has no rows"},
+		"no header":      {"1.jpg 1 -1\n2.jpg 1 -1\n", "Male", `no attribute "Male": choose from 1, -1, 1.jpg`},
+		"UTF-16":         {"\xff\xfeS\x00m\x00", "Male", "not UTF-8"},
+		"a long word":    {strings.Repeat("x", 1<<20), "Male", `no attribute "Male"`},
+		"many words":     {strings.Repeat("x ", 1<<20), "Male", `no attribute "Male": choose from x, x`},
+		"other pictures": {"2\nSmiling Male\n7.jpg 1 1\n8.jpg -1 1\n", "Male", "no row for any picture, such as 1.jpg"},
+		"only one class": {"2\nSmiling Male\n1.jpg 1 1\n2.jpg 1 1\n", "Smiling,Male", `only one class occurs, "Smiling, Male"`},
+		"too many classes": {"1\n" + letters(17) + "\n1.jpg" + strings.Repeat(" 1", 17) + "\n", strings.ReplaceAll(letters(17), " ", ","),
+			"more than 65536 combinations of values: name fewer"},
 		"larger than memory": {"", "", "larger than 64 MB"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +173,8 @@ func TestTableRefused(t *testing.T) {
 			} else {
 				err = tryTable(test.text, strings.Split(test.labels, ","), "1.jpg", "2.jpg")
 			}
-			if !errors.Is(err, ErrLabels) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 2500 {
+			if !errors.Is(err, ErrLabels) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "\n") ||
+				len(err.Error()) > 2500 {
 				t.Errorf("error %.3000v\nwant it to say %q", err, test.says)
 			}
 		})
@@ -198,13 +205,15 @@ func letters(n int) string {
 
 // What is wrong with the labels is said before minutes go into packing, and leaves nothing behind.
 func TestLabelsRefused(t *testing.T) {
-	dir := folder(t, withPictures(t, map[string][]byte{"in/" + attributeFile: []byte(attributesText), "odd/" + attributeFile + "/x": nil}, "in/1.jpg", "in/2.jpg", "no/1.jpg", "odd/pictures/1.jpg"))
+	dir := folder(t, withPictures(t, map[string][]byte{"in/" + attributeFile: []byte(attributesText), "odd/" + attributeFile + "/x": nil},
+		"in/1.jpg", "in/2.jpg", "no/1.jpg", "odd/pictures/1.jpg"))
 	broken := folder(t, withPictures(t, map[string][]byte{}, "1.jpg"))
 	if err := os.Symlink("gone", filepath.Join(broken, attributeFile)); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct{ path, label, says string }{
-		"no table":     {filepath.Join(dir, "no"), "Male", `no list_attr_celeba.txt in ` + filepath.Join(dir, "no") + ` or beside it: put CelebA's there, or label by "folders"`},
+		"no table": {filepath.Join(dir, "no"), "Male",
+			`no list_attr_celeba.txt in ` + filepath.Join(dir, "no") + ` or beside it: put CelebA's there, or label by "folders"`},
 		"unknown":      {filepath.Join(dir, "in"), "Mole", `list_attr_celeba.txt: no attribute "Mole": choose from Male, Smiling`},
 		"not a file":   {filepath.Join(dir, "odd", "pictures"), "Male", "is not a file"},
 		"broken link":  {broken, "Male", attributeFile},
@@ -224,8 +233,9 @@ func TestLabelsRefused(t *testing.T) {
 
 func TestFolders(t *testing.T) {
 	for name, test := range map[string]struct{ files, want string }{
-		"folders":              {"b/1.png a/2.png a/1.png", "a/1.png=a a/2.png=a b/1.png=b"},
-		"ImageNet":             {"train/n02/x.jpeg train/n01/y.jpeg train/n01/z.jpeg", "train/n01/y.jpeg=n01 train/n01/z.jpeg=n01 train/n02/x.jpeg=n02"},
+		"folders": {"b/1.png a/2.png a/1.png", "a/1.png=a a/2.png=a b/1.png=b"},
+		"ImageNet": {"train/n02/x.jpeg train/n01/y.jpeg train/n01/z.jpeg",
+			"train/n01/y.jpeg=n01 train/n01/z.jpeg=n01 train/n02/x.jpeg=n02"},
 		"deeper":               {"p/a/x/1.png p/b/1.png p/a/2.png", "p/a/2.png=a p/a/x/1.png=a p/b/1.png=b"},
 		"beside the folders":   {"a/1.png b/1.png 0.png", "0.png=none a/1.png=a b/1.png=b"},
 		"equal names below":    {"a/c/1.png b/c/1.png", "a/c/1.png=a b/c/1.png=b"},
@@ -292,8 +302,10 @@ func TestDrawnLabels(t *testing.T) {
 	}{
 		{"Half", "not Half; Half", 0, 0, half},
 		{"Third", "zero; one; two", 1, 0, third},
-		{"Third,Half", "zero, not Half; zero, Half; one, not Half; one, Half; two, not Half; two, Half", 2, 0, func(i int) int { return third(i)*2 + half(i) }},
-		{"Half,Third", "not Half, zero; not Half, one; not Half, two; Half, zero; Half, one; Half, two", 2, 0, func(i int) int { return half(i)*3 + third(i) }},
+		{"Third,Half", "zero, not Half; zero, Half; one, not Half; one, Half; two, not Half; two, Half", 2, 0,
+			func(i int) int { return third(i)*2 + half(i) }},
+		{"Half,Third", "not Half, zero; not Half, one; not Half, two; Half, zero; Half, one; Half, two", 2, 0,
+			func(i int) int { return half(i)*3 + third(i) }},
 		{"Known", "no; yes", 0, 80, func(i int) int {
 			if i%10 < 8 {
 				return 2
@@ -305,7 +317,8 @@ func TestDrawnLabels(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(d.Classes(), "; "); got != test.classes || len(d.Report.Absent) != test.absent || d.Report.Unlabelled != test.none {
+		if got := strings.Join(d.Classes(), "; "); got != test.classes || len(d.Report.Absent) != test.absent ||
+			d.Report.Unlabelled != test.none {
 			t.Errorf("%s: classes %q, want %q; %d absent, %d without a label, want %d and %d", test.labels, got, test.classes,
 				len(d.Report.Absent), d.Report.Unlabelled, test.absent, test.none)
 		}
@@ -340,7 +353,8 @@ func TestDrawnLabels(t *testing.T) {
 	}
 	d := drawn(t, 7, 2)
 	plain := d.Fingerprint()
-	if d.labels = []uint32{0, 1, 0, 1, 0, 1, 0}; d.Fingerprint() == plain || drawn(t, 7, 2).Fingerprint() != plain || drawn(t, 6, 2).Fingerprint() == plain {
+	if d.labels = []uint32{0, 1, 0, 1, 0, 1, 0}; d.Fingerprint() == plain || drawn(t, 7, 2).Fingerprint() != plain ||
+		drawn(t, 6, 2).Fingerprint() == plain {
 		t.Error("the fingerprint does not tell data sets apart by pictures and labels alone")
 	}
 	d.labels = nil
@@ -575,7 +589,8 @@ func TestCelebALabels(t *testing.T) {
 	}
 	o.Labels = []string{"smile"}
 	_, err = Open(context.Background(), zipPath, o)
-	if !errors.Is(err, ErrLabels) || !strings.Contains(err.Error(), `no attribute "smile": choose from Smiling, `) || !strings.Contains(err.Error(), "Wearing_Lipstick") {
+	if !errors.Is(err, ErrLabels) || !strings.Contains(err.Error(), `no attribute "smile": choose from Smiling, `) ||
+		!strings.Contains(err.Error(), "Wearing_Lipstick") {
 		t.Errorf("unknown attribute: %v", err)
 	}
 	t.Log(err)

@@ -33,7 +33,8 @@ func TestAreas(t *testing.T) {
 		{"ring", func(p *painter) { p.fill(ring(disc, ellipse(3, -2, 10, 5)), white) }, math.Pi * 150},
 		{"symmetric", func(p *painter) { p.fill(start(0, -10).line(20, 0).line(0, 10).symmetric(), white) }, 400},
 		{"stroke", func(p *painter) { p.stroke(start(-20, 0).line(20, 0), 6, white) }, 240 + math.Pi*9},
-		{"bent stroke", func(p *painter) { p.stroke(start(20, 0).cube(20, 20*kappa, 20*kappa, 20, 0, 20), 6, white) }, math.Pi*60 + math.Pi*9},
+		{"bent stroke", func(p *painter) { p.stroke(start(20, 0).cube(20, 20*kappa, 20*kappa, 20, 0, 20), 6, white) },
+			math.Pi*60 + math.Pi*9},
 		{"clipped", func(p *painter) {
 			p.within(polygon(-50, -2, 50, -2, 50, 50, -50, 50), func() { p.fill(disc, white) })
 		}, math.Pi * 100},

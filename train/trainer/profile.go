@@ -74,18 +74,18 @@ func runProfile(ctx context.Context, s *State, data *dataset.Dataset, dir string
 // profile runs s.Profile steps, each of which is waited for.
 func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, error) {
 	f := &profile{steps: s.Profile}
-	feed := newFeed(s.Config, data)
+	feed := &timedFeed{Pictures: newFeed(s.Config, data)}
 	for i := -profileWarmup; i < f.steps; i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		feed.took = 0
 		start := time.Now()
-		pictures, labels := feed.gather(s.at)
-		read := time.Since(start)
-		p, err := s.Step(pictures, labels)
+		p, err := s.Step(feed)
 		if err != nil {
 			return nil, err
 		}
+		read := feed.took
 		submit := time.Since(start) - read
 		if _, err := p.Wait(); err != nil {
 			return nil, err
@@ -113,6 +113,18 @@ func (s *State) profile(ctx context.Context, data *dataset.Dataset) (*profile, e
 	}
 	slices.SortFunc(f.kernels, func(a, b kernelTime) int { return cmp.Compare(b.time, a.time) })
 	return f, nil
+}
+
+// A timedFeed tells how long the pictures of a step take to gather, which Step does on its way.
+type timedFeed struct {
+	Pictures
+	took time.Duration
+}
+
+func (f *timedFeed) Batch(dst []byte, number int64) {
+	start := time.Now()
+	f.Pictures.Batch(dst, number)
+	f.took += time.Since(start)
 }
 
 // table has a line for each kernel: its calls and its time a step, its share of the time, its rates, and of the two peaks

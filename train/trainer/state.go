@@ -7,19 +7,19 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"jitvk/autograd"
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 )
 
 // State is a training run on a device: the parameters and all that an optimizer step reads and writes, and the step
 // itself as a recorded program.
 type State struct {
-	Config
+	run.Config
 	dev *engine.Device
 	m   *model.Model
 	// Flat buffers of one layout. An average of the weights that is not wanted is nil.
@@ -32,12 +32,18 @@ type State struct {
 	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
 	precision                        kernels.Precision
-	data                             string    // the data set's Fingerprint, kept in checkpoints
-	began                            time.Time // when the program did
+	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
+// AdamW's other constants (official JiT code and the post alike).
+const (
+	beta1 = 0.9
+	beta2 = 0.95
+	eps   = 1e-8
+)
+
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (s *State, err error) {
+func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 	precision, err := kernels.ParsePrecision(c.Precision, d.Info())
 	if err != nil {
 		return nil, fmt.Errorf("train: -precision %w", err)
@@ -211,30 +217,22 @@ type Pending struct {
 	scale  float32
 }
 
-// Step starts the next step on packed pictures (Images,Size,Size,3) and their classes (Images), nil standing for no class at
-// all. Gradients of Accumulate batches are summed; a picture's random numbers depend on its place among all of the step, so that
-// the sum is that of one large batch but for rounding. Two steps may be under way at once.
-func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
+// Step starts the next step, on the next Accumulate batches, each of which is gathered when the device can take it. Their gradients
+// are summed; a picture's random numbers depend on its place among all of the step, so that the sum is that of one large batch but
+// for rounding. Two steps may be under way at once.
+func (s *State) Step(from Pictures) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
-	p := Pending{state: s, result: Result{Step: t + 1, LR: s.lr(t)}, scale: scale}
+	p := Pending{state: s, result: Result{Step: t + 1, LR: s.LearningRate(t)}, scale: scale}
 	submit := func(program *engine.Program, updates []engine.Update, reads ...engine.Range) error {
 		sub, err := program.Submit(append(updates, engine.Update{To: s.step.All(), Data: step.Data()}), reads)
 		p.subs = append(p.subs, sub)
 		return err
 	}
-	size := len(pictures) / s.Accumulate
 	for i := range s.Accumulate {
 		step.Image0 = uint32(i * s.Batch)
-		packed := pictures[i*size : (i+1)*size]
-		if pad := int(s.bytes.Size()) - size; pad > 0 {
-			packed = append(append([]byte{}, packed...), make([]byte, pad)...)
-		}
-		updates, reads := []engine.Update{{To: s.bytes.All(), Data: packed}}, []engine.Range{s.loss().Range}
-		if s.labels != nil {
-			updates = append(updates, engine.Update{To: s.labels.All(), Data: s.classes(labels, i*s.Batch)})
-		}
+		updates, reads := s.batch(from, int64(t)*int64(s.Accumulate)+int64(i)), []engine.Range{s.loss().Range}
 		if s.update == nil {
 			reads = append(reads, s.norm().Range)
 		}
@@ -252,17 +250,23 @@ func (s *State) Step(pictures []byte, labels []uint32) (Pending, error) {
 	return p, nil
 }
 
-// classes returns a batch's labels as the device reads them, the first of them being labels[first].
-func (s *State) classes(labels []uint32, first int) []byte {
-	out := make([]byte, 0, 4*s.Batch)
-	for i := first; i < first+s.Batch; i++ {
-		class := uint32(s.Config.Model.Classes) // none
-		if labels != nil {
-			class = labels[i]
-		}
-		out = binary.LittleEndian.AppendUint32(out, class)
+// batch is how a batch comes into device memory.
+func (s *State) batch(from Pictures, number int64) []engine.Update {
+	updates := []engine.Update{{To: s.bytes.All(), Fill: func(dst []byte) {
+		n := 3 * s.Batch * s.Config.Model.Size * s.Config.Model.Size
+		from.Batch(dst[:n:n], number)
+		clear(dst[n:]) // up to a whole word
+	}}}
+	if s.labels == nil {
+		return updates
 	}
-	return out
+	return append(updates, engine.Update{To: s.labels.All(), Fill: func(dst []byte) {
+		labels := make([]uint32, s.Batch)
+		from.Labels(labels, number)
+		for i, class := range labels {
+			binary.LittleEndian.PutUint32(dst[4*i:], class)
+		}
+	}})
 }
 
 // Wait returns the step's result; steps are waited for in the order in which they began.
