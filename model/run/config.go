@@ -11,7 +11,6 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
 	"jitvk/model"
-	"jitvk/model/report"
 )
 
 // Config is everything that `go run ./train` can be told. A field with the tag help is an option (cli.Option), and that tag is all
@@ -75,9 +74,6 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -profile times the step of one batch from the beginning: leave out -accumulate and -resume")
 	case c.Accumulate < 1 || c.Accumulate > 65535:
 		return fmt.Errorf("train: -accumulate %d: between 1 and 65535 batches a step", c.Accumulate)
-	case c.stepBytes() > maxStepBytes:
-		return fmt.Errorf("train: -batch %d -accumulate %d: the pictures of a step take %s of the host's memory, at most %s will do; lower one of them", c.Batch, c.Accumulate,
-			report.Bytes(c.stepBytes()), report.Bytes(maxStepBytes))
 	case c.Steps < 1 || c.Steps > math.MaxInt32:
 		return fmt.Errorf("train: -steps %d: it must be at least 1", c.Steps)
 	case !(c.LR > 0) || c.LR > 1:
@@ -98,14 +94,6 @@ func (c Config) Validate() error {
 
 // Images is how many pictures an optimizer step sees.
 func (r Recipe) Images() int { return r.Batch * r.Accumulate }
-
-// maxStepBytes bounds the pictures of a step, which the host holds all at once, packed.
-const maxStepBytes = 4 << 30
-
-// stepBytes is the size of a step's pictures, packed.
-func (c Config) stepBytes() int64 {
-	return 3 * int64(c.Images()) * int64(c.Model.Size) * int64(c.Model.Size)
-}
 
 // Attributes are the attributes that the user named.
 func (c Config) Attributes() []string {

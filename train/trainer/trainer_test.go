@@ -223,6 +223,28 @@ func TestDryRunOfAnyPreset(t *testing.T) {
 	}
 }
 
+// TestDryRunOfLargeBatches: batches whose tensors no binding holds in one piece are planned, and so are steps whose pictures no host
+// could hold at once; what no memory holds is said.
+func TestDryRunOfLargeBatches(t *testing.T) {
+	kerneltest.Device(t)
+	for args, says := range map[string]string{
+		"-preset quick -batch 8192":                 "planned on the device",
+		"-preset quick -batch 8192 -norm derf":      "planned on the device",
+		"-preset jit-quick -batch 8192":             "planned on the device",
+		"-preset quick -batch 64 -accumulate 65535": "in 65535 batches of 64",
+		"-preset quick -batch 65535":                "too much",
+	} {
+		c, err := run.Parse(append(strings.Fields(args), "-dry-run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := new(bytes.Buffer)
+		if _, err := Run(context.Background(), c, out); err != nil || !strings.Contains(out.String(), says) {
+			t.Errorf("%s: error %v; no %q in\n%s", args, err, says, out)
+		}
+	}
+}
+
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
