@@ -93,9 +93,20 @@ func Parse(fs *flag.FlagSet, args []string) error {
 		fs.SetOutput(os.Stdout)
 		fs.PrintDefaults()
 	case err != nil:
-		err = fmt.Errorf("%s: %w (-help lists the options)", fs.Name(), err)
+		err = fmt.Errorf("%s: %w%s (-help lists the options)", fs.Name(), err, misspelt(fs, err))
 	case fs.NArg() > 0:
 		err = fmt.Errorf("%s: unexpected argument %q: every option starts with a dash (-help lists them)", fs.Name(), fs.Arg(0))
 	}
 	return err
+}
+
+// misspelt is what an error adds for an option that there is not.
+func misspelt(fs *flag.FlagSet, err error) string {
+	_, word, unknown := strings.Cut(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+	return guess("-"+word, names)
 }
