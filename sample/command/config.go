@@ -49,10 +49,12 @@ func Parse(args []string) (Config, error) {
 	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
 	c := Config{Solver: sampler.Heun, Guidance: []float64{1}, Low: 0.1, High: 1, Tune: tune.Auto}
 	fs.StringVar(&c.Checkpoint, "checkpoint", "", "checkpoint to load (default that of the newest run)")
-	fs.StringVar(&c.Weights, "weights", "", "ema (their running average), ema2 (a second one) or raw (as the last step left them) (default ema where the run kept it)")
+	fs.StringVar(&c.Weights, "weights", "",
+		"ema (their running average), ema2 (a second one) or raw (as the last step left them) (default ema where the run kept it)")
 	fs.IntVar(&c.N, "n", 0, "pictures; with -class, of each class with each guidance (default 64; with -class as many as make rows of 8)")
 	fs.IntVar(&c.Steps, "steps", 50, "solver steps from noise to image")
-	fs.Func("solver", "euler, or heun, which evaluates the network twice a step and errs far less for it (default heun)", func(s string) error {
+	const solvers = "euler, or heun, which evaluates the network twice a step and errs far less for it (default heun)"
+	fs.Func("solver", solvers, func(s string) error {
 		i := slices.Index([]string{"euler", "heun"}, strings.ToLower(s))
 		if i < 0 {
 			return errors.New("it is euler or heun")
@@ -66,7 +68,9 @@ func Parse(args []string) (Config, error) {
 		c.Classes = append(c.Classes, s)
 		return nil
 	})
-	fs.Func("guidance", "weights of classifier-free guidance towards -class, with commas between, a column each; 1 is none, 2 to 4 are usual (default 1)", func(s string) error {
+	guidance := "weights of classifier-free guidance towards -class, with commas between, a column each; " +
+		"1 is none, 2 to 4 are usual (default 1)"
+	fs.Func("guidance", guidance, func(s string) error {
 		var err error
 		c.Guidance, err = numbers(s)
 		return err
@@ -81,10 +85,13 @@ func Parse(args []string) (Config, error) {
 	})
 	fs.IntVar(&c.Batch, "batch", 0, "pictures at once (default all of a class, at most 64)")
 	fs.StringVar(&c.Out, "out", "", "PNG file for the grid (default beside the checkpoint)")
-	fs.StringVar(&c.Trajectory, "trajectory", "", "safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first")
-	fs.StringVar(&c.Convergence, "convergence", "", "draw no pictures but a plot into this PNG file: the error of both solvers by the number of their steps")
+	fs.StringVar(&c.Trajectory, "trajectory", "",
+		"safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first")
+	fs.StringVar(&c.Convergence, "convergence", "",
+		"draw no pictures but a plot into this PNG file: the error of both solvers by the number of their steps")
 	fs.StringVar(&c.Device, "device", "", "index of the Vulkan device or part of its name")
-	fs.StringVar(&c.Precision, "precision", "auto", "of the operands of matrix products: fp32, fp16, bf16, or auto: fp16 where a GPU has matrix units, else fp32")
+	fs.StringVar(&c.Precision, "precision", "auto",
+		"of the operands of matrix products: fp32, fp16, bf16, or auto: fp16 where a GPU has matrix units, else fp32")
 	fs.Var(&c.Tune, "tune", tune.Usage)
 	fs.BoolVar(&c.DryRun, "dry-run", false, "print what would be done and planned memory, then stop")
 	if err := cli.Parse(fs, args); err != nil {
@@ -112,7 +119,8 @@ func Parse(args []string) (Config, error) {
 	case c.Classes == nil && (guided || set["interval"]):
 		return c, fmt.Errorf("sample: guidance is towards a class: say which with -class, or -class all")
 	case c.Convergence != "" && (c.Out != "" || c.Trajectory != "" || set["steps"] || set["solver"] || set["end"]):
-		return c, fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, -solver, -end, -out and -trajectory")
+		return c, errors.New("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: " +
+			"leave out -steps, -solver, -end, -out and -trajectory")
 	case c.Convergence != "" && (len(c.Guidance) > 1 || len(c.Classes) > 1):
 		return c, fmt.Errorf("sample: -convergence takes one -class and one -guidance")
 	}
@@ -165,8 +173,8 @@ func (c Config) check(loaded string, size, classes int) error {
 	picture := 12*int64(size)*int64(size) + 4*cell*cell
 	total := c.total(classes)
 	if most := maxMemory / picture; int64(total) > most {
-		return fmt.Errorf("sample: -n %d, %d pictures in all: at %d pixels at most %d fit into %s of memory; draw more with another -seed", c.N, total, size, most,
-			report.Bytes(maxMemory))
+		return fmt.Errorf("sample: -n %d, %d pictures in all: at %d pixels at most %d fit into %s of memory; draw more with another -seed",
+			c.N, total, size, most, report.Bytes(maxMemory))
 	}
 	if bytes := float64(c.Steps+1) * float64(total) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
 		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total, c.Steps,
