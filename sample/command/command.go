@@ -2,15 +2,17 @@
 
 // Package command is the program `go run ./sample`: it loads a checkpoint, draws pictures from it and writes them as one
 // grid, classes down and guidance across where there are any, and their whole way from noise to image as a trajectory if
-// asked to. Or it plots how the solvers' errors fall with their steps (convergence.go).
+// asked to. Or it plots how the solvers' errors fall with their steps.
 //
-// config.go says what can be chosen. Read command.go first, then draw.go.
+// config.go says what can be chosen, classes.go what is drawn, weights.go loads a checkpoint, outputs.go looks whether what comes of
+// it can be kept, command.go is the program, draw.go and convergence.go are the two things that it can do.
 package command
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"jitvk/engine"
@@ -49,7 +51,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
-	c.complete(path)
+	c.complete(filepath.Dir(path))
 	if err := c.check(path, net.Size, len(classes)); err != nil {
 		return err
 	}

@@ -115,13 +115,13 @@ func (i *interval) Set(text string) error {
 	return nil
 }
 
-// complete sets what the user has not: how many pictures, how many at once, and where they go.
-func (c *Config) complete(checkpoint string) {
-	if c.Out == "" {
-		c.Out = filepath.Join(filepath.Dir(checkpoint), fmt.Sprintf("samples-%d.png", c.Seed))
-	}
-	if c.Convergence != "" {
+// complete fills in what was left open and depends on the rest: N, Batch, and Out, which lies in folder where no name was given.
+func (c *Config) complete(folder string) {
+	switch {
+	case c.Convergence != "":
 		c.Out = c.Convergence
+	case c.Out == "":
+		c.Out = filepath.Join(folder, fmt.Sprintf("samples-%d.png", c.Seed))
 	}
 	if c.N == 0 {
 		switch {
