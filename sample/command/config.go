@@ -47,7 +47,8 @@ var described = cli.Describe("sample", Config{})
 
 // defaults is a configuration of which the user has said nothing.
 func defaults() Config {
-	return Config{Steps: 50, Solver: "heun", End: "x", Seed: 1, Guidance: []float64{1}, Interval: interval{0.1, 1}, Precision: "auto", Tune: tune.Auto}
+	return Config{Steps: 50, Solver: "heun", End: "x", Seed: 1, Guidance: []float64{1}, Interval: interval{0.1, 1}, Precision: "auto",
+		Tune: tune.Auto}
 }
 
 // Parse reads the command line. -help prints the options and gives flag.ErrHelp.

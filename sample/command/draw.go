@@ -101,7 +101,8 @@ func (c Config) saveTrajectory(n, size int, z []byte, config string) error {
 	for i, v := range taus {
 		tau[i] = float32(v)
 	}
-	return checkpoint.Save(c.Trajectory, map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}, []checkpoint.Tensor{
+	meta := map[string]string{"format": "jitvk trajectory 1", "config": config, "seed": fmt.Sprint(c.Seed)}
+	return checkpoint.Save(c.Trajectory, meta, []checkpoint.Tensor{
 		{Name: "tau", DType: "F32", Shape: []int{c.Steps + 1}, Data: kernels.Bytes(tau)},
 		{Name: "z", DType: "F32", Shape: []int{c.Steps + 1, n, 3, size, size}, Data: z},
 	})
