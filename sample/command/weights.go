@@ -32,13 +32,15 @@ func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File, w
 		}
 		for _, v := range values[p.Name] {
 			if v-v != 0 { // NaN or infinite
-				return nil, "", fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint", path, prefix+p.Name, v)
+				return nil, "", fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint",
+					path, prefix+p.Name, v)
 			}
 		}
 	}
 	for _, name := range f.Names() { // a tensor too many: a configuration of fewer blocks, say
 		if base, ok := strings.CutPrefix(name, prefix); ok && !strings.Contains(base, "/") && values[base] == nil {
-			return nil, "", fmt.Errorf("checkpoint %s: tensor %q is none of the model that its configuration describes; take another checkpoint", path, name)
+			return nil, "", fmt.Errorf("checkpoint %s: tensor %q is none of the model that its configuration describes; take another checkpoint",
+				path, name)
 		}
 	}
 	flat, err := m.Layout.Pack(values)
