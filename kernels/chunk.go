@@ -114,11 +114,15 @@ func localSize(p *engine.Program) int {
 	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize
 	}
-	local := 128 // what Vulkan promises; a power of two, as subgroups are
-	for 2*local <= min(256, p.Info().MaxInvocations) {
-		local *= 2
+	return workgroupSize(p.Info())
+}
+
+// workgroupSize is 256, or less where the device allows no more: a power of two, as subgroups are, of which Vulkan promises 128.
+func workgroupSize(info engine.Info) int {
+	if info.MaxInvocations < 256 {
+		return 128
 	}
-	return local
+	return 256
 }
 
 func gcd(a, b int) int {

@@ -75,9 +75,6 @@ func advice(err error) string {
 // oneLine says what a panic means to a user.
 func oneLine(name string, panicked any) string {
 	text := strings.ReplaceAll(fmt.Sprint(panicked), "\n", "; ")
-	if strings.Contains(text, "JITVK_RUNG asks for") { // a rung that there is, and that this device cannot run
-		return fmt.Sprintf("%s: %s", name, text)
-	}
 	return fmt.Sprintf("%s: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: %s", name, text)
 }
 
