@@ -213,13 +213,13 @@ func TestFill(t *testing.T) {
 // TestPlacement draws random programs and checks what place promises: temporaries that live at once do not overlap,
 // none lies across a cut of the arena, and memory is no more than the sum of all.
 func TestPlacement(t *testing.T) {
+	d, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.info.MaxAllocation = 64 << 10
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		d, err := Open(Options{DryRun: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.info.MaxAllocation = 64 << 10
 		p := NewProgram(d, "random")
 		type life struct{ first, last int }
 		lives := map[*Buffer]*life{}

@@ -4,8 +4,8 @@
 // grid, classes down and guidance across where there are any, and their whole way from noise to image as a trajectory if
 // asked to. Or it plots how the solvers' errors fall with their steps.
 //
-// config.go says what can be chosen, classes.go what is drawn, weights.go loads a checkpoint, command.go is the program, draw.go and
-// convergence.go are the two things that it can do.
+// config.go says what can be chosen, classes.go what is drawn, weights.go loads a checkpoint, outputs.go looks whether what comes of
+// it can be kept, command.go is the program, draw.go and convergence.go are the two things that it can do.
 package command
 
 import (
@@ -46,25 +46,21 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
-	config := meta.Config.Model
-	classes, err := c.classes(config, meta.Config.ClassNames)
+	net := meta.Config.Model
+	classes, err := c.classes(net, meta.Config.ClassNames)
 	if err != nil {
 		return fmt.Errorf("sample: %s: %w", path, err)
 	}
 	c.complete(filepath.Dir(path))
-	if err := c.check(path, config.Size, len(classes)); err != nil {
+	if err := c.check(path, net.Size, len(classes)); err != nil {
 		return err
 	}
-	dev, err := c.open(ctx, config, out)
+	dev, err := c.open(ctx, net, out)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	precision, err := kernels.ParsePrecision(c.Precision, dev.Info())
-	if err != nil {
-		return fmt.Errorf("sample: -precision %w", err)
-	}
-	m, err := model.New(dev, config)
+	m, err := model.New(dev, net)
 	if err != nil {
 		return err
 	}
@@ -74,18 +70,12 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return fmt.Errorf("sample: %w", err)
 	}
 	defer weights.Close()
-	s, err := sampler.New(dev, m, weights, c.Batch, precision)
+	s, precision, err := c.sampler(dev, m, weights)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	h := &report.Header{}
-	h.Add("device", "%s (%s, %s)", dev.Info().Name, dev.Info().Type, dev.Info().Driver)
-	h.Add("checkpoint", "%s, step %d, %s", path, meta.Step, kind)
-	h.Add("model", "%s: %d px, %s parameters", config.Preset, config.Size, report.Count(int64(config.ParamCount())))
-	c.describe(h, len(classes))
-	h.Add("precision", "%v", precision)
-	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))
+	h := c.header(dev, meta, fmt.Sprintf("%s, step %d, %s", path, meta.Step, kind), len(classes), precision)
 	if c.DryRun {
 		h.Add("dry run", "nothing was allocated")
 		return h.Print(out)
@@ -94,32 +84,35 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 		return err
 	}
 	if c.Convergence != "" {
-		title := fmt.Sprintf("%s, step %d, on %s", config.Preset, meta.Step, dev.Info().Name)
+		title := fmt.Sprintf("%s, step %d, on %s", net.Preset, meta.Step, dev.Info().Name)
 		return c.converge(ctx, s, c.options(classes[0], c.Guidance[0]), title, out)
 	}
-	return c.draw(ctx, s, classes, config.Size, f.Meta["config"], out)
+	return c.draw(ctx, s, classes, net.Size, f.Meta["config"], out)
 }
 
-// describe says in h what is to be drawn.
-func (c Config) describe(h *report.Header, classes int) {
+// header is what is said before anything is drawn.
+func (c Config) header(dev *engine.Device, meta run.Meta, from string, classes int, precision kernels.Precision) *report.Header {
+	h, info, net := &report.Header{}, dev.Info(), meta.Config.Model
+	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
+	h.Add("checkpoint", "%s", from)
+	h.Add("model", "%s: %d px, %s parameters", net.Preset, net.Size, report.Count(int64(net.ParamCount())))
 	if c.Convergence == "" {
-		h.Add("sampling", "%d pictures, %d %v steps (%d evaluations of the network), seed %d",
-			c.total(classes), c.Steps, c.Solver, c.Solver.Evaluations(c.Steps), c.Seed)
+		h.Add("sampling", "%d pictures, %d %v steps (%d evaluations of the network), seed %d", c.total(classes), c.Steps, c.solver(),
+			c.solver().Evaluations(c.Steps), c.Seed)
 	}
 	if c.Classes != nil {
-		h.Add("classes", "%d with guidance %s for tau from %g to %g", classes, strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Low, c.High)
+		h.Add("classes", "%d with guidance %s for tau from %g to %g", classes, strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Interval.Low, c.Interval.High)
 	}
+	h.Add("precision", "%v", precision)
+	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))
+	return h
 }
 
 // open opens the device, which chooses its kernels as drawing c.Batch pictures at once has it best.
-func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*engine.Device, error) {
+func (c Config) open(ctx context.Context, net model.Config, out io.Writer) (*engine.Device, error) {
 	r := tune.Request{Device: c.Device, Mode: c.Tune, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
 	return tune.Open(ctx, r, func(plan *engine.Device) error {
-		precision, err := kernels.ParsePrecision(c.Precision, plan.Info())
-		if err != nil {
-			return fmt.Errorf("sample: -precision %w", err)
-		}
-		m, err := model.New(plan, config)
+		m, err := model.New(plan, net)
 		if err != nil {
 			return err
 		}
@@ -127,7 +120,17 @@ func (c Config) open(ctx context.Context, config model.Config, out io.Writer) (*
 		if err != nil {
 			return err
 		}
-		_, err = sampler.New(plan, m, weights, c.Batch, precision)
+		_, _, err = c.sampler(plan, m, weights)
 		return err
 	})
+}
+
+// sampler records what draws c.Batch pictures at once with some weights.
+func (c Config) sampler(dev *engine.Device, m *model.Model, weights *engine.Buffer) (*sampler.Sampler, kernels.Precision, error) {
+	precision, err := kernels.ParsePrecision(c.Precision, dev.Info())
+	if err != nil {
+		return nil, precision, fmt.Errorf("sample: -precision %w", err)
+	}
+	s, err := sampler.New(dev, m, weights, c.Batch, precision)
+	return s, precision, err
 }
