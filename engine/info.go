@@ -3,6 +3,7 @@
 package engine
 
 /*
+#include <stdlib.h>
 #include "shim.h"
 */
 import "C"
@@ -63,18 +64,22 @@ func (i Info) String() string {
 	return fmt.Sprintf("%d: %s (%s, %s)", i.Index, i.Name, i.Type, i.Driver)
 }
 
-func describe(h vk.PhysicalDevice) Info {
-	var p vk.PhysicalDeviceProperties
-	vk.GetPhysicalDeviceProperties(h, &p)
+// describe asks a device what it is. The binding is set up.
+func (i *Instance) describe(h vk.PhysicalDevice) candidate {
+	// vulkan-go reads structures where it finds them: here in C memory of ours, which is larger than any of the two.
+	memory := C.calloc(2, 4096)
+	defer C.free(memory)
+	p := vk.NewPhysicalDevicePropertiesRef(memory)
+	vk.GetPhysicalDeviceProperties(h, p)
 	p.Deref()
 	p.Limits.Deref()
-	var x C.jitvk_props
-	C.jitvk_properties(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &x)
-	var m vk.PhysicalDeviceMemoryProperties
-	vk.GetPhysicalDeviceMemoryProperties(h, &m)
+	m := vk.NewPhysicalDeviceMemoryPropertiesRef(unsafe.Add(memory, 4096))
+	vk.GetPhysicalDeviceMemoryProperties(h, m)
 	m.Deref()
+	var x C.jitvk_props
+	C.jitvk_properties(i.calls, unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &x)
 	info := Info{
-		Name:                  gostr(p.DeviceName[:]),
+		Name:                  zeroTerminated(p.DeviceName[:]),
 		Type:                  [...]string{"other", "integrated", "discrete", "virtual", "cpu"}[min(int(p.DeviceType), 4)],
 		SubgroupSize:          int(x.subgroup_size),
 		SharedMemory:          int(p.Limits.MaxComputeSharedMemorySize),
@@ -90,9 +95,8 @@ func describe(h vk.PhysicalDevice) Info {
 	if x.subgroup_stages&C.uint32_t(vk.ShaderStageComputeBit) != 0 {
 		info.subgroupOperations = uint32(x.subgroup_operations)
 	}
-	var features C.uint32_t
 	info.version = p.ApiVersion
-	C.jitvk_features(unsafe.Pointer(h), C.uint32_t(p.ApiVersion), &features)
+	features := C.jitvk_features(i.calls, unsafe.Pointer(h), C.uint32_t(p.ApiVersion))
 	info.Float16, info.BFloat16 = features&C.JITVK_FLOAT16 != 0, features&C.JITVK_BFLOAT16 != 0
 	info.Int64 = features&C.JITVK_INT64 != 0
 	id := binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, p.VendorID), p.DeviceID)
@@ -102,20 +106,27 @@ func describe(h vk.PhysicalDevice) Info {
 	info.CoopMat2 = CoopMat2{part(0), part(1), part(2), part(3), part(4), part(5), part(6)}
 	if features&C.JITVK_COOPMAT != 0 {
 		var list [64]C.jitvk_coopmat
-		for _, c := range list[:C.jitvk_coopmats(unsafe.Pointer(h), &list[0], C.uint32_t(len(list)))] {
+		for _, c := range list[:C.jitvk_coopmats(i.calls, unsafe.Pointer(h), &list[0], C.uint32_t(len(list)))] {
 			info.CoopMat = append(info.CoopMat, CoopMat{int(c.m), int(c.n), int(c.k), componentTypes[c.a], componentTypes[c.b], componentTypes[c.c], componentTypes[c.r]})
 		}
 	}
-	for i := range m.MemoryHeapCount {
-		m.MemoryHeaps[i].Deref()
-		if vk.MemoryHeapFlagBits(m.MemoryHeaps[i].Flags)&vk.MemoryHeapDeviceLocalBit != 0 {
-			info.MemoryBytes = max(info.MemoryBytes, int64(m.MemoryHeaps[i].Size))
+	found := candidate{handle: h}
+	for n := range m.MemoryTypeCount {
+		m.MemoryTypes[n].Deref()
+		found.memory.types = append(found.memory.types, memoryType{memoryFlags(m.MemoryTypes[n].PropertyFlags), int(m.MemoryTypes[n].HeapIndex)})
+	}
+	for n := range m.MemoryHeapCount {
+		m.MemoryHeaps[n].Deref()
+		found.memory.heaps = append(found.memory.heaps, int64(m.MemoryHeaps[n].Size))
+		if vk.MemoryHeapFlagBits(m.MemoryHeaps[n].Flags)&vk.MemoryHeapDeviceLocalBit != 0 {
+			info.MemoryBytes = max(info.MemoryBytes, int64(m.MemoryHeaps[n].Size))
 		}
 	}
 	if info.MaxAllocation == 0 {
 		info.MaxAllocation = 1 << 30
 	}
-	return info
+	found.info = info
+	return found
 }
 
 // generic is what a dry run plans for where there is no driver: a mid-range discrete GPU.

@@ -13,214 +13,276 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 
 	vk "github.com/vulkan-go/vulkan"
 )
 
-var instance struct {
-	sync.Mutex
+// InstanceOptions say what an instance is asked for.
+type InstanceOptions struct {
+	Extensions []string // of the instance, such as "VK_KHR_surface" for a window; one that is not there is an ExtensionError
+	Validate   bool     // the Khronos validation layer, synchronization validation included; JITVK_VALIDATE=1 turns it on as well
+}
+
+// Instance is Vulkan with the extensions that its maker asked for: devices are found in it and opened from it. Any number can be
+// there at once, and several goroutines may use one.
+type Instance struct {
 	handle vk.Instance
+	calls  *C.jitvk_instance // this instance's own table of functions (instance.c)
+
+	mu     sync.Mutex
+	users  int // whoever made it, and each open device: the last to leave destroys it
+	closed bool
 }
 
-var collector sync.Mutex
-
-// noGC runs f with the garbage collector off. vulkan-go frees the C copies of slice arguments in finalizers that a
-// collection between the copy and the call would run too early; objects made while the collector is off outlive f.
-// One at a time: of two that overlap, the second would take "off" for the setting to restore. f must not block.
-func noGC(f func()) {
-	collector.Lock()
-	defer collector.Unlock()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	f()
+// binding guards vulkan-go, which has one set of function pointers for the whole process. Vulkan lets a pointer that one instance gave
+// be called for that instance alone. So whoever calls vulkan-go holds the lock, after the pointers were made those of his instance.
+// Only finding and opening devices goes through vulkan-go; what is called on an open device does not (calls.go).
+var binding struct {
+	sync.Mutex
+	loaded bool
+	of     vk.Instance // whose pointers they are
 }
 
-// create makes one Vulkan object. The handle is written to memory of its own: cgo forbids C to write into a Go structure
-// that holds Go pointers.
-func create[H any](call string, f func(*H) vk.Result) (H, error) {
-	h := new(H)
-	var result vk.Result
-	noGC(func() { result = f(h) })
-	return *h, resultError(call, int32(result))
-}
-
-func cstr(s string) string { return s + "\x00" }
-
-func gostr(b []byte) string {
-	if i := slices.Index(b, 0); i >= 0 {
-		b = b[:i]
+// NewInstance makes an instance.
+func NewInstance(o InstanceOptions) (*Instance, error) {
+	binding.Lock()
+	defer binding.Unlock()
+	if err := load(); err != nil {
+		return nil, err
 	}
-	return string(b)
-}
-
-func hasExtension(h vk.PhysicalDevice, name string) bool {
-	s := C.CString(name)
-	defer C.free(unsafe.Pointer(s))
-	return C.jitvk_has_extension(unsafe.Pointer(h), s) != 0
-}
-
-// open loads the Vulkan loader and makes the process's one instance, with the Khronos validation layer, synchronization
-// validation included, where JITVK_VALIDATE=1 asks for it.
-func open() (vk.Instance, error) {
-	instance.Lock()
-	defer instance.Unlock()
-	if instance.handle != nil {
-		return instance.handle, nil
+	extensions := slices.Clone(o.Extensions)
+	if lacking := lacking(extensions, func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }); lacking != nil {
+		return nil, &ExtensionError{"the Vulkan loader and its drivers", lacking}
 	}
-	proc := C.jitvk_load()
-	if proc == nil {
-		return nil, fmt.Errorf("engine: %w: no Vulkan loader (libvulkan.so.1) found; `make setup` installs it with a CPU driver, or install your GPU's driver", ErrNoDriver)
-	}
-	vk.SetGetInstanceProcAddr(proc)
-	if err := vk.Init(); err != nil {
-		return nil, fmt.Errorf("engine: %w: %v; reinstall the Vulkan loader", ErrInstallation, err)
-	}
-	app := &vk.ApplicationInfo{SType: vk.StructureTypeApplicationInfo, PApplicationName: cstr("jitvk"), PEngineName: cstr("jitvk"),
-		ApiVersion: vk.MakeVersion(1, 3, 0)}
-	info := &vk.InstanceCreateInfo{SType: vk.StructureTypeInstanceCreateInfo, PApplicationInfo: app}
 	validate := C.int(0)
-	if os.Getenv("JITVK_VALIDATE") == "1" {
+	if o.Validate || os.Getenv("JITVK_VALIDATE") == "1" {
 		validate = 1
-		info.PpEnabledLayerNames = []string{cstr("VK_LAYER_KHRONOS_validation")}
-		info.PpEnabledExtensionNames = []string{cstr("VK_EXT_debug_utils"), cstr("VK_EXT_validation_features")}
-		info.PNext = unsafe.Pointer(C.jitvk_validation_chain())
+		extensions = append(extensions, "VK_EXT_debug_utils", "VK_EXT_validation_features")
 		// Layers before 1.3.290 look for hazards between command buffers only when told to, and only this tells them.
 		if _, set := os.LookupEnv("VK_LAYER_ENABLES"); !set {
 			os.Setenv("VK_LAYER_ENABLES", "VALIDATION_CHECK_ENABLE_SYNCHRONIZATION_VALIDATION_QUEUE_SUBMIT")
 		}
 	}
 	// Drivers on top of another API, such as MoltenVK on Metal, are hidden from who does not ask for them.
-	if hasExtension(nil, "VK_KHR_portability_enumeration") {
-		info.PpEnabledExtensionNames = append(info.PpEnabledExtensionNames, cstr("VK_KHR_portability_enumeration"))
-		info.Flags = 1 // VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR
+	portable := C.int(0)
+	if portability := []string{"VK_KHR_portability_enumeration"}; lacking(portability, func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }) == nil {
+		portable, extensions = 1, append(extensions, portability...)
 	}
-	info.EnabledLayerCount = uint32(len(info.PpEnabledLayerNames))
-	info.EnabledExtensionCount = uint32(len(info.PpEnabledExtensionNames))
-	handle, err := create("vkCreateInstance", func(h *vk.Instance) vk.Result { return vk.CreateInstance(info, nil, h) })
-	if err != nil {
+	names, free := cStrings(extensions)
+	defer free()
+	request := C.jitvk_instance_request(names, C.uint32_t(len(extensions)), validate, portable)
+	if request == nil {
+		return nil, resultError("vkCreateInstance", outOfHostMemory)
+	}
+	defer C.free(request)
+	i := &Instance{users: 1}
+	handle := new(vk.Instance) // on its own: cgo forbids C to write into a Go structure that holds Go pointers
+	if err := resultError("vkCreateInstance", int32(vk.CreateInstance(vk.NewInstanceCreateInfoRef(request), nil, handle))); err != nil {
 		return nil, err
 	}
-	if err := vk.InitInstance(handle); err != nil {
-		return nil, fmt.Errorf("engine: %w: %v", ErrInstallation, err)
+	i.handle = *handle
+	if i.calls = C.jitvk_instance_open(unsafe.Pointer(i.handle), validate); i.calls == nil {
+		i.destroy()
+		return nil, resultError("opening an instance", outOfHostMemory)
 	}
-	C.jitvk_instance(unsafe.Pointer(handle), validate)
-	instance.handle = handle
-	return handle, nil
+	return i, nil
 }
 
-// ValidationMessages returns what the validation layer has said in this process; nil without validation.
+// load finds the Vulkan loader, which stays for the process, and gives it to vulkan-go. The binding is locked.
+func load() error {
+	if binding.loaded {
+		return nil
+	}
+	proc := C.jitvk_load()
+	if proc == nil {
+		return fmt.Errorf("engine: %w: no Vulkan loader (libvulkan.so.1) found; `make setup` installs it with a CPU driver, or install your GPU's driver", ErrNoDriver)
+	}
+	vk.SetGetInstanceProcAddr(proc)
+	if err := vk.Init(); err != nil {
+		return fmt.Errorf("engine: %w: %v; reinstall the Vulkan loader", ErrInstallation, err)
+	}
+	binding.loaded = true
+	return nil
+}
+
+// setUp runs f, which calls vulkan-go for this instance.
+func (i *Instance) setUp(f func() error) error {
+	binding.Lock()
+	defer binding.Unlock()
+	if err := i.bind(); err != nil {
+		return err
+	}
+	return f()
+}
+
+// bind makes vulkan-go's pointers those of this instance. The binding is locked.
+func (i *Instance) bind() error {
+	if binding.of != i.handle {
+		if err := vk.InitInstance(i.handle); err != nil {
+			return fmt.Errorf("engine: %w: %v; reinstall the Vulkan loader", ErrInstallation, err)
+		}
+		binding.of = i.handle
+	}
+	return nil
+}
+
+// Close lets the instance go. Devices that were opened from it go on; the last one to be closed takes it along.
+func (i *Instance) Close() {
+	i.mu.Lock()
+	first := !i.closed
+	i.closed = true
+	i.mu.Unlock()
+	if first {
+		i.release()
+	}
+}
+
+// retain counts one more user.
+func (i *Instance) retain() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.closed {
+		panic("engine: the instance is closed: nothing can be opened from it")
+	}
+	i.users++
+}
+
+// release counts one user less.
+func (i *Instance) release() {
+	i.mu.Lock()
+	i.users--
+	last := i.users == 0
+	i.mu.Unlock()
+	if last {
+		binding.Lock()
+		defer binding.Unlock()
+		i.destroy()
+	}
+}
+
+// destroy destroys what nobody uses any more. The binding is locked.
+func (i *Instance) destroy() {
+	C.jitvk_instance_close(i.calls)
+	if i.bind() == nil {
+		vk.DestroyInstance(i.handle, nil)
+	}
+	i.handle, i.calls, binding.of = nil, nil, nil // another instance may get the same handle
+}
+
+// ValidationMessages returns what the validation layer has said in this process, of all instances; nil without validation.
 func ValidationMessages() []string {
 	var out []string
+	text := make([]byte, 64<<10)
 	for i := range int(C.jitvk_message_count()) {
-		out = append(out, C.GoString(C.jitvk_message(C.int(i))))
+		C.jitvk_message(C.int(i), (*C.char)(unsafe.Pointer(&text[0])), C.size_t(len(text)))
+		out = append(out, zeroTerminated(text))
+	}
+	return out
+}
+
+// ExtensionError says which of the extensions that were asked for are not there. It is an ErrUnsupported.
+type ExtensionError struct {
+	Of      string // who lacks them
+	Lacking []string
+}
+
+func (e *ExtensionError) Error() string {
+	return fmt.Sprintf("engine: %s: no %s: %v; update the driver or choose another device", e.Of, strings.Join(e.Lacking, ", "), ErrUnsupported)
+}
+
+func (e *ExtensionError) Unwrap() error { return ErrUnsupported }
+
+// lacking returns the names for which there is nothing.
+func lacking(names []string, there func(name *C.char) bool) (out []string) {
+	for _, name := range names {
+		s := C.CString(name)
+		if !there(s) {
+			out = append(out, name)
+		}
+		C.free(unsafe.Pointer(s))
 	}
 	return out
 }
 
 // Devices lists the Vulkan devices of this machine, best first.
-func Devices() ([]Info, error) {
-	_, infos, err := enumerate()
+func (i *Instance) Devices() ([]Info, error) {
+	all, err := i.enumerate()
+	var infos []Info
+	for _, c := range all {
+		infos = append(infos, c.info)
+	}
 	return infos, err
 }
 
-func enumerate() ([]vk.PhysicalDevice, []Info, error) {
-	inst, err := open()
-	if err != nil {
-		return nil, nil, err
-	}
-	var handles []vk.PhysicalDevice
-	var result vk.Result
-	noGC(func() {
-		var n uint32
-		if result = vk.EnumeratePhysicalDevices(inst, &n, nil); result < 0 || n == 0 {
-			return
-		}
-		handles = make([]vk.PhysicalDevice, n)
-		result = vk.EnumeratePhysicalDevices(inst, &n, handles)
-	})
-	if err := resultError("vkEnumeratePhysicalDevices", int32(result)); err != nil {
-		return nil, nil, err
-	}
-	type entry struct {
-		handle vk.PhysicalDevice
-		info   Info
-	}
-	var all []entry
-	for _, h := range handles {
-		all = append(all, entry{h, describe(h)})
-	}
-	rank := map[string]int{"discrete": 0, "integrated": 1, "virtual": 2, "other": 3, "cpu": 4}
-	slices.SortStableFunc(all, func(a, b entry) int { return cmp.Compare(rank[a.info.Type], rank[b.info.Type]) })
-	var infos []Info
-	for i := range all {
-		all[i].info.Index = i
-		handles[i] = all[i].handle
-		infos = append(infos, all[i].info)
-	}
-	return handles, infos, nil
+// A candidate is a device that can be opened.
+type candidate struct {
+	handle vk.PhysicalDevice
+	info   Info
+	memory memoryMap
 }
 
-func (d *Device) create(cache string) error {
-	var families []vk.QueueFamilyProperties
-	noGC(func() {
-		var n uint32
-		vk.GetPhysicalDeviceQueueFamilyProperties(d.physical, &n, nil)
-		families = make([]vk.QueueFamilyProperties, n)
-		vk.GetPhysicalDeviceQueueFamilyProperties(d.physical, &n, families)
+// enumerate finds the devices, best first.
+func (i *Instance) enumerate() (all []candidate, err error) {
+	i.retain()
+	defer i.release()
+	err = i.setUp(func() error {
+		handles, err := list("vkEnumeratePhysicalDevices", func(n *uint32, into []vk.PhysicalDevice) vk.Result {
+			return vk.EnumeratePhysicalDevices(i.handle, n, into)
+		})
+		for _, h := range handles {
+			all = append(all, i.describe(h))
+		}
+		return err
 	})
-	found := false
-	for i := range families {
-		families[i].Deref()
-		if vk.QueueFlagBits(families[i].QueueFlags)&vk.QueueComputeBit != 0 {
-			d.family, d.stampBits, found = uint32(i), families[i].TimestampValidBits, true
-			break
+	rank := map[string]int{"discrete": 0, "integrated": 1, "virtual": 2, "other": 3, "cpu": 4}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(rank[a.info.Type], rank[b.info.Type]) })
+	for n := range all {
+		all[n].info.Index = n
+	}
+	return all, err
+}
+
+// list asks twice, as Vulkan wants it: for the number, then for so many. The second answer may be shorter, and what has grown in
+// between is asked for again.
+func list[T any](call string, ask func(n *uint32, into []T) vk.Result) ([]T, error) {
+	for {
+		n := new(uint32)
+		if result := ask(n, nil); result < 0 || *n == 0 {
+			return nil, resultError(call, int32(result))
+		}
+		out := make([]T, *n)
+		switch result := ask(n, out); {
+		case result < 0:
+			return nil, resultError(call, int32(result))
+		case result != vk.Incomplete:
+			return out[:*n], nil
 		}
 	}
-	if !found {
-		return fmt.Errorf("engine: %s has no compute queue: %w", d.info.Name, ErrUnsupported)
+}
+
+// cStrings copies strings into C memory, as Vulkan takes a list of names; free gives it back.
+func cStrings(list []string) (first **C.char, free func()) {
+	memory := C.malloc(C.size_t(len(list)+1) * C.size_t(unsafe.Sizeof(first)))
+	names := unsafe.Slice((**C.char)(memory), len(list))
+	for n, s := range list {
+		names[n] = C.CString(s)
 	}
-	if d.info.SubgroupSize == 0 {
-		return fmt.Errorf("engine: %s reports no subgroups (Vulkan 1.1): %w; update its driver", d.info.Name, ErrUnsupported)
-	}
-	queue := vk.DeviceQueueCreateInfo{SType: vk.StructureTypeDeviceQueueCreateInfo, QueueFamilyIndex: d.family, QueueCount: 1, PQueuePriorities: []float32{1}}
-	info := &vk.DeviceCreateInfo{SType: vk.StructureTypeDeviceCreateInfo, QueueCreateInfoCount: 1, PQueueCreateInfos: []vk.DeviceQueueCreateInfo{queue}}
-	var features C.uint32_t
-	info.PNext = C.jitvk_features(unsafe.Pointer(d.physical), C.uint32_t(d.info.version), &features)
-	for name, wanted := range map[string]bool{
-		"VK_KHR_portability_subset": true, // where it is there it must be enabled
-		"VK_KHR_cooperative_matrix": len(d.info.CoopMat) > 0,
-		"VK_NV_cooperative_matrix2": d.info.CoopMat2 != CoopMat2{},
-		"VK_KHR_shader_bfloat16":    d.info.BFloat16,
-	} {
-		if wanted && hasExtension(d.physical, name) {
-			info.PpEnabledExtensionNames = append(info.PpEnabledExtensionNames, cstr(name))
+	return (**C.char)(memory), func() {
+		for _, s := range names {
+			C.free(unsafe.Pointer(s))
 		}
+		C.free(memory)
 	}
-	info.EnabledExtensionCount = uint32(len(info.PpEnabledExtensionNames))
-	var err error
-	if d.device, err = create("vkCreateDevice", func(h *vk.Device) vk.Result { return vk.CreateDevice(d.physical, info, nil, h) }); err != nil {
-		return err
+}
+
+// zeroTerminated returns the text before the first zero.
+func zeroTerminated(b []byte) string {
+	if n := slices.Index(b, 0); n >= 0 {
+		b = b[:n]
 	}
-	d.queue, _ = create("vkGetDeviceQueue", func(h *vk.Queue) vk.Result { vk.GetDeviceQueue(d.device, d.family, 0, h); return vk.Success })
-	d.fns = C.jitvk_device(unsafe.Pointer(d.device))
-	var m vk.PhysicalDeviceMemoryProperties
-	vk.GetPhysicalDeviceMemoryProperties(d.physical, &m)
-	m.Deref()
-	for i := range m.MemoryTypeCount {
-		m.MemoryTypes[i].Deref()
-		d.memTypes = append(d.memTypes, m.MemoryTypes[i])
-	}
-	for i := range m.MemoryHeapCount {
-		m.MemoryHeaps[i].Deref()
-		d.heapSizes = append(d.heapSizes, m.MemoryHeaps[i].Size)
-	}
-	pool := &vk.CommandPoolCreateInfo{SType: vk.StructureTypeCommandPoolCreateInfo, QueueFamilyIndex: d.family,
-		Flags: vk.CommandPoolCreateFlags(vk.CommandPoolCreateResetCommandBufferBit)}
-	if d.pool, err = create("vkCreateCommandPool", func(h *vk.CommandPool) vk.Result { return vk.CreateCommandPool(d.device, pool, nil, h) }); err != nil {
-		return err
-	}
-	return d.cache.open(d, cache)
+	return string(b)
 }

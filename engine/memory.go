@@ -6,9 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"unsafe"
-
-	vk "github.com/vulkan-go/vulkan"
 )
 
 const (
@@ -32,6 +29,26 @@ type Stats struct {
 // Stats returns the device's memory counters.
 func (d *Device) Stats() Stats { return d.stats }
 
+// A memoryMap lists the kinds of memory that a device has.
+type memoryMap struct {
+	types []memoryType
+	heaps []int64 // bytes
+}
+
+type memoryType struct {
+	flags memoryFlags
+	heap  int // index in heaps
+}
+
+type memoryFlags uint32 // VkMemoryPropertyFlags
+
+const (
+	deviceLocal memoryFlags = 1 << iota
+	hostVisible
+	hostCoherent
+	hostCached
+)
+
 // A heap hands out pieces of large blocks of one kind of memory, first fit.
 type heap struct {
 	dev    *Device
@@ -42,8 +59,8 @@ type heap struct {
 // A block is one VkDeviceMemory with one VkBuffer over all of it.
 type block struct {
 	size   int64
-	memory vk.DeviceMemory
-	buffer vk.Buffer
+	memory handle
+	buffer handle
 	mapped []byte // host-visible blocks stay mapped
 	free   []span // sorted by offset, never adjacent
 }
@@ -57,7 +74,9 @@ type Buffer struct {
 	size   int64 // bytes asked for
 	block  *block
 	offset int64
-	temp   bool
+	closed bool
+
+	temporaryOf *Program // nil for one that lasts
 }
 
 // Range is a part of a buffer, in bytes. Buffer.All, Buffer.Range and Range.Sub make one, which then lies inside its buffer; the
@@ -71,7 +90,12 @@ type Range struct {
 func (b *Buffer) Size() int64 { return b.size }
 
 // All returns the range of the whole buffer.
-func (b *Buffer) All() Range { return Range{b, 0, b.size} }
+func (b *Buffer) All() Range {
+	if b == nil {
+		misuse("a range of no buffer")
+	}
+	return Range{b, 0, b.size}
+}
 
 // Range returns a part of the buffer. It panics when the part does not lie inside.
 func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, size) }
@@ -79,7 +103,7 @@ func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, si
 // Sub returns a part of the range, offset counted from the range's start.
 func (r Range) Sub(offset, size int64) Range {
 	if offset < 0 || size < 0 || offset > r.size || size > r.size-offset {
-		panic(fmt.Sprintf("engine: %d bytes from %d on do not lie inside the %d bytes of %v", size, offset, r.size, r))
+		misuse("%d bytes from %d on do not lie inside the %d bytes of %v", size, offset, r.size, r)
 	}
 	return Range{r.buffer, r.offset + offset, size}
 }
@@ -101,8 +125,12 @@ func (d *Device) newHost(label string, size int64) (*Buffer, error) {
 }
 
 func (h *heap) alloc(label string, size int64) (*Buffer, error) {
+	h.dev.alive("buffer", label)
 	if size <= 0 {
-		panic(fmt.Sprintf("engine: buffer %q of %d bytes", label, size))
+		misuse("buffer %q of %d bytes: at least 1 wanted", label, size)
+	}
+	if err := h.dev.fits(label, size); err != nil {
+		return nil, err
 	}
 	want := alignUp(size)
 	b := &Buffer{dev: h.dev, label: label, size: size}
@@ -132,6 +160,14 @@ func (h *heap) alloc(label string, size int64) (*Buffer, error) {
 	return b, nil
 }
 
+// fits returns an error unless the device allows a buffer of so many bytes.
+func (d *Device) fits(label string, size int64) error {
+	if limit := d.info.MaxAllocation / align * align; size > limit {
+		return &LimitError{LimitAllocation, fmt.Sprintf("%q", label), size, limit, d.info.Name}
+	}
+	return nil
+}
+
 func (d *Device) count(buffers int, bytes int64) {
 	d.stats.Buffers += buffers
 	d.stats.Bytes += bytes
@@ -140,9 +176,10 @@ func (d *Device) count(buffers int, bytes int64) {
 
 // Close gives the buffer's memory back. The caller sees to it that no submission still uses it.
 func (b *Buffer) Close() {
-	if b == nil || b.block == nil || b.temp {
+	if b == nil || b.closed || b.temporaryOf != nil {
 		return
 	}
+	b.closed = true
 	s, blk := span{b.offset, alignUp(b.size)}, b.block
 	b.block = nil
 	blk.free = append(blk.free, s)
@@ -162,52 +199,34 @@ func (b *Buffer) Close() {
 // grow takes a block of at least want bytes from the driver.
 func (h *heap) grow(label string, want int64) (*block, error) {
 	d := h.dev
-	if want > d.info.MaxAllocation {
-		return nil, fmt.Errorf("engine: %q needs %s in one piece, %s allows %s: %w; lower the batch or the model's size",
-			label, bytesString(want), d.info.Name, bytesString(d.info.MaxAllocation), ErrOutOfMemory)
-	}
 	blk := &block{size: max(want, min(blockBytes, d.info.MaxAllocation))}
 	if d.dryRun {
 		h.blocks = append(h.blocks, blk)
 		d.stats.Reserved += blk.size
 		return blk, nil
 	}
-	usage := vk.BufferUsageFlags(vk.BufferUsageStorageBufferBit | vk.BufferUsageTransferSrcBit | vk.BufferUsageTransferDstBit)
 	var err error
-	if blk.buffer, err = create("vkCreateBuffer", func(h *vk.Buffer) vk.Result {
-		return vk.CreateBuffer(d.device, &vk.BufferCreateInfo{SType: vk.StructureTypeBufferCreateInfo, Size: vk.DeviceSize(blk.size), Usage: usage}, nil, h)
-	}); err != nil {
+	if blk.buffer, err = d.createBuffer(blk.size); err != nil {
 		return nil, err
 	}
-	var req vk.MemoryRequirements
-	vk.GetBufferMemoryRequirements(d.device, blk.buffer, &req)
-	req.Deref()
+	size, allowed := d.bufferNeeds(blk.buffer)
 	err = ErrOutOfMemory
-	for _, t := range h.types(req.MemoryTypeBits) {
-		if blk.memory, err = create("vkAllocateMemory", func(h *vk.DeviceMemory) vk.Result {
-			return vk.AllocateMemory(d.device, &vk.MemoryAllocateInfo{SType: vk.StructureTypeMemoryAllocateInfo, AllocationSize: req.Size,
-				MemoryTypeIndex: t}, nil, h)
-		}); err == nil {
+	for _, t := range h.types(allowed) {
+		if blk.memory, err = d.allocateMemory(size, t); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		vk.DestroyBuffer(d.device, blk.buffer, nil)
-		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours; lower the batch or the model's size, or close other programs",
+		d.destroy(kindBuffer, blk.buffer)
+		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours",
 			err, label, bytesString(blk.size), d.info.Name, bytesString(d.info.MemoryBytes), bytesString(d.stats.Reserved))
 	}
-	err = resultError("vkBindBufferMemory", int32(vk.BindBufferMemory(d.device, blk.buffer, blk.memory, 0)))
-	if h.host && err == nil {
-		var p unsafe.Pointer
-		if p, err = create("vkMapMemory", func(p *unsafe.Pointer) vk.Result {
-			return vk.MapMemory(d.device, blk.memory, 0, vk.DeviceSize(blk.size), 0, p)
-		}); err == nil {
-			blk.mapped = unsafe.Slice((*byte)(p), blk.size)
-		}
+	if err = d.bindBuffer(blk.buffer, blk.memory); err == nil && h.host {
+		blk.mapped, err = d.mapMemory(blk.memory, blk.size)
 	}
 	if err != nil {
-		vk.DestroyBuffer(d.device, blk.buffer, nil)
-		vk.FreeMemory(d.device, blk.memory, nil)
+		d.destroy(kindBuffer, blk.buffer)
+		d.destroy(kindMemory, blk.memory)
 		return nil, err
 	}
 	h.blocks = append(h.blocks, blk)
@@ -220,28 +239,29 @@ func (h *heap) grow(label string, want int64) (*block, error) {
 // host memory, behind the bus, is none. Host memory is coherent (so that nothing needs flushing) and cached where
 // possible, as it is read back too.
 func (h *heap) types(allowed uint32) []uint32 {
-	const known = vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit | vk.MemoryPropertyHostVisibleBit |
-		vk.MemoryPropertyHostCoherentBit | vk.MemoryPropertyHostCachedBit) // other kinds need features or are not for buffers
-	local := vk.MemoryPropertyFlags(vk.MemoryPropertyDeviceLocalBit)
-	coherent := vk.MemoryPropertyFlags(vk.MemoryPropertyHostVisibleBit | vk.MemoryPropertyHostCoherentBit)
-	cached := vk.MemoryPropertyFlags(vk.MemoryPropertyHostCachedBit)
-	want := []vk.MemoryPropertyFlags{local}
+	const (
+		local    = deviceLocal
+		coherent = hostVisible | hostCoherent
+		cached   = hostCached
+		known    = local | coherent | cached // other kinds need features or are not for buffers
+	)
+	want := []memoryFlags{local}
 	switch {
 	case h.host:
-		want = []vk.MemoryPropertyFlags{coherent | cached, coherent}
+		want = []memoryFlags{coherent | cached, coherent}
 	case h.dev.info.Type != "discrete":
 		want = append(want, 0) // one memory by several names
 	}
 	var out []uint32
 	for _, w := range want {
 		n := len(out)
-		for i, t := range h.dev.memTypes {
-			if allowed>>i&1 == 1 && t.PropertyFlags&w == w && t.PropertyFlags&^known == 0 && !slices.Contains(out, uint32(i)) {
+		for i, t := range h.dev.memory.types {
+			if allowed>>i&1 == 1 && t.flags&w == w && t.flags&^known == 0 && !slices.Contains(out, uint32(i)) {
 				out = append(out, uint32(i))
 			}
 		}
 		if !h.host {
-			size := func(t uint32) vk.DeviceSize { return h.dev.heapSizes[h.dev.memTypes[t].HeapIndex] }
+			size := func(t uint32) int64 { return h.dev.memory.heaps[h.dev.memory.types[t].heap] }
 			slices.SortStableFunc(out[n:], func(a, b uint32) int { return cmp.Compare(size(b), size(a)) })
 		}
 	}
@@ -250,8 +270,8 @@ func (h *heap) types(allowed uint32) []uint32 {
 
 func (h *heap) close() {
 	for _, b := range h.blocks {
-		vk.DestroyBuffer(h.dev.device, b.buffer, nil)
-		vk.FreeMemory(h.dev.device, b.memory, nil)
+		h.dev.destroy(kindBuffer, b.buffer)
+		h.dev.destroy(kindMemory, b.memory)
 	}
 	h.blocks = nil
 }

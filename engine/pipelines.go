@@ -3,7 +3,6 @@
 package engine
 
 /*
-#include <stdlib.h>
 #include "shim.h"
 */
 import "C"
@@ -19,9 +18,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"unsafe"
-
-	vk "github.com/vulkan-go/vulkan"
 
 	"jitvk/engine/files"
 	"jitvk/shaders"
@@ -33,24 +29,12 @@ func (d *Device) layout(n int) (layout, error) {
 		return l, nil
 	}
 	var l layout
-	bindings := make([]vk.DescriptorSetLayoutBinding, n)
-	for i := range bindings {
-		bindings[i] = vk.DescriptorSetLayoutBinding{Binding: uint32(i), DescriptorType: vk.DescriptorTypeStorageBuffer, DescriptorCount: 1,
-			StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit)}
-	}
 	var err error
-	if l.set, err = create("vkCreateDescriptorSetLayout", func(h *vk.DescriptorSetLayout) vk.Result {
-		return vk.CreateDescriptorSetLayout(d.device, &vk.DescriptorSetLayoutCreateInfo{SType: vk.StructureTypeDescriptorSetLayoutCreateInfo,
-			BindingCount: uint32(n), PBindings: bindings}, nil, h)
-	}); err != nil {
+	if l.set, err = d.createSetLayout(n); err != nil {
 		return l, err
 	}
-	if l.pipeline, err = create("vkCreatePipelineLayout", func(h *vk.PipelineLayout) vk.Result {
-		return vk.CreatePipelineLayout(d.device, &vk.PipelineLayoutCreateInfo{SType: vk.StructureTypePipelineLayoutCreateInfo,
-			SetLayoutCount: 1, PSetLayouts: []vk.DescriptorSetLayout{l.set}, PushConstantRangeCount: 1,
-			PPushConstantRanges: []vk.PushConstantRange{{StageFlags: vk.ShaderStageFlags(vk.ShaderStageComputeBit), Size: maxPush}}}, nil, h)
-	}); err != nil {
-		vk.DestroyDescriptorSetLayout(d.device, l.set, nil)
+	if l.pipeline, err = d.createPipelineLayout(l.set); err != nil {
+		d.destroy(kindSetLayout, l.set)
 		return l, err
 	}
 	d.layouts[n] = l
@@ -65,8 +49,8 @@ type pipelineOrder struct {
 
 	code     []byte
 	layout   layout
-	subgroup C.uint32_t // 0, or the size that subgroups must have, all of them full
-	made     vk.Pipeline
+	subgroup uint32 // 0, or the size that subgroups must have, all of them full
+	made     handle
 	err      error
 }
 
@@ -142,7 +126,7 @@ func (d *Device) prepare(o *pipelineOrder) (err error) {
 	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info
 	// says. Without this SPIR-V 1.6, which they are compiled to, lets the driver choose another.
 	if matrix && d.info.pinsSubgroups {
-		o.subgroup = C.uint32_t(d.info.SubgroupSize)
+		o.subgroup = uint32(d.info.SubgroupSize)
 	}
 	o.layout, err = d.layout(o.bindings)
 	return err
@@ -150,15 +134,9 @@ func (d *Device) prepare(o *pipelineOrder) (err error) {
 
 // compile makes the pipeline; several may be under way at once.
 func (d *Device) compile(o *pipelineOrder) {
-	var module, handle C.uint64_t
-	var data *C.uint32_t
-	if len(o.spec) > 0 {
-		data = (*C.uint32_t)(unsafe.Pointer(&o.spec[0]))
-	}
-	result := C.jitvk_pipeline(d.fns, C.uint64_t(handleOf(d.cache.handle)), unsafe.Pointer(&o.code[0]), C.size_t(len(o.code)), C.uint64_t(handleOf(o.layout.pipeline)),
-		data, C.uint32_t(len(o.spec)), o.subgroup, &module, &handle)
-	if o.err = resultError(fmt.Sprintf("vkCreateComputePipelines(%s %v)", o.shader, o.spec), int32(result)); o.err == nil {
-		o.made = *(*vk.Pipeline)(unsafe.Pointer(&handle))
+	var err error
+	if o.made, err = d.createPipeline(o.code, o.layout.pipeline, o.spec, o.subgroup); err != nil {
+		o.err = fmt.Errorf("%w (%s %v)", err, o.shader, o.spec)
 	}
 }
 
@@ -183,7 +161,7 @@ func capabilities(code []byte) (operations uint32, matrix bool) {
 // own, so a file that is damaged, of another device or of another driver is as none. It costs compile time, no more, and so
 // does one that cannot be written: neither is an error.
 type pipelineCache struct {
-	handle vk.PipelineCache
+	handle handle
 	path   string            // "" keeps none
 	sum    [sha256.Size]byte // of what the file holds
 }
@@ -221,18 +199,15 @@ func pipelinesOf(data []byte, cacheID [24]byte) bool {
 
 // open makes the device's cache, from the file in a folder if there is one.
 func (c *pipelineCache) open(d *Device, folder string) (err error) {
-	info, path := &vk.PipelineCacheCreateInfo{SType: vk.StructureTypePipelineCacheCreateInfo}, ""
+	var data []byte
+	path := ""
 	if folder != "" {
 		path = filepath.Join(folder, "pipelines-"+d.info.Key())
-		if data := readPipelines(path, d.info.cacheID); data != nil {
+		if data = readPipelines(path, d.info.cacheID); data != nil {
 			c.sum = sha256.Sum256(data)
-			info.InitialDataSize, info.PInitialData = uint(len(data)), C.CBytes(data)
-			defer C.free(info.PInitialData)
 		}
 	}
-	if c.handle, err = create("vkCreatePipelineCache", func(h *vk.PipelineCache) vk.Result {
-		return vk.CreatePipelineCache(d.device, info, nil, h)
-	}); err == nil {
+	if c.handle, err = d.createPipelineCache(data); err == nil {
 		c.path = path
 	}
 	return err
@@ -244,7 +219,7 @@ func (d *Device) KeepPipelines() {
 	if c.path == "" {
 		return
 	}
-	data := c.data(d)
+	data := d.pipelineCacheData(c.handle)
 	sum := sha256.Sum256(data)
 	// Mesa 26.2.6's lavapipe gives 20 bytes of its header and nothing else.
 	if sum == c.sum || !pipelinesOf(data, d.info.cacheID) || os.MkdirAll(filepath.Dir(c.path), 0o755) != nil {
@@ -254,17 +229,4 @@ func (d *Device) KeepPipelines() {
 	if files.WriteFile(c.path, append(sum[:], data...)) == nil {
 		c.sum = sum
 	}
-}
-
-// data returns the driver's bytes, nil where it gives none.
-func (c *pipelineCache) data(d *Device) []byte {
-	var size uint
-	if vk.GetPipelineCacheData(d.device, c.handle, &size, nil) != vk.Success || size == 0 {
-		return nil
-	}
-	data := make([]byte, size)
-	if vk.GetPipelineCacheData(d.device, c.handle, &size, unsafe.Pointer(&data[0])) != vk.Success {
-		return nil
-	}
-	return data[:size]
 }

@@ -29,7 +29,7 @@ func cached(t *testing.T, folder string) (path string, id [24]byte) {
 // keeper is a device whose driver has something to keep.
 func keeper(t *testing.T) {
 	t.Helper()
-	if d := testDevice(t); !pipelinesOf(d.cache.data(d), d.info.cacheID) {
+	if d := testDevice(t); !pipelinesOf(d.pipelineCacheData(d.cache.handle), d.info.cacheID) {
 		t.Skipf("SKIP: %s gives no pipeline cache that could be kept", d.info.Driver)
 	}
 }

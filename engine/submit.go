@@ -8,11 +8,9 @@ package engine
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"time"
-	"unsafe"
-
-	vk "github.com/vulkan-go/vulkan"
 )
 
 // Update is data that a submission puts into device memory before its first command: Data or, where the data would have to be put
@@ -36,9 +34,9 @@ func (u Update) bytes() int64 {
 // the one before.
 type slot struct {
 	staging  *Buffer // writes, then reads
-	prologue vk.CommandBuffer
-	epilogue vk.CommandBuffer
-	fence    vk.Fence
+	prologue commandBuffer
+	epilogue commandBuffer
+	fence    handle
 	pending  *Submission
 }
 
@@ -47,6 +45,7 @@ type Submission struct {
 	program *Program
 	slot    *slot
 	reads   [][]byte // views of the slot's staging memory until Wait copies them
+	views   bool     // they stay views, good until the slot's next submission
 	done    bool
 	err     error
 }
@@ -54,8 +53,24 @@ type Submission struct {
 // Submit copies writes to the device, replays the program and copies reads back, in this order on the device's queue.
 // The data of writes is taken before Submit returns. It waits only when two submissions of this program are under way.
 func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
-	if !p.built || p.closed {
-		panic(fmt.Sprintf("engine: program %q is not built, or closed", p.label))
+	p.ready()
+	for _, b := range p.uses {
+		p.owns("a command", b.All())
+	}
+	total := int64(0)
+	for _, w := range writes {
+		if w.Fill != nil && w.Data != nil {
+			misuse("%s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data))
+		}
+		p.lasting("write", w.To)
+		if w.bytes() != w.To.size {
+			misuse("%s: write of %d bytes to the %d of %v", p.label, w.bytes(), w.To.size, w.To)
+		}
+		total += alignUp(w.To.size)
+	}
+	for _, r := range reads {
+		p.lasting("read", r)
+		total += alignUp(r.size)
 	}
 	if p.dev.dryRun {
 		return nil, fmt.Errorf("engine: program %q: %w", p.label, ErrDryRun)
@@ -64,22 +79,6 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	p.next = 1 - p.next
 	if s.pending != nil {
 		s.pending.finish()
-	}
-	total := int64(0)
-	for _, w := range writes {
-		if w.Fill != nil && w.Data != nil {
-			panic(fmt.Sprintf("engine: %s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data)))
-		}
-		if w.bytes() != w.To.size || w.To.size <= 0 || w.To.buffer.temp {
-			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, w.bytes(), w.To))
-		}
-		total += alignUp(w.To.size)
-	}
-	for _, r := range reads {
-		if r.size <= 0 || r.buffer.temp {
-			panic(fmt.Sprintf("engine: %s: read of %v, which must not be empty or a temporary", p.label, r))
-		}
-		total += alignUp(r.size)
 	}
 	if err := s.prepare(d, p.label, total); err != nil {
 		return nil, err
@@ -117,27 +116,21 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	// The prologue goes with the program's first piece and the epilogue with its last; pieces between go alone.
 	pieces := p.buffers
 	for i, cb := range pieces {
-		var group []vk.CommandBuffer
-		fence := uint64(0)
+		var group []commandBuffer
+		fence := handle(0)
 		if i == 0 {
 			group = append(group, s.prologue)
 		}
 		group = append(group, cb)
 		if i == len(pieces)-1 {
-			group, fence = append(group, s.epilogue), handleOf(s.fence)
+			group, fence = append(group, s.epilogue), s.fence
 		}
-		if err := d.submit(group, fence); err != nil {
-			vk.DeviceWaitIdle(d.device) // pieces before this one may still use the slot
-			return nil, err
+		if err := d.compute.submit(group, fence); err != nil {
+			return nil, errors.Join(err, d.waitIdle()) // pieces before this one may still use the slot
 		}
 	}
 	s.pending = sub
 	return sub, nil
-}
-
-func (d *Device) submit(cbs []vk.CommandBuffer, fence uint64) error {
-	return resultError("vkQueueSubmit", int32(C.jitvk_submit(d.fns, unsafe.Pointer(d.queue), (*unsafe.Pointer)(unsafe.Pointer(&cbs[0])),
-		C.uint32_t(len(cbs)), C.uint64_t(fence))))
 }
 
 // host returns the mapped bytes of a host-visible range.
@@ -149,17 +142,15 @@ func (r Range) host() []byte {
 // prepare makes the slot ready for a submission that stages total bytes.
 func (s *slot) prepare(d *Device, label string, total int64) error {
 	if s.prologue == nil {
-		cbs, err := d.commandBuffers(2)
+		cbs, err := d.compute.commandBuffers(2)
 		if err != nil {
 			return err
 		}
 		s.prologue, s.epilogue = cbs[0], cbs[1]
 	}
-	if s.fence == nil {
+	if s.fence == 0 {
 		var err error
-		if s.fence, err = create("vkCreateFence", func(h *vk.Fence) vk.Result {
-			return vk.CreateFence(d.device, &vk.FenceCreateInfo{SType: vk.StructureTypeFenceCreateInfo}, nil, h)
-		}); err != nil {
+		if s.fence, err = d.createFence(); err != nil {
 			return err
 		}
 	}
@@ -175,9 +166,9 @@ func (s *slot) prepare(d *Device, label string, total int64) error {
 
 func (s *slot) close(d *Device) {
 	if s.prologue != nil {
-		vk.FreeCommandBuffers(d.device, d.pool, 2, []vk.CommandBuffer{s.prologue, s.epilogue})
+		d.compute.free([]commandBuffer{s.prologue, s.epilogue})
 	}
-	vk.DestroyFence(d.device, s.fence, nil)
+	d.destroy(kindFence, s.fence)
 	s.staging.Close()
 	*s = slot{}
 }
@@ -193,15 +184,15 @@ func (s *Submission) finish() {
 	if s.done {
 		return
 	}
+	s.program.dev.alive("program", s.program.label)
 	s.done = true
-	d, fence := s.program.dev, []vk.Fence{s.slot.fence}
-	result := vk.WaitForFences(d.device, 1, fence, vk.True, ^uint64(0)) // takes the slice as it is: no noGC, it may be long
-	if result >= 0 {
-		result = vk.ResetFences(d.device, 1, fence)
-	}
+	s.err = s.program.dev.waitFence(s.slot.fence)
 	s.slot.pending = nil
-	if s.err = resultError("vkWaitForFences", int32(result)); s.err != nil {
+	if s.err != nil {
 		s.reads = nil
+		return
+	}
+	if s.views {
 		return
 	}
 	for i, r := range s.reads {
@@ -238,54 +229,6 @@ func (d *Device) Once(label string, record func(p *Program)) error {
 	return p.Run()
 }
 
-// transferBytes is how much Upload and Download move at a time, so that staging memory stays small.
-const transferBytes = 16 << 20
-
-// Upload copies data to device memory and waits until it is there.
-func (d *Device) Upload(to Range, data []byte) error {
-	if int64(len(data)) != to.size {
-		panic(fmt.Sprintf("engine: upload of %d bytes to %v", len(data), to))
-	}
-	p := NewProgram(d, "upload")
-	defer p.Close()
-	if err := p.Build(); err != nil {
-		return err
-	}
-	for at := int64(0); at < to.size; at += transferBytes {
-		n := min(transferBytes, to.size-at)
-		s, err := p.Submit([]Update{{To: to.Sub(at, n), Data: data[at : at+n]}}, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := s.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Download copies device memory to the host.
-func (d *Device) Download(from Range) ([]byte, error) {
-	p := NewProgram(d, "download")
-	defer p.Close()
-	if err := p.Build(); err != nil {
-		return nil, err
-	}
-	out := make([]byte, 0, from.size)
-	for at := int64(0); at < from.size; at += transferBytes {
-		s, err := p.Submit(nil, []Range{from.Sub(at, min(transferBytes, from.size-at))})
-		if err != nil {
-			return nil, err
-		}
-		data, err := s.Wait()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, data[0]...)
-	}
-	return out, nil
-}
-
 // Timing is one command of a profiled program.
 type Timing struct {
 	Shader string
@@ -298,20 +241,20 @@ type Timing struct {
 // has been submitted.
 func (p *Program) Timings() ([]Timing, error) {
 	if !p.profile {
-		panic(fmt.Sprintf("engine: program %q was not built with Profile", p.label))
+		misuse("program %q was not built with Profile", p.label)
 	}
+	p.ready()
 	p.wait()
 	stamps := make([]uint64, len(p.commands)+1)
-	result := vk.GetQueryPoolResults(p.dev.device, p.stamps, 0, uint32(len(stamps)), uint(8*len(stamps)), unsafe.Pointer(&stamps[0]), 8,
-		vk.QueryResultFlags(vk.QueryResult64Bit))
-	if result == vk.NotReady {
-		panic(fmt.Sprintf("engine: program %q has not been submitted: it has no timings", p.label))
-	}
-	if err := resultError("vkGetQueryPoolResults", int32(result)); err != nil {
+	written, err := p.dev.readStamps(p.stamps, stamps)
+	if err != nil {
 		return nil, err
 	}
+	if !written {
+		misuse("program %q has not been submitted: it has no timings", p.label)
+	}
 	out := make([]Timing, len(p.commands))
-	valid := ^uint64(0) >> (64 - p.dev.stampBits) // the others are undefined, and the counter wraps within these
+	valid := ^uint64(0) >> (64 - p.dev.compute.stampBits) // the others are undefined, and the counter wraps within these
 	for i, c := range p.commands {
 		out[i] = Timing{c.Shader, time.Duration(float64((stamps[i+1]-stamps[i])&valid) * p.dev.info.TimestampPeriod), c.FLOPs, c.bytes}
 	}
