@@ -114,7 +114,7 @@ func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
 }
 
 // everyChoice plans a run by guesses first, then by each of the other choices that a tuner would try.
-func everyChoice(ctx context.Context, d *engine.Device, c trainer.Config) error {
+func everyChoice(ctx context.Context, d *engine.Device, c run.Config) error {
 	d.Prefer(nil)
 	for n := 1; ; n++ {
 		if err := ctx.Err(); err != nil {
