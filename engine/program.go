@@ -8,7 +8,6 @@ package engine
 import "C"
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -40,7 +39,7 @@ func ReadWrite(r Range) Binding { return Read(r).And(Write(r)) }
 func (b Binding) Rows(first, width, stride, n int64) Binding {
 	inside := first >= 0 && width > 0 && n > 0 && (n == 1 || stride >= width) && width <= b.size-first && (n == 1 || n-1 <= (b.size-first-width)/stride)
 	if !inside {
-		panic(fmt.Sprintf("engine: %d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range))
+		misuse("%d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range)
 	}
 	part := rowsOf(first, width, stride, n)
 	if !b.read.none() {
@@ -55,7 +54,7 @@ func (b Binding) Rows(first, width, stride, n int64) Binding {
 // And binds one range of which one part is read and another written: b is a Read and other a Write, or the other way round.
 func (b Binding) And(other Binding) Binding {
 	if b.Range != other.Range || !b.read.none() && !other.read.none() || !b.write.none() && !other.write.none() {
-		panic(fmt.Sprintf("engine: And joins a Read and a Write of one range, not of %v and %v, and no two of a kind", b.Range, other.Range))
+		misuse("And joins a Read and a Write of one range, not of %v and %v, and no two of a kind", b.Range, other.Range)
 	}
 	if b.read.none() {
 		b.read = other.read
@@ -113,12 +112,14 @@ type Program struct {
 	label    string
 	commands []command
 	temps    []*Buffer
+	failed   error // Fail's
 	built    bool
 	closed   bool
 	profile  bool
 
 	arena   []*Buffer // where the temporaries lie
 	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
+	uses    []*Buffer // by commands, other than temporaries
 	buffers []commandBuffer
 	sets    handle
 	stamps  handle
@@ -127,7 +128,13 @@ type Program struct {
 }
 
 // NewProgram starts an empty program.
-func NewProgram(d *Device, label string) *Program { return &Program{dev: d, label: label} }
+func NewProgram(d *Device, label string) *Program {
+	if d == nil {
+		misuse("program %q on no device", label)
+	}
+	d.alive("program", label)
+	return &Program{dev: d, label: label}
+}
 
 // Info returns what the program's device is, for kernels to choose their shape by.
 func (p *Program) Info() Info { return p.dev.info }
@@ -137,49 +144,61 @@ func (p *Program) Info() Info { return p.dev.info }
 func (p *Program) Temp(label string, size int64) *Buffer {
 	p.open()
 	if size <= 0 {
-		panic(fmt.Sprintf("engine: %s: temporary %q of %d bytes", p.label, label, size))
+		misuse("%s: temporary %q of %d bytes: at least 1 wanted", p.label, label, size)
 	}
-	b := &Buffer{dev: p.dev, label: label, size: size, temp: true}
+	if err := p.dev.fits(label, size); err != nil {
+		p.Fail(fmt.Errorf("%s: %w", p.label, err))
+	}
+	b := &Buffer{dev: p.dev, label: label, size: size, temporaryOf: p}
 	p.temps = append(p.temps, b)
 	return b
 }
 
-func (p *Program) open() {
-	if p.built || p.closed {
-		panic(fmt.Sprintf("engine: program %q is built or closed: nothing can be added to it", p.label))
-	}
-}
+// maxGroups is how many workgroups every device takes in each of three dimensions.
+const maxGroups = 65535
 
 // Dispatch adds a launch of a shader.
 func (p *Program) Dispatch(d Dispatch) {
 	p.open()
 	for i, g := range d.Groups {
-		if d.Groups[i] = max(g, 1); g > 65535 {
-			panic(fmt.Sprintf("engine: %s: %d workgroups in dimension %d; 65535 is what every device takes", d.Shader, g, i))
+		if g < 0 {
+			misuse("%s: %d workgroups in dimension %d of %v", d.Shader, g, i, d.Groups)
+		}
+		d.Groups[i] = max(g, 1)
+		if g > maxGroups {
+			p.Fail(&LimitError{LimitGroups, d.Shader, int64(g), maxGroups, p.dev.info.Name})
 		}
 	}
 	if len(d.Spec) > C.JITVK_MAX_SPEC || len(d.Bind) == 0 {
-		panic(fmt.Sprintf("engine: %s: %d specialization constants, at most %d; %d bindings, at least 1", d.Shader, len(d.Spec), C.JITVK_MAX_SPEC, len(d.Bind)))
+		misuse("%s: %d specialization constants, at most %d; %d bindings, at least 1", d.Shader, len(d.Spec), C.JITVK_MAX_SPEC, len(d.Bind))
 	}
-	c := command{Dispatch: d, kind: C.JITVK_DISPATCH}
-	if d.Push != nil {
-		var w bytes.Buffer
-		if err := binary.Write(&w, binary.LittleEndian, d.Push); err != nil || w.Len() > maxPush || w.Len()%4 != 0 {
-			panic(fmt.Sprintf("engine: %s: push constants %T: %d bytes of fixed-size fields wanted, at most %d (%v)", d.Shader, d.Push, w.Len(), maxPush, err))
-		}
-		c.push = w.Bytes()
-	}
+	c := command{Dispatch: d, kind: C.JITVK_DISPATCH, push: pushBytes(d)}
 	c.Bind = bound(d.Bind)
 	for i, b := range c.Bind {
-		if b.buffer == nil || b.size <= 0 || b.offset%align != 0 || b.offset+b.size > b.buffer.size {
-			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
+		p.owns(d.Shader, b.Range)
+		if b.offset%align != 0 {
+			misuse("%s: binding %d: %v begins at byte %d, which is no multiple of %d", d.Shader, i, b.Range, b.offset, align)
 		}
-		if b.size > p.dev.info.MaxStorageBufferRange {
-			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
+		if limit := p.dev.info.MaxStorageBufferRange; b.size > limit {
+			p.Fail(&LimitError{LimitBinding, fmt.Sprintf("%s: %v", d.Shader, b.Range), b.size, limit, p.dev.info.Name})
 		}
 	}
+	p.fitsShader(&c)
 	c.bytes = traffic(c.Bind)
 	p.commands = append(p.commands, c)
+}
+
+// pushBytes returns a launch's push constants as the shader has them.
+func pushBytes(d Dispatch) []byte {
+	if d.Push == nil {
+		return nil
+	}
+	out, err := binary.Append(nil, binary.LittleEndian, d.Push)
+	if err != nil || len(out) > maxPush || len(out)%4 != 0 {
+		misuse("%s: push constants %T of %d bytes: fixed-size fields wanted, a multiple of 4 bytes and at most %d (%v)",
+			d.Shader, d.Push, len(out), maxPush, err)
+	}
+	return out
 }
 
 // traffic is the least that a shader with such bindings moves, in bytes: what it reads, each byte once, and what it writes. A
@@ -212,8 +231,13 @@ func (r Range) String() string {
 // Copy adds a copy of src to dst, which are of one size and do not overlap.
 func (p *Program) Copy(dst, src Range) {
 	p.open()
-	if dst.size != src.size || dst.size <= 0 {
-		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
+	p.owns("copy", src)
+	p.owns("copy", dst)
+	if dst.size != src.size {
+		misuse("%s: copy of the %d bytes of %v to the %d of %v", p.label, src.size, src, dst.size, dst)
+	}
+	if dst.buffer == src.buffer && dst.offset < src.offset+src.size && src.offset < dst.offset+dst.size {
+		misuse("%s: copy of %v to %v, which overlap", p.label, src, dst)
 	}
 	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.size),
 		Bind: []Binding{Read(src), Write(dst)}}})
@@ -222,8 +246,9 @@ func (p *Program) Copy(dst, src Range) {
 // Fill adds a write of one 32-bit word over all of dst, whose offset and size are multiples of four bytes.
 func (p *Program) Fill(dst Range, word uint32) {
 	p.open()
-	if dst.size <= 0 || dst.size%4 != 0 || dst.offset%4 != 0 {
-		panic(fmt.Sprintf("engine: fill of %v", dst))
+	p.owns("fill", dst)
+	if dst.size%4 != 0 || dst.offset%4 != 0 {
+		misuse("%s: fill of %v, %d bytes from %d on: multiples of 4 wanted", p.label, dst, dst.size, dst.offset)
 	}
 	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.size),
 		Bind: []Binding{Write(dst)}}})
@@ -265,10 +290,18 @@ func (p *Program) Build() (err error) {
 			p.Close()
 		}
 	}()
-	size, limit, err := p.place()
-	if err != nil {
-		return err
+	if p.failed != nil {
+		return p.failed
 	}
+	for _, c := range p.commands {
+		for _, b := range c.Bind {
+			p.owns(c.Shader, b.Range) // still
+			if b.buffer.temporaryOf == nil && !slices.Contains(p.uses, b.buffer) {
+				p.uses = append(p.uses, b.buffer)
+			}
+		}
+	}
+	size, limit := p.place()
 	for at := int64(0); at < size; at += limit {
 		a, err := p.dev.NewBuffer(p.label+" arena", min(limit, size-at))
 		if err != nil {
@@ -299,6 +332,7 @@ func (p *Program) Build() (err error) {
 // still be asked for its results.
 func (p *Program) Close() {
 	if p.built && !p.closed && !p.dev.dryRun {
+		p.dev.alive("Close of program", p.label)
 		p.wait()
 		d := p.dev
 		d.compute.free(p.buffers)

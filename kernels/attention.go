@@ -99,8 +99,11 @@ func AttentionRungsOn(info engine.Info, precision Precision) (names []string) {
 	return names
 }
 
-// A chooser is Program.Choose.
-type chooser func(class string, choices []string) int
+// A chooser is what a choice needs of a Program.
+type chooser interface {
+	Choose(class string, choices []string) int
+	Fail(err error)
+}
 
 // chooseAttention returns the rung for a device and a call: what is asked for, else what has been measured, else the guess.
 func chooseAttention(info engine.Info, a attention, pass, rung string, choose chooser) attentionRung {
@@ -110,11 +113,11 @@ func chooseAttention(info engine.Info, a attention, pass, rung string, choose ch
 		return attentionRungs[i]
 	}
 	runs := func(name string, precision Precision) bool { return find(name).runs(info, precision, a.D) }
-	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs); rung != "" {
+	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs, choose.Fail); rung != "" {
 		return find(rung)
 	}
 	choices := attentionChoices(info, a)
-	return find(choices[choose(a.class(pass), choices)])
+	return find(choices[choose.Choose(a.class(pass), choices)])
 }
 
 // attentionChoices returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
@@ -174,7 +177,7 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // matrix unit; JITVK_RUNG names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
-	rung := chooseAttention(p.Info(), a, "forward", opt.Rung, p.Choose)
+	rung := chooseAttention(p.Info(), a, "forward", opt.Rung, p)
 	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].Ld, a.T*views[1].Ld, a.T*views[2].Ld, a.T*views[3].Ld, a.H*a.T) {
 		part := func(i int) Tensor { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
@@ -193,7 +196,7 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	const op = "AttentionBackward"
 	a, views := attentionViews(op, opt, lse, q, dq, dk, dv, do, o, k, v)
-	rung := chooseAttention(p.Info(), a, "backward", opt.Rung, p.Choose)
+	rung := chooseAttention(p.Info(), a, "backward", opt.Rung, p)
 	width := []int{a.H * a.T}
 	for _, v := range views {
 		width = append(width, a.T*v.Ld)

@@ -42,7 +42,11 @@ func spans(p *engine.Program, op string, items, quantum int, width ...int) []spa
 	most := int(limit / 4 / int64(widest))
 	if most < items {
 		most -= most % quantum
-		check(most > 0, op, "%d items of %d words do not fit into the device's %d bytes a binding", quantum, widest, limit)
+		if most == 0 { // no picture is cut in two
+			p.Fail(&engine.LimitError{Limit: engine.LimitBinding, Who: fmt.Sprintf("%s, for the least that it can do at a time,", op),
+				Asked: 4 * int64(quantum) * int64(widest), Allows: limit, Device: p.Info().Name})
+			most = items
+		}
 	}
 	var out []span
 	for first := 0; first < items; first += most {
@@ -111,6 +115,14 @@ func fours(floats ...int) uint32 {
 func localSize(p *engine.Program) int {
 	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize
+	}
+	return workgroupSize(p.Info())
+}
+
+// workgroupSize is 256, or less where the device allows no more: a power of two, as subgroups are, of which Vulkan promises 128.
+func workgroupSize(info engine.Info) int {
+	if info.MaxInvocations < 256 {
+		return 128
 	}
 	return 256
 }

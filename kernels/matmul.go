@@ -156,7 +156,7 @@ func (m product) check() {
 // choose returns how the product is computed.
 func (m product) choose(p *engine.Program) MatMulChoice {
 	s := matMulShape{m.c.Shape[0], m.M, m.N, m.K, m.TransA, m.TransB, m.a.Precision != FP32, m.b.Precision != FP32, m.swiglu.part != noSwiGLU}
-	return chooseMatMul(p.Info(), s, m.MatMulOptions, p.Choose)
+	return chooseMatMul(p.Info(), s, m.MatMulOptions, p)
 }
 
 // cut returns the product in pieces whose tensors each lie within one binding: the products of a batch or, of one product, rows of

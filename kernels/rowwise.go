@@ -37,7 +37,13 @@ func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
 	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize, p.Info().SubgroupSize, false
 	}
-	return 4, 4 * p.Info().SubgroupSize, true
+	rows = rowsPerWorkgroup(p.Info())
+	return rows, rows * p.Info().SubgroupSize, true
+}
+
+// rowsPerWorkgroup is four, a subgroup each, or as many as a workgroup may have.
+func rowsPerWorkgroup(info engine.Info) int {
+	return min(4, max(1, info.MaxInvocations/info.SubgroupSize))
 }
 
 // columnVec is vec for downColumns and perImage, whose invocations own as many columns. A GPU wants the more invocations.

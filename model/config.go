@@ -9,24 +9,24 @@ import (
 )
 
 // Config is a model's shape and what is fixed about its training: everything that must agree between a checkpoint and
-// the program that loads it.
+// the program that loads it. A field with the tag help is an option of training (cli.Option).
 type Config struct {
-	Preset string `json:"preset"`
-	Size   int    `json:"size"`   // ImgH = ImgW, pixels
-	Patch  int    `json:"patch"`  // P, pixels
-	Stride int    `json:"stride"` // pixels between patches; less than Patch makes them overlap
-	Dim    int    `json:"dim"`    // C
-	Depth  int    `json:"depth"`  // blocks
-	Heads  int    `json:"heads"`  // H; the head size is Dim/Heads
-	Hidden int    `json:"hidden"` // F, hidden width of the SwiGLU
+	Preset string `json:"preset" help:"model and recipe; the other options change what it says (default quick on a CPU driver, faces64 on a GPU)"`
+	Size   int    `json:"size" help:"side of the pictures, pixels"` // ImgH = ImgW
+	Patch  int    `json:"patch" help:"side of a patch, pixels"`     // P
+	Stride int    `json:"stride" help:"pixels from patch to patch; less than -patch makes patches overlap"`
+	Dim    int    `json:"dim" help:"width of the transformer"` // C
+	Depth  int    `json:"depth" help:"blocks of the transformer"`
+	Heads  int    `json:"heads" help:"attention heads"` // H; the head size is Dim/Heads
+	Hidden int    `json:"hidden"`                       // F, hidden width of the SwiGLU
 
-	Norm       string  `json:"norm"`        // "rms" or "derf", for blocks and for queries and keys
+	Norm       string  `json:"norm" of:"rms,derf" help:"in blocks and of queries and keys"`
 	TimeDim    int     `json:"time_dim"`    // E, width of the time embedding that is joined to every patch
 	TimeHidden int     `json:"time_hidden"` // hidden width of its MLP
 	TimeScale  float64 `json:"time_scale"`  // tau is multiplied by this before it is embedded
 	RoPEBase   float64 `json:"rope_base"`
 	ValueFirst bool    `json:"value_first"` // SwiGLU's fused weight holds (value, gate) rather than (gate, value)
-	Window     string  `json:"window"`      // weight of a pixel within its patch where patches overlap: "hann" (the post's: zero at the edge) or "sine"
+	Window     string  `json:"window"`      // weight of a pixel in its patch where patches overlap: "hann" (the post's: zero at the edge), "sine"
 	ZeroOutput bool    `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
 
 	Arch         string  `json:"arch"`                    // "post": the blog post's network; "jit": the paper's (adaLN-Zero, class labels)
@@ -37,13 +37,13 @@ type Config struct {
 	Dropout      float64 `json:"dropout,omitempty"`       // jit: in the middle half of the blocks
 	LabelDrop    float64 `json:"label_drop,omitempty"`    // share of labels replaced by "none" in training, for guidance
 
-	Predict    string  `json:"predict"`     // what the network's output is: "x" (the clean image), "eps" (the noise) or "v" (the velocity)
-	Loss       string  `json:"loss"`        // in which of them the squared error is taken
-	NoiseScale float64 `json:"noise_scale"` // standard deviation of the noise: Size/256 in the paper, 1 in the post
+	Predict    string  `json:"predict" of:"x,eps,v" help:"what the network predicts: the image, the noise or the velocity"`
+	Loss       string  `json:"loss" of:"x,eps,v" help:"in which of them the error is squared"`
+	NoiseScale float64 `json:"noise_scale" help:"standard deviation of the noise"` // Size/256 in the paper, 1 in the post
 
-	Mu    float64 `json:"mu"`    // mean of logit(tau) in training, before the shift
-	Sigma float64 `json:"sigma"` // its standard deviation
-	Shift bool    `json:"shift"` // subtract ln(Size/256) from Mu (the blog post's resolution shift); ruins small images
+	Mu    float64 `json:"mu" help:"mean of logit(tau) in training"` // before the shift
+	Sigma float64 `json:"sigma"`                                    // its standard deviation
+	Shift bool    `json:"shift" help:"shift that mean by -ln(size/256), the post's resolution shift; ruins small pictures"`
 }
 
 // TauClamp is the least 1 - tau that the velocity divides by (JiT, arXiv 2511.13720, section 4.3).

@@ -13,43 +13,48 @@ import (
 	"jitvk/model"
 )
 
-// Config is everything that `go run ./train` can be told.
+// Config is everything that `go run ./train` can be told. A field with the tag help is an option (cli.Option), and that tag is all
+// there is to write for one: the command line, -help, the file of -config, config.json and the checkpoint's metadata follow.
+// The tag resume says that -resume takes the option: "free", it changes no bit of what a step computes, so that config.json holds
+// it and the checkpoint does not; or "longer".
 type Config struct {
-	Model  model.Config `json:"model"`
-	Data   string       `json:"data,omitempty"`   // folder or zip; "" is the built-in portraits
-	Labels string       `json:"labels,omitempty"` // attributes of the pictures, with commas, or "folders"; "" trains without classes
-	Recipe
-	// What the operands of products and attention are rounded to: "fp32", "fp16" or "bf16"; "auto" until the device is known.
-	Precision string `json:"precision"`
-	Seed      uint64 `json:"seed"`
+	File   string `json:"-" name:"config" resume:"free" help:"TOML file with options, a line each, such as batch = 16; the command line goes before it"`
+	Resume string `json:"-" name:"resume" resume:"free" help:"run to go on with: its folder or checkpoint; with -steps to another length"`
 
-	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty"` // less memory, one more forward pass a step; the same bits
+	Model model.Config `json:"model"`
+
+	Data   string `json:"data,omitempty" resume:"free" help:"folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)"`
+	Labels string `json:"labels,omitempty" help:"classes: attributes such as Smiling,Male (CelebA's, or the built-in portraits'), or folders"`
+	Recipe
+	Precision string `json:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
+	Seed      uint64 `json:"seed" help:"of everything random"`
+
+	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty" resume:"free" help:"compute blocks again backward: less memory, a third more work"`
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device  string    `json:"-"` // index or part of a name
-	Out     string    `json:"-"` // folder of the run; "" is the next runs/NNN-preset, or that of Resume
-	Resume  string    `json:"-"` // checkpoint to go on from; "" starts anew
-	DryRun  bool      `json:"-"`
-	Profile int       `json:"-"` // steps to profile instead of training; 0: train
-	Tune    tune.Mode `json:"-"` // what is measured to choose kernels; "" is Off
+	Device  string    `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
+	Out     string    `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
+	DryRun  bool      `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
+	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"when to measure which kernels are fastest: once a device, not at all, anew"`
+	Profile int       `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
 
 	Kept tune.Kept `json:"-"` // the kernels of Resume
 }
 
 // A Recipe is how a model is trained.
 type Recipe struct {
-	Batch      int     `json:"batch"`               // images at once
-	Accumulate int     `json:"accumulate"`          // batches whose gradients are summed for one step: memory of one, training of all in one
-	Steps      int     `json:"steps"`               // optimizer steps
-	LR         float64 `json:"lr"`                  // learning rate after warm-up
-	Warmup     int     `json:"warmup"`              // steps over which it rises from 0
-	Cooldown   float64 `json:"decay"`               // share of the steps, at the end, over which it falls to 0 along a cosine
-	EMA        float64 `json:"ema"`                 // decay of the averaged weights that samples are drawn with; 0: none
-	EMA2       float64 `json:"ema2,omitempty"`      // decay of a second average, kept beside it in checkpoints
+	Batch      int     `json:"batch" help:"pictures at once"`
+	Accumulate int     `json:"accumulate" help:"batches that make one step: -batch 32 -accumulate 4 trains as -batch 128 does, in less memory"`
+	Steps      int     `json:"steps" resume:"longer" help:"optimizer steps"`
+	LR         float64 `json:"lr" help:"learning rate after warm-up"`
+	Warmup     int     `json:"warmup" help:"steps over which the learning rate rises from 0"`
+	Cooldown   float64 `json:"decay"` // share of the steps, at the end, over which the learning rate falls to 0 along a cosine
+	EMA        float64 `json:"ema" help:"decay of the averaged weights, which samples are drawn with; 0 turns them off"`
+	EMA2       float64 `json:"ema2,omitempty" help:"decay of a second average, kept beside it in checkpoints; 0 turns it off"`
 	EMAExact   bool    `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
 	Clip       float64 `json:"clip"`                // largest L2 norm of a gradient; 0: any
-	Flip       bool    `json:"flip"`                // mirror half of the pictures
+	Flip       bool    `json:"flip" help:"mirror half of the pictures"`
 }
 
 // Validate says what is impossible and what would do.

@@ -32,7 +32,7 @@ type Meta struct {
 // Encode is the metadata as a checkpoint holds it.
 func (m Meta) Encode() (map[string]string, error) {
 	c := m.Config
-	c.Data, c.CheckpointBlocks = "", false // the same pictures from elsewhere, or less memory, give the same bytes; config.json has them
+	copyFree(&c, &Config{}) // the same pictures from elsewhere, or less memory, give the same bytes
 	config, err := json.Marshal(c)
 	if err != nil {
 		return nil, err

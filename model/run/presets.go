@@ -8,6 +8,8 @@ import (
 
 	"jitvk/engine"
 	"jitvk/model"
+	"jitvk/model/cli"
+	"jitvk/model/report"
 )
 
 // A preset is a model and the recipe that trains it. Its row below is all there is to it.
@@ -100,6 +102,9 @@ func find(name string) (preset, error) {
 			return p, nil
 		}
 	}
+	if like, ok := cli.Nearest(name, Presets()); ok {
+		return preset{}, fmt.Errorf("train: no preset %q; did you mean %s? There is %s", name, like, strings.Join(Presets(), ", "))
+	}
 	return preset{}, fmt.Errorf("train: no preset %q; there is %s", name, strings.Join(Presets(), ", "))
 }
 
@@ -118,4 +123,16 @@ func DefaultPreset(info engine.Info) string {
 		return "quick"
 	}
 	return "faces64"
+}
+
+// Table is the presets as README lists them.
+func Table() string {
+	var b strings.Builder
+	b.WriteString("| preset | pictures | patch, stride | width x depth | parameters | for |\n| --- | --- | --- | --- | --- | --- |\n")
+	for _, p := range presets {
+		m := p.model
+		fmt.Fprintf(&b, "| `%s` | %d px | %d, %d | %d x %d | %s | %s |\n", p.name, m.Size, m.Patch, m.Stride, m.Dim, m.Depth,
+			report.Count(int64(m.ParamCount())), p.use)
+	}
+	return b.String()
 }

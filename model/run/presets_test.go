@@ -3,7 +3,11 @@
 package run
 
 import (
+	"bytes"
+	"flag"
 	"math"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -61,6 +65,41 @@ func TestPaperTrainingFollowsTheBatch(t *testing.T) {
 		}
 		if c.Steps != want.Steps || c.Warmup != want.Warmup || math.Abs(c.LR/want.LR-1) > 1e-12 {
 			t.Errorf("%s: %d steps, warm-up %d, learning rate %g; want %d, %d, %g", args, c.Steps, c.Warmup, c.LR, want.Steps, want.Warmup, want.LR)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite README's table of presets")
+
+// TestReadmeListsThePresets: README's table is what the presets' rows say.
+func TestReadmeListsThePresets(t *testing.T) {
+	const path = "../../README.md"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := regexp.MustCompile(`(?m)^\| preset \|.*\n(\|.*\n)*`)
+	if len(table.FindAll(text, -1)) != 1 {
+		t.Fatal("README.md has not one table of presets")
+	}
+	want := table.ReplaceAllLiteral(text, []byte(Table()))
+	if bytes.Equal(text, want) {
+		return
+	}
+	if !*update {
+		t.Fatalf("README.md lists other presets than presets.go: `go test ./model/run -update` rewrites the table to\n%s", Table())
+	}
+	if err := os.WriteFile(path, want, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRowsAreWhole: a row says all that the table and training need, and Preset gives what its row says.
+func TestRowsAreWhole(t *testing.T) {
+	for _, p := range presets {
+		c, err := Preset(p.name)
+		if err != nil || c.Validate() != nil || p.use == "" || c.Model.Preset != p.name || c.Accumulate != 1 {
+			t.Errorf("%s: %q, %+v, %v, %v", p.name, p.use, c, err, c.Validate())
 		}
 	}
 }

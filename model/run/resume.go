@@ -14,24 +14,15 @@ import (
 
 	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
+	"jitvk/model/cli"
 )
 
-// resumable are the options that -resume takes: those that do not change what a step computes, and -steps.
-var resumable = []string{"resume", "steps", "data", "out", "device", "checkpoint-blocks", "dry-run"}
-
-// resumed is the configuration of the run that f.Resume names, with those options changed that were set.
-func resumed(f Config, set map[string]bool) (Config, error) {
-	var fixed []string
-	for name := range set {
-		if !slices.Contains(resumable, name) {
-			fixed = append(fixed, "-"+name)
-		}
+// resumed is the configuration of the run in from, a folder or a checkpoint, with those settings that -resume takes.
+func resumed(from string, settings cli.Settings) (Config, error) {
+	if err := resumable(settings); err != nil {
+		return Config{}, err
 	}
-	if slices.Sort(fixed); fixed != nil {
-		return Config{}, fmt.Errorf("train: -resume goes on with the checkpoint's own settings: leave out %s; what can be set is -%s", strings.Join(fixed, ", "),
-			strings.Join(resumable[1:], ", -"))
-	}
-	path := f.Resume
+	path := from
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, CheckpointName)
 	}
@@ -52,14 +43,13 @@ func resumed(f Config, set map[string]bool) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	c.Resume, c.Data, c.Out, c.Device, c.DryRun, c.Tune, c.Kept = path, place.Data, f.Out, f.Device, f.DryRun, f.Tune, meta.Choices
+	copyFree(&c, &place)
+	c.Kept, c.Tune = meta.Choices, tune.Auto
 	if c.Kept.Device == "" {
 		c.Tune = tune.Off // it was written before there was a choice
 	}
-	c.CheckpointBlocks = place.CheckpointBlocks
-	override(set, "data", &c.Data, f.Data)
-	override(set, "checkpoint-blocks", &c.CheckpointBlocks, f.CheckpointBlocks)
-	override(set, "steps", &c.Steps, f.Steps)
+	settings.Apply(&c)
+	c.Resume = path
 	if filepath.Clean(c.Out) == filepath.Dir(path) {
 		c.Out = "" // where it goes on anyway
 	}
@@ -67,6 +57,36 @@ func resumed(f Config, set map[string]bool) (Config, error) {
 		return c, fmt.Errorf("train: -resume %s: it is at step %d, -steps is %d: name more with -steps", path, meta.Step, c.Steps)
 	}
 	return c, c.Validate()
+}
+
+// resumable refuses settings that -resume does not take.
+func resumable(settings cli.Settings) error {
+	var wrong, right []string
+	for _, s := range settings {
+		if s.Option.Tag.Get("resume") == "" {
+			wrong = append(wrong, s.String())
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	slices.Sort(wrong)
+	for _, o := range options.Options {
+		if o.Tag.Get("resume") != "" && o.Name != "resume" {
+			right = append(right, "-"+o.Name)
+		}
+	}
+	return fmt.Errorf("train: -resume goes on with the checkpoint's own settings: leave out %s; what can be set is %s", strings.Join(wrong, ", "),
+		strings.Join(right, ", "))
+}
+
+// copyFree gives to what from has of the options that change no bit of a run.
+func copyFree(to, from *Config) {
+	for _, o := range options.Options {
+		if o.Tag.Get("resume") == "free" {
+			o.In(to).Set(o.In(from))
+		}
+	}
 }
 
 // readPlace reads what a run's folder knows and its checkpoint does not: what changes no bit of it, such as where the pictures

@@ -194,7 +194,11 @@ func TestOneStepAhead(t *testing.T) {
 	const batches, steps = 3, 5
 	ctx := &asked{Context: context.Background()}
 	if _, err := sampler(2).Sample(ctx, Options{N: 2*batches - 1, Steps: steps, Progress: func(done, total int) {
-		if want := min(done+1, batches*steps); total == batches*steps && ctx.times != want && done%steps != 0 { // behind the last step of a batch comes the next one's noise
+		want := done + 1
+		if done%steps == 0 { // what follows the last step of a batch is the next one's noise, or nothing
+			want = done
+		}
+		if total != batches*steps || ctx.times != want {
 			t.Errorf("step %d is done, %d are submitted, want %d", done, ctx.times, want)
 		}
 	}}); err != nil {

@@ -360,7 +360,9 @@ func TestSums(t *testing.T) {
 		if !slices.Equal(d.sums.Values, values) || d.sums.Squares != squares {
 			t.Errorf("%s: sums %+v, want %d and %d", name, d.sums, values, squares)
 		}
-		if got, want := d.Fingerprint(), fmt.Sprintf("7 pictures, CRC-32C %08x", crc32.Checksum(all, castagnoli)); got != want || got != "7 pictures, CRC-32C 6736240a" {
+		const known = "7 pictures, CRC-32C 6736240a" // since the first version
+		want := fmt.Sprintf("7 pictures, CRC-32C %08x", crc32.Checksum(all, castagnoli))
+		if got := d.Fingerprint(); got != want || got != known {
 			t.Errorf("%s: fingerprint %s, want %s", name, got, want)
 		}
 		if err := d.Close(); err != nil {
@@ -399,7 +401,8 @@ func TestLargeCacheIsNotRead(t *testing.T) {
 	}
 	defer d.Close()
 	_, mse := d.Mean(true)
-	if want := 5.0 / float64(3*size*size) / (127.5 * 127.5); d.Fingerprint() != fmt.Sprintf("%d pictures, CRC-32C 00001234", count) || mse != want {
+	want := fmt.Sprintf("%d pictures, CRC-32C 00001234", count)
+	if d.Fingerprint() != want || mse != 5.0/float64(3*size*size)/(127.5*127.5) {
 		t.Errorf("%s and %g, want the sums of the tail", d.Fingerprint(), mse)
 	}
 	if took := time.Since(start); took > 20*time.Second {

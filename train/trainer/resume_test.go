@@ -162,7 +162,7 @@ func TestResumeSaysWhatChanges(t *testing.T) {
 		"-resume /nowhere":                                     "/nowhere: file does not exist",
 		"-resume " + t.TempDir():                               run.CheckpointName,
 		"-resume " + dir:                                       "it is at step 3, -steps is 3: name more with -steps",
-		"-resume " + dir + " -lr 1 -batch 4":                   "leave out -batch, -lr; what can be set is -steps",
+		"-resume " + dir + " -lr 1 -batch 4":                   "leave out -batch, -lr; what can be set is -config, -data, -steps, ",
 		"-resume " + dir + " -preset quick":                    "leave out -preset",
 		"-resume " + dir + " -steps 5 -out " + to:              "already holds a run",
 		"-resume " + foreign:                                   "converted",
