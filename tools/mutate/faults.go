@@ -446,10 +446,10 @@ var faults = []fault{
 	// Choices, and what is kept between runs.
 	{"engine/choices.go", "slices.Index(choices, d.preferred[class])", "slices.Index(choices, class)", "kernels ^TestPreferredChoices$"},
 	{"engine/instance.go", "return out[:*n], nil", "return out, nil", "engine ^TestListOfDevices$"},
-	{"engine/instance.go", "last := i.users == 0", "last := i.closed", "engine ^TestInstanceOutlivesItsMaker$"},
+	{"engine/instance.go", "last := i.users == 0", "last := false", "engine ^TestInstanceOutlivesItsMaker$"},
 	{"engine/instance.go", "if !there(s) {", "if false {", "engine ^TestMissingExtensions$"},
 	{"engine/device.go", "names := slices.Clone(asked)", "names := []string(nil)", "engine ^TestWindow$"},
-	{"engine/program.go", "d.destroy(kindSetPool, p.sets)", "", "engine ^TestNothingLeaks$"},
+	{"engine/submit.go", "d.destroy(kindFence, s.fence)", "", "engine ^TestNothingLeaks$"},
 	{"engine/pipelines.go", "append(header, cacheID[:]...)", "header", "engine ^TestPipelinesAreKept$"},
 	{"engine/pipelines.go", "!bytes.Equal(sum, want[:])", "len(sum) != len(want)", "engine ^TestPipelinesAreKept$"},
 	{"kernels/class.go", "ceilDiv(n, step)*step", "n/step*step", "kernels ^TestClassSize$"},
