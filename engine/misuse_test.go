@@ -97,7 +97,8 @@ func TestWrongCalls(t *testing.T) {
 
 // Sizes that no range of 4096 bytes has, each with an offset.
 func beyond(t *rapid.T) (offset, size int64) {
-	return drawPair(t, [][2]int64{{-1, 4}, {0, -4}, {0, 4097}, {4096, 1}, {4092, 8}, {5000, 0}, {math.MaxInt64, 1}, {1, math.MaxInt64}, {math.MinInt64, 4}})
+	return drawPair(t, [][2]int64{{-1, 4}, {0, -4}, {0, 4097}, {4096, 1}, {4092, 8}, {5000, 0},
+		{math.MaxInt64, 1}, {1, math.MaxInt64}, {math.MinInt64, 4}})
 }
 
 func drawPair(t *rapid.T, list [][2]int64) (a, b int64) {
@@ -398,7 +399,8 @@ func TestDeviceClosedFirst(t *testing.T) {
 func TestLine(t *testing.T) {
 	_, _, line, _ := runtime.Caller(0)
 	said := panicText(func() { (&Buffer{label: "x", size: 16}).Range(8, 16) })
-	if want := fmt.Sprintf("engine/misuse_test.go:%d: engine: 16 bytes from 8 on do not lie inside the 16 bytes of x[0:16]", line+1); said != want {
+	want := fmt.Sprintf("engine/misuse_test.go:%d: engine: 16 bytes from 8 on do not lie inside the 16 bytes of x[0:16]", line+1)
+	if said != want {
 		t.Errorf("got  %s\nwant %s", said, want)
 	}
 }

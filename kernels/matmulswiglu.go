@@ -121,8 +121,7 @@ func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiG
 	same(op, dab, ab)
 	rows, width := ab.Rows(1)
 	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil, op,
-		"dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted",
-		dab, dy, w, ab)
+		"dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted", dab, dy, w, ab)
 	ab, dab = ab.Reshape(rows, width), dab.Reshape(rows, width)
 	gate, value := columnHalves(ab, o.ValueFirst)
 	dh := newProduct(op, dab, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung})

@@ -110,9 +110,8 @@ func build(dev *engine.Device, c run.Config) (*State, *sampler.Sampler, error) {
 func fits(plan *engine.Device) error {
 	info, need := plan.Info(), plan.Stats().Bytes
 	if info.CPU() && need > info.MemoryBytes {
-		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch (-accumulate makes up for it) or the model's size, or turn on "+
-			"-checkpoint-blocks", report.Bytes(need), info.Name,
-			report.Bytes(info.MemoryBytes), engine.ErrOutOfMemory)
+		return fmt.Errorf("train: the run needs %s, %s has %s: %w", report.Bytes(need), info.Name, report.Bytes(info.MemoryBytes),
+			engine.ErrOutOfMemory)
 	}
 	return nil
 }
