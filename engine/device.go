@@ -50,7 +50,7 @@ type Device struct {
 	device    vk.Device
 	handles   Handles
 	calls     *C.jitvk_device // this device's own table of functions (device.c)
-	compute   *Queue
+	compute   *queue
 	layouts   map[int]layout    // by number of bindings
 	pipelines map[string]handle // by shader and specialization
 	cache     pipelineCache

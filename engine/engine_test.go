@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -35,6 +36,7 @@ func testDevice(t testing.TB) *Device {
 }
 
 func TestMain(m *testing.M) {
+	flag.Set("rapid.nofailfile", "true") // what it would write is not for the repository
 	code := m.Run()
 	for _, msg := range ValidationMessages() {
 		fmt.Fprintln(os.Stderr, "validation:", msg)

@@ -146,7 +146,7 @@ func (i *Instance) retain() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.closed {
-		panic("engine: the instance is closed: nothing can be opened from it")
+		misuse("the instance is closed: nothing can be opened from it")
 	}
 	i.users++
 }

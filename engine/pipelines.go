@@ -115,7 +115,7 @@ func (d *Device) makePipelines(commands []command) error {
 func (d *Device) prepare(o *pipelineOrder) (err error) {
 	code, ok := shaders.SPIRV(o.shader)
 	if !ok {
-		panic(fmt.Sprintf("engine: no shader %q is embedded; after adding a source run `make spv`", o.shader))
+		misuse("no shader %q is embedded; after adding a source run `make spv`", o.shader)
 	}
 	o.code = code
 	operations, matrix := capabilities(code)

@@ -31,8 +31,10 @@ type span struct{ first, n int }
 // that are cut. Every piece but the last is a multiple of quantum items.
 func spans(p *engine.Program, op string, items, quantum int, width ...int) []span {
 	limit := bindingLimit(p)
+	check(items > 0 && items <= maxElements, op, "%d items: 1 to %d wanted", items, int64(maxElements))
 	widest := 0
 	for _, w := range width {
+		check(w > 0 && w <= maxElements, op, "items of %d words: 1 to %d wanted", w, int64(maxElements))
 		widest = max(widest, w)
 		const words = bindingAlign / 4
 		quantum = lcm(quantum, words/gcd(words, w)) // a piece of so many items is a multiple of 256 bytes

@@ -30,7 +30,7 @@ func check(ok bool, op, format string, args ...any) {
 // same panics unless all tensors are contiguous and of one length, which it returns.
 func same(op string, ts ...Tensor) int {
 	for _, t := range ts {
-		if !positive(t.Shape) || !t.Contiguous() || t.Len() != ts[0].Len() {
+		if !whole(t.Shape) || !t.Contiguous() || t.Len() != ts[0].Len() {
 			check(false, op, "contiguous tensors of one size wanted, got %v", ts)
 		}
 	}

@@ -130,7 +130,7 @@ func (m product) check() {
 	switch {
 	case a[0] != c[0] || b[0] != c[0]:
 		m.fail("batches of different sizes")
-	case m.Precision > BF16:
+	case !m.Precision.known():
 		m.fail("a product in %v: fp32, fp16 or bf16 wanted", m.Precision)
 	case c[1] != m.M || c[2] != m.swiglu.width(m.N) || k != m.K:
 		m.fail("(%d,%d) = (%d,%d) (%d,%d) does not fit", c[1], c[2], m.M, m.K, k, m.N)

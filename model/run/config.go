@@ -18,7 +18,7 @@ import (
 // The tag resume says that -resume takes the option: "free", it changes no bit of what a step computes, so that config.json holds
 // it and the checkpoint does not; or "longer".
 type Config struct {
-	File   string `json:"-" name:"config" resume:"free" help:"TOML file with options, a line each, such as batch = 16; the command line goes before it"`
+	File   string `json:"-" name:"config" resume:"free" help:"TOML file with options, such as batch = 16; the command line goes before it"`
 	Resume string `json:"-" name:"resume" resume:"free" help:"run to go on with: its folder or checkpoint; with -steps to another length"`
 
 	Model model.Config `json:"model"`
@@ -29,14 +29,14 @@ type Config struct {
 	Precision string `json:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
 	Seed      uint64 `json:"seed" help:"of everything random"`
 
-	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty" resume:"free" help:"compute blocks again backward: less memory, a third more work"`
+	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty" resume:"free" help:"compute blocks twice: less memory, a third more work"`
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device  string    `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
 	Out     string    `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
 	DryRun  bool      `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
-	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"when to measure which kernels are fastest: once a device, not at all, anew"`
+	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
 	Profile int       `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
 
 	Kept tune.Kept `json:"-"` // the kernels of Resume
@@ -67,7 +67,8 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.Labels != "" && c.Model.Arch == "post":
-		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
+		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels,
+			c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):

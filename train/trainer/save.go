@@ -22,7 +22,8 @@ const (
 // gridSize returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
 // a training step's work a picture.
 func gridSize(c run.Config) int {
-	return min(max(3*c.Steps*c.Images()/(10*gridSteps), 1), gridPictures)
+	worth := 3 * float64(c.Steps) * float64(c.Images()) / (10 * gridSteps)
+	return max(int(min(worth, gridPictures)), 1)
 }
 
 // gridEvery returns the number of steps from grid to grid. A solver step costs a third of a training step of as many
