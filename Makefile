@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test fuzz mutate counts check validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
+.PHONY: help setup train sample test fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -38,6 +38,10 @@ counts: setup ## print the number of shaders, ops, compared outputs and planted 
 
 check: setup ## formatting, vet, staticcheck, import direction, shaders, manifest, docs
 	@$(GO) run ./tools/check $(ARGS)
+
+race: setup ## run the engine's tests under the race detector, and under cgo's check of every pointer that is written
+	$(GO) test -count=1 -race ./engine $(ARGS)
+	GOEXPERIMENT=cgocheck2 $(GO) test -count=1 ./engine $(ARGS)
 
 validate: ## run the tests under the Khronos validation layer (installs it); any message fails
 	@sh tools/setup.sh validation

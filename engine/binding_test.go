@@ -4,6 +4,8 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -28,7 +30,7 @@ func TestNothing(t *testing.T) {
 		t.Error("the caller's bindings were changed")
 	}
 	c := p.commands[0]
-	if c.Bind[2].Range != y || c.Bind[2].read || c.Bind[2].write || c.bytes != 48 {
+	if c.Bind[2].Range != y || !c.Bind[2].read.none() || !c.Bind[2].write.none() || c.bytes != 48 {
 		t.Errorf("%+v of %g bytes stands in for Nothing; the written range is to, and not to count", c.Bind[2], c.bytes)
 	}
 	if err := p.Build(); err != nil {
@@ -63,5 +65,80 @@ func TestNothingReadsNothing(t *testing.T) {
 			q := NewProgram(d, name)
 			q.Dispatch(Dispatch{Shader: "x", Bind: bind})
 		}()
+	}
+}
+
+// TestPartialWrites checks that what is read of a temporary was written to the byte: parts count as parts, and as the whole once
+// they are together.
+func TestPartialWrites(t *testing.T) {
+	d, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := buffer(t, d, 4096)
+	third := func(b Binding, i int64) Binding { return b.Rows(64*i, 64, 192, 4) } // of four rows (q | k | v)
+	for name, c := range map[string]struct {
+		writes []func(x Range) Binding
+		read   func(x Range) Binding
+		wrong  string
+	}{
+		"a half": {[]func(x Range) Binding{func(x Range) Binding { return Write(x).Rows(0, 384, 384, 1) }}, Read, "from 384 to 767"},
+		"the columns between": {[]func(x Range) Binding{
+			func(x Range) Binding { return third(Write(x), 0) }, func(x Range) Binding { return third(Write(x), 2) }}, Read, "from 64 to 127"},
+		"other columns": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 0) }},
+			func(x Range) Binding { return third(Read(x), 1) }, "from 64 to 127"},
+		"what it writes itself": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 0) }},
+			func(x Range) Binding { return third(Read(x), 1).And(third(Write(x), 1)) }, "from 64 to 127"},
+		"the same columns": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 1) }},
+			func(x Range) Binding { return third(Read(x), 1) }, ""},
+		"values, then gates": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 1) }},
+			func(x Range) Binding { return third(Read(x), 1).And(third(Write(x), 0)) }, ""},
+		"all thirds": {[]func(x Range) Binding{
+			func(x Range) Binding { return third(Write(x), 0) }, func(x Range) Binding { return third(Write(x), 2) },
+			func(x Range) Binding { return third(Write(x), 1) }}, Read, ""},
+	} {
+		p := NewProgram(d, name)
+		x := p.Temp("x", 768).All()
+		for _, w := range c.writes {
+			p.Dispatch(Dispatch{Shader: "writer", Bind: []Binding{w(x)}})
+		}
+		p.Dispatch(Dispatch{Shader: "reader", Bind: []Binding{c.read(x), Write(out.All())}})
+		if said := panicText(func() { p.place() }); (said == "") != (c.wrong == "") || !strings.Contains(said, c.wrong) {
+			t.Errorf("%s: %q, want %q", name, said, c.wrong)
+		}
+	}
+}
+
+// panicText returns what f panics with, "" if it does not.
+func panicText(f func()) (said string) {
+	defer func() {
+		if r := recover(); r != nil {
+			said = fmt.Sprint(r)
+		}
+	}()
+	f()
+	return ""
+}
+
+func TestWrongRows(t *testing.T) {
+	x := (&Buffer{label: "x", size: 4096}).Range(256, 1000)
+	for name, f := range map[string]func(){
+		"before the range":  func() { Read(x).Rows(-4, 8, 8, 1) },
+		"past its end":      func() { Read(x).Rows(0, 10, 100, 11) },
+		"by a byte":         func() { Read(x).Rows(91, 10, 100, 10) },
+		"no rows":           func() { Read(x).Rows(0, 10, 100, 0) },
+		"no width":          func() { Read(x).Rows(0, 0, 100, 1) },
+		"rows that overlap": func() { Read(x).Rows(0, 10, 9, 2) },
+		"beyond any number": func() { Read(x).Rows(0, 1, 1<<62, 1<<62) },
+		"two reads":         func() { Read(x).And(Read(x)) },
+		"of two ranges":     func() { Read(x).And(Write(x.Sub(0, 4))) },
+		"another write":     func() { ReadWrite(x).And(Write(x)) },
+	} {
+		if said := panicText(f); !strings.Contains(said, "x[256:1256]") {
+			t.Errorf("%s: %q", name, said)
+		}
+	}
+	if b := Read(x).Rows(90, 10, 100, 10); b.read != (rows{90, 10, 100, 10}) || !b.write.none() {
+		t.Errorf("%+v", b)
 	}
 }

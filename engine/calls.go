@@ -177,3 +177,6 @@ func (d *Device) has(function string) bool {
 	defer C.free(unsafe.Pointer(name))
 	return C.jitvk_device_function(d.instance.calls, unsafe.Pointer(d.device), name) != nil
 }
+
+// allocated returns the bytes that C code holds, 0 where nobody counts them.
+func allocated() int64 { return int64(C.jitvk_allocated()) }

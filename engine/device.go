@@ -56,6 +56,7 @@ type Device struct {
 	cache     pipelineCache
 	heaps     [2]heap // device-local, host-visible
 	stats     Stats
+	closed    bool
 
 	preferred, chosen Choices
 	guessed           []Guess
@@ -272,5 +273,6 @@ func (d *Device) Close() {
 	if d.instance != nil {
 		d.instance.release()
 	}
+	d.closed = true
 	d.calls, d.instance, d.handles = nil, nil, Handles{}
 }

@@ -19,6 +19,40 @@ var (
 	ErrDryRun       = errors.New("this device only plans: nothing can run on it")
 )
 
+// A Limit is a number that a device does not go beyond.
+type Limit string
+
+// The limits that this package and kernels keep to.
+const (
+	LimitBinding     Limit = "bytes a binding"
+	LimitAllocation  Limit = "in one piece" // bytes
+	LimitGroups      Limit = "workgroups in one dimension"
+	LimitInvocations Limit = "invocations a workgroup"
+)
+
+// LimitError says that work asks for more than its device allows. It wraps ErrOutOfMemory for memory, ErrUnsupported for the rest.
+type LimitError struct {
+	Limit         Limit
+	Who           string // what asks: a buffer, a shader, an op
+	Asked, Allows int64
+	Device        string
+}
+
+func (e *LimitError) Error() string {
+	asked, allows := fmt.Sprint(e.Asked), fmt.Sprint(e.Allows)
+	if e.Limit == LimitAllocation {
+		asked, allows = bytesString(e.Asked), bytesString(e.Allows)
+	}
+	return fmt.Sprintf("engine: %s needs %s %s, %s allows %s: %v", e.Who, asked, e.Limit, e.Device, allows, e.Unwrap())
+}
+
+func (e *LimitError) Unwrap() error {
+	if e.Limit == LimitAllocation {
+		return ErrOutOfMemory
+	}
+	return ErrUnsupported
+}
+
 // resultError names a VkResult (VkResult in the Vulkan specification, appendix "Return Codes") and maps it to an
 // exported error. It returns nil for success (codes >= 0 are success or status).
 func resultError(call string, result int32) error {

@@ -10,6 +10,9 @@
 #else
 #include <dlfcn.h>
 #endif
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define VERSION(major, minor) ((uint32_t)(major) << 22 | (uint32_t)(minor) << 12)
 
@@ -120,6 +123,14 @@ void jitvk_message(int i, char *out, size_t size) {
   memcpy(out, text, n);
   out[n] = 0;
   pthread_mutex_unlock(&message_lock);
+}
+
+size_t jitvk_allocated(void) {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  return mallinfo2().uordblks;
+#else
+  return 0;
+#endif
 }
 
 // ---- Instance -------------------------------------------------------------------------------------------------------

@@ -74,7 +74,9 @@ type Buffer struct {
 	size   int64 // bytes asked for
 	block  *block
 	offset int64
-	temp   bool
+	closed bool
+
+	temporaryOf *Program // nil for one that lasts
 }
 
 // Range is a part of a buffer, in bytes. Buffer.All, Buffer.Range and Range.Sub make one, which then lies inside its buffer; the
@@ -88,7 +90,12 @@ type Range struct {
 func (b *Buffer) Size() int64 { return b.size }
 
 // All returns the range of the whole buffer.
-func (b *Buffer) All() Range { return Range{b, 0, b.size} }
+func (b *Buffer) All() Range {
+	if b == nil {
+		misuse("a range of no buffer")
+	}
+	return Range{b, 0, b.size}
+}
 
 // Range returns a part of the buffer. It panics when the part does not lie inside.
 func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, size) }
@@ -96,7 +103,7 @@ func (b *Buffer) Range(offset, size int64) Range { return b.All().Sub(offset, si
 // Sub returns a part of the range, offset counted from the range's start.
 func (r Range) Sub(offset, size int64) Range {
 	if offset < 0 || size < 0 || offset > r.size || size > r.size-offset {
-		panic(fmt.Sprintf("engine: %d bytes from %d on do not lie inside the %d bytes of %v", size, offset, r.size, r))
+		misuse("%d bytes from %d on do not lie inside the %d bytes of %v", size, offset, r.size, r)
 	}
 	return Range{r.buffer, r.offset + offset, size}
 }
@@ -118,8 +125,12 @@ func (d *Device) newHost(label string, size int64) (*Buffer, error) {
 }
 
 func (h *heap) alloc(label string, size int64) (*Buffer, error) {
+	h.dev.alive("buffer", label)
 	if size <= 0 {
-		panic(fmt.Sprintf("engine: buffer %q of %d bytes", label, size))
+		misuse("buffer %q of %d bytes: at least 1 wanted", label, size)
+	}
+	if err := h.dev.fits(label, size); err != nil {
+		return nil, err
 	}
 	want := alignUp(size)
 	b := &Buffer{dev: h.dev, label: label, size: size}
@@ -149,6 +160,14 @@ func (h *heap) alloc(label string, size int64) (*Buffer, error) {
 	return b, nil
 }
 
+// fits returns an error unless the device allows a buffer of so many bytes.
+func (d *Device) fits(label string, size int64) error {
+	if limit := d.info.MaxAllocation / align * align; size > limit {
+		return &LimitError{LimitAllocation, fmt.Sprintf("%q", label), size, limit, d.info.Name}
+	}
+	return nil
+}
+
 func (d *Device) count(buffers int, bytes int64) {
 	d.stats.Buffers += buffers
 	d.stats.Bytes += bytes
@@ -157,9 +176,10 @@ func (d *Device) count(buffers int, bytes int64) {
 
 // Close gives the buffer's memory back. The caller sees to it that no submission still uses it.
 func (b *Buffer) Close() {
-	if b == nil || b.block == nil || b.temp {
+	if b == nil || b.closed || b.temporaryOf != nil {
 		return
 	}
+	b.closed = true
 	s, blk := span{b.offset, alignUp(b.size)}, b.block
 	b.block = nil
 	blk.free = append(blk.free, s)
@@ -179,10 +199,6 @@ func (b *Buffer) Close() {
 // grow takes a block of at least want bytes from the driver.
 func (h *heap) grow(label string, want int64) (*block, error) {
 	d := h.dev
-	if want > d.info.MaxAllocation {
-		return nil, fmt.Errorf("engine: %q needs %s in one piece, %s allows %s: %w; lower the batch or the model's size",
-			label, bytesString(want), d.info.Name, bytesString(d.info.MaxAllocation), ErrOutOfMemory)
-	}
 	blk := &block{size: max(want, min(blockBytes, d.info.MaxAllocation))}
 	if d.dryRun {
 		h.blocks = append(h.blocks, blk)
@@ -202,7 +218,7 @@ func (h *heap) grow(label string, want int64) (*block, error) {
 	}
 	if err != nil {
 		d.destroy(kindBuffer, blk.buffer)
-		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours; lower the batch or the model's size, or close other programs",
+		return nil, fmt.Errorf("%w: %q needs %s more on %s, which holds %s in all and %s of ours",
 			err, label, bytesString(blk.size), d.info.Name, bytesString(d.info.MemoryBytes), bytesString(d.stats.Reserved))
 	}
 	if err = d.bindBuffer(blk.buffer, blk.memory); err == nil && h.host {

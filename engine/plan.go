@@ -4,7 +4,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -14,13 +13,14 @@ import (
 // place gives every temporary an offset in an arena so that two that live at the same time never overlap, and returns
 // the arena's size. A temporary lives from the first command that names it to the last. Largest first, each at the lowest
 // offset that is free for its whole life ("greedy by size", Pisarchyk and Lee, arXiv 2001.03288). The arena is cut at
-// multiples of limit into buffers, and no temporary lies across a cut.
-func (p *Program) place() (size, limit int64, err error) {
+// multiples of limit into buffers, and no temporary, each of which is at most that
+// large (Temp), lies across a cut.
+func (p *Program) place() (size, limit int64) {
 	limit = p.dev.info.MaxAllocation / align * align
 	type life struct {
 		*Buffer
 		first, last int
-		written     []span
+		written     []rows // bytes from the buffer's start
 	}
 	index := make(map[*Buffer]int, len(p.temps))
 	lives := make([]life, len(p.temps))
@@ -30,19 +30,17 @@ func (p *Program) place() (size, limit int64, err error) {
 	}
 	for i, c := range p.commands {
 		for _, b := range c.Bind { // what a command reads was written by those before it
-			if !b.buffer.temp {
+			if b.buffer.temporaryOf == nil {
 				continue
 			}
-			j, ok := index[b.buffer]
-			if !ok {
-				panic(fmt.Sprintf("engine: %s: %s uses temporary %q of another program", p.label, c.Shader, b.buffer.label))
-			}
-			if b.read && !covered(lives[j].written, b.offset, b.offset+b.size) {
-				panic(fmt.Sprintf("engine: %s: %s reads temporary %v before all of it was written", p.label, c.Shader, b.Range))
+			if left := missing(b.read.moved(b.offset), lives[index[b.buffer]].written); len(left) > 0 {
+				lost := slices.MinFunc(left, func(a, b rows) int { return cmp.Compare(a.first, b.first) })
+				misuse("%s: %s reads temporary %v, of which nothing has written the bytes from %d to %d",
+					p.label, c.Shader, b.Range, lost.first, lost.first+lost.width-1)
 			}
 		}
 		for _, b := range c.Bind {
-			if !b.buffer.temp {
+			if b.buffer.temporaryOf == nil {
 				continue
 			}
 			l := &lives[index[b.buffer]]
@@ -50,8 +48,8 @@ func (p *Program) place() (size, limit int64, err error) {
 				l.first = i
 			}
 			l.last = i
-			if b.write && !covered(l.written, b.offset, b.offset+b.size) {
-				l.written = append(l.written, span{b.offset, b.size})
+			if w := b.write.moved(b.offset); len(missing(w, l.written)) > 0 {
+				l.written = append(l.written, w)
 			}
 		}
 	}
@@ -62,10 +60,6 @@ func (p *Program) place() (size, limit int64, err error) {
 			continue
 		}
 		want, at := alignUp(l.size), int64(0)
-		if want > limit {
-			return 0, 0, fmt.Errorf("engine: %s: %q needs %s in one piece, %s allows %s: %w; lower the batch or the model's size",
-				p.label, l.label, bytesString(want), p.dev.info.Name, bytesString(limit), ErrOutOfMemory)
-		}
 		fit := func(at int64) int64 { // the lowest offset >= at that does not lie across a cut
 			if at/limit != (at+want-1)/limit {
 				return (at + limit - 1) / limit * limit
@@ -86,25 +80,12 @@ func (p *Program) place() (size, limit int64, err error) {
 		placed = slices.Insert(placed, i, l)
 		size = max(size, at+want)
 	}
-	return size, limit, nil
+	return size, limit
 }
 
-// covered reports whether the spans together hold every byte from from to to.
-func covered(spans []span, from, to int64) bool {
-	for at := from; at < to; at = from {
-		for _, s := range spans {
-			if s.offset <= from && from < s.offset+s.size {
-				from = s.offset + s.size
-			}
-		}
-		if from == at {
-			return false
-		}
-	}
-	return true
-}
-
-// An access is a range of a block that commands since the last barrier have touched.
+// An access is a range of a block that commands since the last barrier have touched: all that was bound, though a launch may touch
+// some rows of it only. The validation layer sees no more, and would report two launches without a barrier that write columns
+// beside each other.
 type access struct {
 	block    *block
 	from, to int64
@@ -129,7 +110,7 @@ func (p *Program) synchronize() {
 		for _, b := range c.Bind {
 			at := b.buffer.offset + b.offset
 			a := access{b.buffer.block, at, at + b.size}
-			if overlaps(writes, a) || b.write && overlaps(reads, a) {
+			if overlaps(writes, a) || !b.write.none() && overlaps(reads, a) {
 				c.barrier = true
 			}
 		}
@@ -139,10 +120,10 @@ func (p *Program) synchronize() {
 		for _, b := range c.Bind {
 			at := b.buffer.offset + b.offset
 			a := access{b.buffer.block, at, at + b.size}
-			if b.read {
+			if !b.read.none() {
 				reads = append(reads, a)
 			}
-			if b.write {
+			if !b.write.none() {
 				writes = append(writes, a)
 			}
 		}

@@ -8,7 +8,6 @@ package engine
 import "C"
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -17,22 +16,53 @@ import (
 // maxPush is the size of a push-constant block that every Vulkan device takes, in bytes.
 const maxPush = 128
 
-// Binding is a range as a shader sees it: what is bound to binding number i, and whether it is read, written or both.
+// Binding is a range as a shader sees it: what is bound to binding number i, and which of its bytes are read and written.
 type Binding struct {
 	Range
-	read, write bool
-	touched     int64 // bytes of the range
+	read, write rows // bytes from the range's start
 	nothing     bool
 }
 
 // Read binds a range that the shader only reads.
-func Read(r Range) Binding { return Binding{Range: r, read: true, touched: r.size} }
+func Read(r Range) Binding { return Binding{Range: r, read: oneRow(0, r.size)} }
 
 // Write binds a range that the shader only writes.
-func Write(r Range) Binding { return Binding{Range: r, write: true, touched: r.size} }
+func Write(r Range) Binding { return Binding{Range: r, write: oneRow(0, r.size)} }
 
 // ReadWrite binds a range that the shader reads and writes.
-func ReadWrite(r Range) Binding { return Binding{Range: r, read: true, write: true, touched: r.size} }
+func ReadWrite(r Range) Binding { return Read(r).And(Write(r)) }
+
+// Rows says that the shader touches no more of the range than n runs of width bytes, one every stride bytes, the first of them
+// first bytes into the range. Of (q | k | v), three heads of 64 floats a token, it reads k with
+//
+//	engine.Read(qkv).Rows(256, 256, 768, tokens)
+func (b Binding) Rows(first, width, stride, n int64) Binding {
+	inside := first >= 0 && width > 0 && n > 0 && (n == 1 || stride >= width) && width <= b.size-first && (n == 1 || n-1 <= (b.size-first-width)/stride)
+	if !inside {
+		misuse("%d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range)
+	}
+	part := rowsOf(first, width, stride, n)
+	if !b.read.none() {
+		b.read = part
+	}
+	if !b.write.none() {
+		b.write = part
+	}
+	return b
+}
+
+// And binds one range of which one part is read and another written: b is a Read and other a Write, or the other way round.
+func (b Binding) And(other Binding) Binding {
+	if b.Range != other.Range || !b.read.none() && !other.read.none() || !b.write.none() && !other.write.none() {
+		misuse("And joins a Read and a Write of one range, not of %v and %v, and no two of a kind", b.Range, other.Range)
+	}
+	if b.read.none() {
+		b.read = other.read
+	} else {
+		b.write = other.write
+	}
+	return b
+}
 
 // Nothing is bound to a number that the shader declares and does not use in this launch: a bias that there is none of. It is
 // neither read nor written. Vulkan wants a buffer there all the same; Dispatch gives it one that the launch holds anyway.
@@ -42,7 +72,7 @@ var Nothing = Binding{nothing: true}
 // there is such: the validation layer sees what a shader declares, not what it leaves alone, and takes an access to a range that
 // the launch writes for no more than that, while two launches that share a buffer of zeros would seem to race for it.
 func bound(bind []Binding) []Binding {
-	standIn := slices.IndexFunc(bind, func(b Binding) bool { return b.write })
+	standIn := slices.IndexFunc(bind, func(b Binding) bool { return !b.write.none() })
 	if standIn < 0 {
 		standIn = slices.IndexFunc(bind, func(b Binding) bool { return !b.nothing })
 	}
@@ -53,13 +83,6 @@ func bound(bind []Binding) []Binding {
 		}
 	}
 	return out
-}
-
-// Touching says that the shader uses only so many bytes of the range: rows that lie apart, or nothing where something must be
-// bound. Profiles count by it.
-func (b Binding) Touching(bytes int64) Binding {
-	b.touched = min(bytes, b.size)
-	return b
 }
 
 // Dispatch is one launch of a shader.
@@ -89,12 +112,14 @@ type Program struct {
 	label    string
 	commands []command
 	temps    []*Buffer
+	failed   error // Fail's
 	built    bool
 	closed   bool
 	profile  bool
 
 	arena   []*Buffer // where the temporaries lie
 	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
+	uses    []*Buffer // by commands, other than temporaries
 	buffers []commandBuffer
 	sets    handle
 	stamps  handle
@@ -103,7 +128,13 @@ type Program struct {
 }
 
 // NewProgram starts an empty program.
-func NewProgram(d *Device, label string) *Program { return &Program{dev: d, label: label} }
+func NewProgram(d *Device, label string) *Program {
+	if d == nil {
+		misuse("program %q on no device", label)
+	}
+	d.alive("program", label)
+	return &Program{dev: d, label: label}
+}
 
 // Info returns what the program's device is, for kernels to choose their shape by.
 func (p *Program) Info() Info { return p.dev.info }
@@ -113,71 +144,81 @@ func (p *Program) Info() Info { return p.dev.info }
 func (p *Program) Temp(label string, size int64) *Buffer {
 	p.open()
 	if size <= 0 {
-		panic(fmt.Sprintf("engine: %s: temporary %q of %d bytes", p.label, label, size))
+		misuse("%s: temporary %q of %d bytes: at least 1 wanted", p.label, label, size)
 	}
-	b := &Buffer{dev: p.dev, label: label, size: size, temp: true}
+	if err := p.dev.fits(label, size); err != nil {
+		p.Fail(fmt.Errorf("%s: %w", p.label, err))
+	}
+	b := &Buffer{dev: p.dev, label: label, size: size, temporaryOf: p}
 	p.temps = append(p.temps, b)
 	return b
 }
 
-func (p *Program) open() {
-	if p.built || p.closed {
-		panic(fmt.Sprintf("engine: program %q is built or closed: nothing can be added to it", p.label))
-	}
-}
+// maxGroups is how many workgroups every device takes in each of three dimensions.
+const maxGroups = 65535
 
 // Dispatch adds a launch of a shader.
 func (p *Program) Dispatch(d Dispatch) {
 	p.open()
 	for i, g := range d.Groups {
-		if d.Groups[i] = max(g, 1); g > 65535 {
-			panic(fmt.Sprintf("engine: %s: %d workgroups in dimension %d; 65535 is what every device takes", d.Shader, g, i))
+		if g < 0 {
+			misuse("%s: %d workgroups in dimension %d of %v", d.Shader, g, i, d.Groups)
+		}
+		d.Groups[i] = max(g, 1)
+		if g > maxGroups {
+			p.Fail(&LimitError{LimitGroups, d.Shader, int64(g), maxGroups, p.dev.info.Name})
 		}
 	}
 	if len(d.Spec) > C.JITVK_MAX_SPEC || len(d.Bind) == 0 {
-		panic(fmt.Sprintf("engine: %s: %d specialization constants, at most %d; %d bindings, at least 1", d.Shader, len(d.Spec), C.JITVK_MAX_SPEC, len(d.Bind)))
+		misuse("%s: %d specialization constants, at most %d; %d bindings, at least 1", d.Shader, len(d.Spec), C.JITVK_MAX_SPEC, len(d.Bind))
 	}
-	c := command{Dispatch: d, kind: C.JITVK_DISPATCH}
-	if d.Push != nil {
-		var w bytes.Buffer
-		if err := binary.Write(&w, binary.LittleEndian, d.Push); err != nil || w.Len() > maxPush || w.Len()%4 != 0 {
-			panic(fmt.Sprintf("engine: %s: push constants %T: %d bytes of fixed-size fields wanted, at most %d (%v)", d.Shader, d.Push, w.Len(), maxPush, err))
-		}
-		c.push = w.Bytes()
-	}
+	c := command{Dispatch: d, kind: C.JITVK_DISPATCH, push: pushBytes(d)}
 	c.Bind = bound(d.Bind)
 	for i, b := range c.Bind {
-		if b.buffer == nil || b.size <= 0 || b.offset%align != 0 || b.offset+b.size > b.buffer.size {
-			panic(fmt.Sprintf("engine: %s: binding %d: %v: ranges start at multiples of %d bytes and lie inside their buffer", d.Shader, i, b.Range, align))
+		p.owns(d.Shader, b.Range)
+		if b.offset%align != 0 {
+			misuse("%s: binding %d: %v begins at byte %d, which is no multiple of %d", d.Shader, i, b.Range, b.offset, align)
 		}
-		if b.size > p.dev.info.MaxStorageBufferRange {
-			panic(fmt.Sprintf("engine: %s: binding %d: %v is larger than the device's %s a binding", d.Shader, i, b.Range, bytesString(p.dev.info.MaxStorageBufferRange)))
+		if limit := p.dev.info.MaxStorageBufferRange; b.size > limit {
+			p.Fail(&LimitError{LimitBinding, fmt.Sprintf("%s: %v", d.Shader, b.Range), b.size, limit, p.dev.info.Name})
 		}
 	}
+	p.fitsShader(&c)
 	c.bytes = traffic(c.Bind)
 	p.commands = append(p.commands, c)
 }
 
-// traffic is the least that a shader with such bindings moves, in bytes: what it reads once and what it writes once. A range
-// may be bound several times: with parts of it (views of one tensor), or with the same part in several roles.
+// pushBytes returns a launch's push constants as the shader has them.
+func pushBytes(d Dispatch) []byte {
+	if d.Push == nil {
+		return nil
+	}
+	out, err := binary.Append(nil, binary.LittleEndian, d.Push)
+	if err != nil || len(out) > maxPush || len(out)%4 != 0 {
+		misuse("%s: push constants %T of %d bytes: fixed-size fields wanted, a multiple of 4 bytes and at most %d (%v)",
+			d.Shader, d.Push, len(out), maxPush, err)
+	}
+	return out
+}
+
+// traffic is the least that a shader with such bindings moves, in bytes: what it reads, each byte once, and what it writes. A
+// range may be bound several times: with parts of it (views of one tensor), or with the same part in several roles.
 func traffic(bind []Binding) float64 {
-	type use struct{ read, written int64 }
-	uses := map[Range]use{}
-	for _, b := range bind {
-		u := uses[b.Range]
-		if b.read {
-			u.read = min(u.read+b.touched, b.size)
+	total := int64(0)
+	var reads, writes []rows
+	for i, b := range bind {
+		reads, writes = reads[:0], writes[:0]
+		for _, before := range bind[:i] {
+			if before.buffer == b.buffer {
+				reads = append(reads, before.read.moved(before.offset-b.offset))
+				writes = append(writes, before.write.moved(before.offset-b.offset))
+			}
 		}
-		if b.write {
-			u.written = min(u.written+b.touched, b.size)
+		for _, r := range append(missing(b.read, reads), missing(b.write, writes)...) {
+			total += r.bytes()
 		}
-		uses[b.Range] = u
 	}
-	total := 0.0
-	for _, u := range uses {
-		total += float64(u.read + u.written)
-	}
-	return total
+	return float64(total)
 }
 
 func (r Range) String() string {
@@ -190,8 +231,13 @@ func (r Range) String() string {
 // Copy adds a copy of src to dst, which are of one size and do not overlap.
 func (p *Program) Copy(dst, src Range) {
 	p.open()
-	if dst.size != src.size || dst.size <= 0 {
-		panic(fmt.Sprintf("engine: copy of %v to %v", src, dst))
+	p.owns("copy", src)
+	p.owns("copy", dst)
+	if dst.size != src.size {
+		misuse("%s: copy of the %d bytes of %v to the %d of %v", p.label, src.size, src, dst.size, dst)
+	}
+	if dst.buffer == src.buffer && dst.offset < src.offset+src.size && src.offset < dst.offset+dst.size {
+		misuse("%s: copy of %v to %v, which overlap", p.label, src, dst)
 	}
 	p.commands = append(p.commands, command{kind: C.JITVK_COPY, Dispatch: Dispatch{Shader: "copy", bytes: 2 * float64(src.size),
 		Bind: []Binding{Read(src), Write(dst)}}})
@@ -200,8 +246,9 @@ func (p *Program) Copy(dst, src Range) {
 // Fill adds a write of one 32-bit word over all of dst, whose offset and size are multiples of four bytes.
 func (p *Program) Fill(dst Range, word uint32) {
 	p.open()
-	if dst.size <= 0 || dst.size%4 != 0 || dst.offset%4 != 0 {
-		panic(fmt.Sprintf("engine: fill of %v", dst))
+	p.owns("fill", dst)
+	if dst.size%4 != 0 || dst.offset%4 != 0 {
+		misuse("%s: fill of %v, %d bytes from %d on: multiples of 4 wanted", p.label, dst, dst.size, dst.offset)
 	}
 	p.commands = append(p.commands, command{kind: C.JITVK_FILL, word: word, Dispatch: Dispatch{Shader: "fill", bytes: float64(dst.size),
 		Bind: []Binding{Write(dst)}}})
@@ -243,10 +290,18 @@ func (p *Program) Build() (err error) {
 			p.Close()
 		}
 	}()
-	size, limit, err := p.place()
-	if err != nil {
-		return err
+	if p.failed != nil {
+		return p.failed
 	}
+	for _, c := range p.commands {
+		for _, b := range c.Bind {
+			p.owns(c.Shader, b.Range) // still
+			if b.buffer.temporaryOf == nil && !slices.Contains(p.uses, b.buffer) {
+				p.uses = append(p.uses, b.buffer)
+			}
+		}
+	}
+	size, limit := p.place()
 	for at := int64(0); at < size; at += limit {
 		a, err := p.dev.NewBuffer(p.label+" arena", min(limit, size-at))
 		if err != nil {
@@ -277,6 +332,7 @@ func (p *Program) Build() (err error) {
 // still be asked for its results.
 func (p *Program) Close() {
 	if p.built && !p.closed && !p.dev.dryRun {
+		p.dev.alive("Close of program", p.label)
 		p.wait()
 		d := p.dev
 		d.compute.free(p.buffers)

@@ -43,6 +43,9 @@ int jitvk_message_count(void);
 // Copies message i, cut to size bytes with its final zero, to out; "(not kept)" where there is none.
 void jitvk_message(int i, char *out, size_t size);
 
+// Bytes that the process has allocated with malloc, as its C library counts them; 0 where it does not. Tests look for leaks by it.
+size_t jitvk_allocated(void);
+
 // ---- Devices that an instance has (instance.c) --------------------------------------------------------------------------
 
 // Whether a device has an extension.

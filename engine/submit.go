@@ -53,8 +53,24 @@ type Submission struct {
 // Submit copies writes to the device, replays the program and copies reads back, in this order on the device's queue.
 // The data of writes is taken before Submit returns. It waits only when two submissions of this program are under way.
 func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
-	if !p.built || p.closed {
-		panic(fmt.Sprintf("engine: program %q is not built, or closed", p.label))
+	p.ready()
+	for _, b := range p.uses {
+		p.owns("a command", b.All())
+	}
+	total := int64(0)
+	for _, w := range writes {
+		if w.Fill != nil && w.Data != nil {
+			misuse("%s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data))
+		}
+		p.lasting("write", w.To)
+		if w.bytes() != w.To.size {
+			misuse("%s: write of %d bytes to the %d of %v", p.label, w.bytes(), w.To.size, w.To)
+		}
+		total += alignUp(w.To.size)
+	}
+	for _, r := range reads {
+		p.lasting("read", r)
+		total += alignUp(r.size)
 	}
 	if p.dev.dryRun {
 		return nil, fmt.Errorf("engine: program %q: %w", p.label, ErrDryRun)
@@ -63,22 +79,6 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	p.next = 1 - p.next
 	if s.pending != nil {
 		s.pending.finish()
-	}
-	total := int64(0)
-	for _, w := range writes {
-		if w.Fill != nil && w.Data != nil {
-			panic(fmt.Sprintf("engine: %s: write to %v has both Data (%d bytes) and Fill: one of them", p.label, w.To, len(w.Data)))
-		}
-		if w.bytes() != w.To.size || w.To.size <= 0 || w.To.buffer.temp {
-			panic(fmt.Sprintf("engine: %s: write of %d bytes to %v, which must have that size and be no temporary", p.label, w.bytes(), w.To))
-		}
-		total += alignUp(w.To.size)
-	}
-	for _, r := range reads {
-		if r.size <= 0 || r.buffer.temp {
-			panic(fmt.Sprintf("engine: %s: read of %v, which must not be empty or a temporary", p.label, r))
-		}
-		total += alignUp(r.size)
 	}
 	if err := s.prepare(d, p.label, total); err != nil {
 		return nil, err
@@ -184,6 +184,7 @@ func (s *Submission) finish() {
 	if s.done {
 		return
 	}
+	s.program.dev.alive("program", s.program.label)
 	s.done = true
 	s.err = s.program.dev.waitFence(s.slot.fence)
 	s.slot.pending = nil
@@ -240,8 +241,9 @@ type Timing struct {
 // has been submitted.
 func (p *Program) Timings() ([]Timing, error) {
 	if !p.profile {
-		panic(fmt.Sprintf("engine: program %q was not built with Profile", p.label))
+		misuse("program %q was not built with Profile", p.label)
 	}
+	p.ready()
 	p.wait()
 	stamps := make([]uint64, len(p.commands)+1)
 	written, err := p.dev.readStamps(p.stamps, stamps)
@@ -249,7 +251,7 @@ func (p *Program) Timings() ([]Timing, error) {
 		return nil, err
 	}
 	if !written {
-		panic(fmt.Sprintf("engine: program %q has not been submitted: it has no timings", p.label))
+		misuse("program %q has not been submitted: it has no timings", p.label)
 	}
 	out := make([]Timing, len(p.commands))
 	valid := ^uint64(0) >> (64 - p.dev.compute.stampBits) // the others are undefined, and the counter wraps within these

@@ -17,7 +17,7 @@ const transferBytes = 16 << 20
 // Upload copies data to device memory and waits until it is there.
 func (d *Device) Upload(to Range, data []byte) error {
 	if int64(len(data)) != to.size {
-		panic(fmt.Sprintf("engine: upload of %d bytes to %v", len(data), to))
+		misuse("upload of %d bytes to the %d of %v", len(data), to.size, to)
 	}
 	return d.UploadFrom(bytes.NewReader(data), to)
 }
@@ -71,6 +71,9 @@ func (d *Device) DownloadTo(w io.Writer, from ...Range) error {
 // transfer submits the ranges in batches, and has done take what each read back once the next is under way.
 func (d *Device) transfer(label string, ranges []Range, submit func(*Program, []Range) (*Submission, error), done func([][]byte) error) error {
 	p := NewProgram(d, label)
+	for _, r := range ranges {
+		p.lasting(label, r)
+	}
 	defer p.Close() // waits for what is still under way
 	if err := p.Build(); err != nil {
 		return err

@@ -24,6 +24,6 @@ func AdamW(p *engine.Program, w, g, m, v, norm, step Tensor, o AdamWOptions) {
 	}{0, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.Clip}
 	flat(p, "AdamW", func(n int, t []Tensor) {
 		push.Count = uint32(n)
-		elementwise(p, "adamw", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[2].ReadWrite(), t[3].ReadWrite(), t[1].Read(), norm.Read(), step.Read())
+		elementwise(p, "adamw", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[2].ReadWrite(), t[3].ReadWrite(), t[1].Read(), norm.Read(), step.stepBuffer("AdamW"))
 	}, w, g, m, v)
 }

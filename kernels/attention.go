@@ -99,8 +99,11 @@ func AttentionRungsOn(info engine.Info, precision Precision) (names []string) {
 	return names
 }
 
-// A chooser is Program.Choose.
-type chooser func(class string, choices []string) int
+// A chooser is what a choice needs of a Program.
+type chooser interface {
+	Choose(class string, choices []string) int
+	Fail(err error)
+}
 
 // chooseAttention returns the rung for a device and a call: what is asked for, else what has been measured, else the guess.
 func chooseAttention(info engine.Info, a attention, pass, rung string, choose chooser) attentionRung {
@@ -110,11 +113,11 @@ func chooseAttention(info engine.Info, a attention, pass, rung string, choose ch
 		return attentionRungs[i]
 	}
 	runs := func(name string, precision Precision) bool { return find(name).runs(info, precision, a.D) }
-	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs); rung != "" {
+	if rung = requestedRung("Attention", info, "attention/", rung, a.Precision, runs, choose.Fail); rung != "" {
 		return find(rung)
 	}
 	choices := attentionChoices(info, a)
-	return find(choices[choose(a.class(pass), choices)])
+	return find(choices[choose.Choose(a.class(pass), choices)])
 }
 
 // attentionChoices returns the rungs that are worth measuring, the guess first: on a CPU driver that alone, as there the other
@@ -174,9 +177,9 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // matrix unit; JITVK_RUNG names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)
-	rung := chooseAttention(p.Info(), a, "forward", opt.Rung, p.Choose)
-	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].ld, a.T*views[1].ld, a.T*views[2].ld, a.T*views[3].ld, a.H*a.T) {
-		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
+	rung := chooseAttention(p.Info(), a, "forward", opt.Rung, p)
+	for _, s := range spans(p, "Attention", a.B, 1, a.T*views[0].Ld, a.T*views[1].Ld, a.T*views[2].Ld, a.T*views[3].Ld, a.H*a.T) {
+		part := func(i int) Tensor { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
 		a := a.batch(s.n)
 		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
@@ -193,13 +196,13 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	const op = "AttentionBackward"
 	a, views := attentionViews(op, opt, lse, q, dq, dk, dv, do, o, k, v)
-	rung := chooseAttention(p.Info(), a, "backward", opt.Rung, p.Choose)
+	rung := chooseAttention(p.Info(), a, "backward", opt.Rung, p)
 	width := []int{a.H * a.T}
 	for _, v := range views {
-		width = append(width, a.T*v.ld)
+		width = append(width, a.T*v.Ld)
 	}
 	for _, s := range spans(p, op, a.B, 1, width...) {
-		part := func(i int) rowView { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
+		part := func(i int) Tensor { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, dq, dk, dv, do, o, k, v := part(0), part(1), part(2), part(3), part(4), part(5), part(6), part(7)
 		a, T, lse := a.batch(s.n), uint32(a.T), piece(lse, s, a.H*a.T)
 		launch := rung.launch(p.Info(), a, true)
@@ -207,7 +210,7 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
 		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset()}
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, []uint32{uint32(a.Precision), fours(a.D, do.ld, do.off, o.ld, o.off)}, delta.Write(), do.Read(), o.Read())
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, []uint32{uint32(a.Precision), fours(a.D, do.Ld, do.Off, o.Ld, o.Off)}, delta.Write(), do.Read(), o.Read())
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}
@@ -219,16 +222,16 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 }
 
 // attentionViews checks that all tensors are like q and returns them as rows of a token each.
-func attentionViews(op string, opt AttentionOptions, lse, q Tensor, others ...Tensor) (attention, []rowView) {
+func attentionViews(op string, opt AttentionOptions, lse, q Tensor, others ...Tensor) (attention, []Tensor) {
 	check(len(q.Shape) == 4, op, "q %v: (B,T,H,D) wanted", q)
 	a := attention{q.Shape[0], q.Shape[1], q.Shape[2], q.Shape[3], opt.Precision}
 	check(a.D%8 == 0 && a.D <= maxHeadSize, op, "q %v: head size %d, a multiple of 8 up to %d wanted", q, a.D, maxHeadSize)
 	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T, op, "q %v, lse %v: lse (%d,%d,%d) wanted", q, lse, a.B, a.H, a.T)
-	var views []rowView
+	var views []Tensor
 	for _, t := range append([]Tensor{q}, others...) {
 		check(len(t.Shape) == 4 && [4]int(t.Shape) == [4]int(q.Shape), op, "q %v, another %v: one shape wanted", q, t)
-		v := viewRows(op, t, 2)
-		check(v.ld%4 == 0 && v.off%4 == 0, op, "%v: a stride and an offset of multiples of 4 floats wanted: heads are read as vec4", t)
+		v := t.byRows(op, 2)
+		check(v.Ld%4 == 0 && v.Off%4 == 0, op, "%v: a stride and an offset of multiples of 4 floats wanted: heads are read as vec4", t)
 		views = append(views, v)
 	}
 	return a, views

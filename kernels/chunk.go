@@ -16,16 +16,21 @@ const bindingAlign = 256 // bytes
 // rangeLimit, when not 0, stands in for the device's limit, in bytes. Tests set it to cut small tensors.
 var rangeLimit int64
 
+// bindingLimit is how many bytes a binding reaches.
+func bindingLimit(p *engine.Program) int64 {
+	if rangeLimit != 0 {
+		return rangeLimit
+	}
+	return p.Info().MaxStorageBufferRange
+}
+
 // span is a piece of a tensor: items first to first+n-1 of its rows or elements.
 type span struct{ first, n int }
 
 // spans cuts items into pieces that fit into one binding. width is how many 32-bit words an item has in each of the tensors
 // that are cut. Every piece but the last is a multiple of quantum items.
 func spans(p *engine.Program, op string, items, quantum int, width ...int) []span {
-	limit := p.Info().MaxStorageBufferRange
-	if rangeLimit != 0 {
-		limit = rangeLimit
-	}
+	limit := bindingLimit(p)
 	widest := 0
 	for _, w := range width {
 		widest = max(widest, w)
@@ -35,22 +40,16 @@ func spans(p *engine.Program, op string, items, quantum int, width ...int) []spa
 	most := int(limit / 4 / int64(widest))
 	if most < items {
 		most -= most % quantum
-		check(most > 0, op, "%d items of %d words do not fit into the device's %d bytes a binding", quantum, widest, limit)
+		if most == 0 { // no picture is cut in two
+			p.Fail(&engine.LimitError{Limit: engine.LimitBinding, Who: fmt.Sprintf("%s, for the least that it can do at a time,", op),
+				Asked: 4 * int64(quantum) * int64(widest), Allows: limit, Device: p.Info().Name})
+			most = items
+		}
 	}
 	var out []span
 	for first := 0; first < items; first += most {
 		out = append(out, span{first, min(most, items-first)})
 	}
-	return out
-}
-
-// words returns how many 32-bit words n elements of the tensor are.
-func (t Tensor) words(n int) int { return int(t.Precision.size()) * n / 4 }
-
-// piece returns a span of a contiguous tensor whose items have width elements, as a flat tensor.
-func piece(t Tensor, s span, width int) Tensor {
-	out := Tensor{Shape: []int{s.n * width}, Precision: t.Precision}
-	out.Range = t.Range.Sub(t.Precision.size()*int64(s.first)*int64(width), out.bytes())
 	return out
 }
 
@@ -114,6 +113,14 @@ func fours(floats ...int) uint32 {
 func localSize(p *engine.Program) int {
 	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize
+	}
+	return workgroupSize(p.Info())
+}
+
+// workgroupSize is 256, or less where the device allows no more: a power of two, as subgroups are, of which Vulkan promises 128.
+func workgroupSize(info engine.Info) int {
+	if info.MaxInvocations < 256 {
+		return 128
 	}
 	return 256
 }

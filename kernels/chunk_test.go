@@ -5,6 +5,7 @@ package kernels_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"jitvk/engine"
@@ -141,6 +142,47 @@ func TestBeyondBindingLimit(t *testing.T) {
 			if math.Abs(float64(got)-2.25) > 1e-5 {
 				t.Fatalf("element %d is %v, want 2.25", at+i, got)
 			}
+		}
+	}
+}
+
+// TestFailures: what a device cannot do, or cannot be asked for, fails the program that records it, with what and how much.
+func TestFailures(t *testing.T) {
+	for name, test := range map[string]struct {
+		record func(p *engine.Program)
+		rungs  string
+		want   string
+	}{
+		"an item beyond a binding": {func(p *engine.Program) {
+			kernels.SetRangeLimit(256)
+			defer kernels.SetRangeLimit(0)
+			x := kernels.Temp(p, "x", 2, 100)
+			p.Fill(x.Range, 0)
+			kernels.NoiseMix(p, kernels.Temp(p, "z", 2, 100), x, x, kernels.View(x.Range, 2), 1)
+		}, "", "NoiseMix, for the least that it can do at a time, needs 6400 bytes a binding"},
+		"no such rung": {func(p *engine.Program) {
+			a := kernels.Temp(p, "a", 4, 4)
+			p.Fill(a.Range, 0)
+			kernels.MatMul(p, kernels.Temp(p, "c", 4, 4), a, a, kernels.MatMulOptions{})
+		}, "07_none", `there is no rung "07_none"`},
+	} {
+		p := engine.NewProgram(kerneltest.Device(t), name)
+		kernels.WithRungs(test.rungs, func() { test.record(p) })
+		if err := p.Build(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
+		}
+		p.Close()
+	}
+}
+
+// TestWorkgroupsOfSmallDevices: no workgroup is larger than its device allows; Vulkan promises 128 invocations.
+func TestWorkgroupsOfSmallDevices(t *testing.T) {
+	for _, c := range []struct{ most, subgroup, size, rows int }{
+		{128, 32, 128, 4}, {128, 64, 128, 2}, {128, 128, 128, 1}, {192, 32, 128, 4}, {255, 64, 128, 3}, {256, 64, 256, 4}, {1024, 32, 256, 4}, {1792, 16, 256, 4},
+	} {
+		info := engine.Info{Type: "discrete", SubgroupSize: c.subgroup, MaxInvocations: c.most}
+		if size, rows := kernels.WorkgroupSize(info), kernels.RowsPerWorkgroup(info); size != c.size || rows != c.rows {
+			t.Errorf("%d invocations, subgroups of %d: workgroups of %d and %d rows, want %d and %d", c.most, c.subgroup, size, rows, c.size, c.rows)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func ConcatTimeBackward(p *engine.Program, dx *Tensor, de, dy Tensor, accX, accE
 	b, t, c, extra := concatShape("ConcatTimeBackward", dy, x, de)
 	for _, s := range spans(p, "ConcatTimeBackward", b, 1, t*c, extra, t*(c+extra)) {
 		dyPart := piece(dy, s, t*(c+extra))
-		sumTokens(p, viewRows("ConcatTimeBackward", de, 1).piece(s), dyPart, t, t*(c+extra), c+extra, c, accE)
+		sumTokens(p, de.byRows("ConcatTimeBackward", 1).piece(s), dyPart, t, t*(c+extra), c+extra, c, accE)
 		if dx != nil {
 			push := struct{ Rows, Cols, Extra, Blocks uint32 }{uint32(s.n * t), uint32(c), uint32(extra), uint32(ceilDiv(c, blockSize(p)))}
 			blocked(p, "concattime_bwd", s.n*t, c, push, []uint32{flag(accX)}, piece(*dx, s, t*c).Update(accX), dyPart.Read())

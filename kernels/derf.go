@@ -5,13 +5,13 @@ package kernels
 import "jitvk/engine"
 
 // derfRows returns x as rows of alpha's length: (N…,C) with alpha (C), or heads (B,T,H,D) with alpha (H*D).
-func derfRows(op string, x, alpha Tensor) rowView {
+func derfRows(op string, x, alpha Tensor) Tensor {
 	dims := 1
 	if len(x.Shape) == 4 && x.Shape[3] != alpha.Len() {
 		dims = 2
 	}
-	v := viewRows(op, x, dims)
-	check(v.width == alpha.Len() && alpha.Contiguous(), op, "x %v, alpha %v: x (N,C) with alpha (C), or (B,T,H,D) with (H*D), wanted", x, alpha)
+	v := x.byRows(op, dims)
+	check(v.width() == alpha.Len() && alpha.Contiguous(), op, "x %v, alpha %v: x (N,C) with alpha (C), or (B,T,H,D) with (H*D), wanted", x, alpha)
 	return v
 }
 
@@ -20,16 +20,16 @@ func derfRows(op string, x, alpha Tensor) rowView {
 // it would round it.
 func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 	xv, yv := derfRows("Derf", x, alpha), derfRows("Derf", y, alpha)
-	check(yv.rows == xv.rows && shift.Contiguous() && shift.Len() == alpha.Len(), "Derf", "y %v, x %v, alpha %v, shift %v", y, x, alpha, shift)
-	for _, s := range spans(p, "Derf", xv.rows, 1, xv.ld, yv.words(yv.ld)) {
+	check(yv.rows() == xv.rows() && shift.Contiguous() && shift.Len() == alpha.Len(), "Derf", "y %v, x %v, alpha %v, shift %v", y, x, alpha, shift)
+	for _, s := range spans(p, "Derf", xv.rows(), 1, xv.Ld, yv.words(yv.Ld)) {
 		x, y, chunk := xv.piece(s), yv.piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, Cols, LdX, OffX, LdY, OffY, Chunk uint32 }{
-			uint32(s.n), uint32(x.width), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
-		columns := x.width // an invocation owns one, or four of halves
+			uint32(s.n), uint32(x.width()), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
+		columns := x.width() // an invocation owns one, or four of halves
 		if y.Precision != FP32 {
 			columns /= 4
 		}
-		downColumns(p, "derf_fwd", s.n, columns, chunk, 40*float64(s.n*x.width), push, []uint32{uint32(y.Precision)}, y.write(), x.Read(), alpha.Read(), shift.Read())
+		downColumns(p, "derf_fwd", s.n, columns, chunk, 40*float64(s.n*x.width()), push, []uint32{uint32(y.Precision)}, y.write(), x.Read(), alpha.Read(), shift.Read())
 	}
 }
 
@@ -38,16 +38,16 @@ func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Tensor, accX, accW bool) {
 	const op = "DerfBackward"
 	xv, dxv, dyv := derfRows(op, x, alpha), derfRows(op, dx, alpha), derfRows(op, dy, alpha)
-	check(dxv.rows == xv.rows && dyv.rows == xv.rows && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx, dy, x)
-	for i, s := range spans(p, op, xv.rows, 1, xv.ld, dxv.ld, dyv.ld) {
+	check(dxv.rows() == xv.rows() && dyv.rows() == xv.rows() && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx, dy, x)
+	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.Ld) {
 		x, dx, dy, chunk := xv.piece(s), dxv.piece(s), dyv.piece(s), chunkRows(p, s.n)
-		partA := Temp(p, "derf dalpha", ceilDiv(s.n, chunk), x.width)
-		partS := Temp(p, "derf dshift", ceilDiv(s.n, chunk), x.width)
+		partA := Temp(p, "derf dalpha", ceilDiv(s.n, chunk), x.width())
+		partS := Temp(p, "derf dshift", ceilDiv(s.n, chunk), x.width())
 		push := struct{ Rows, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
-			uint32(s.n), uint32(x.width), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		downColumns(p, "derf_bwd", s.n, x.width, chunk, 30*float64(s.n*x.width), push, []uint32{flag(accX)},
+			uint32(s.n), uint32(x.width()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
+		downColumns(p, "derf_bwd", s.n, x.width(), chunk, 30*float64(s.n*x.width()), push, []uint32{flag(accX)},
 			dx.Update(accX), partA.Write(), partS.Write(), dy.Read(), x.Read(), alpha.Read(), shift.Read())
-		colSum(p, dalpha, viewRows(op, partA, 1), accW || i > 0)
-		colSum(p, dshift, viewRows(op, partS, 1), accW || i > 0)
+		colSum(p, dalpha, partA.byRows(op, 1), accW || i > 0)
+		colSum(p, dshift, partS.byRows(op, 1), accW || i > 0)
 	}
 }

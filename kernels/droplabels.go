@@ -15,5 +15,5 @@ func DropLabels(p *engine.Program, kept, labels, step Tensor, none uint32, prob 
 		Prob         float32
 		Stream       uint32
 	}{uint32(b), none, prob, stream}
-	single(p, "droplabels", b, push, nil, kept.Write(), labels.Read(), step.Read())
+	single(p, "droplabels", b, push, nil, kept.Write(), labels.Read(), step.stepBuffer("DropLabels"))
 }

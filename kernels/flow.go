@@ -44,16 +44,15 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 		"loss %v, (1) wanted; tau clamp %g, above 0 wanted; predict %d, loss %d, X, Eps or V wanted", loss, o.TauClamp, o.Predict, o.Loss)
 	finite(op, o.TauClamp, o.NoiseScale)
 	b, width := imageShape(op, tau, pred)
-	// A tensor that the target is not made of is not read: pred is bound in its place.
-	operand := func(t *Tensor, name string, kind Kind) Tensor {
+	// operand binds a piece of x or noise, or nothing where the target is not made of it.
+	operand := func(t *Tensor, name string, kind Kind, s span) engine.Binding {
 		if o.Predict != kind && o.Predict != V {
-			return pred
+			return engine.Nothing
 		}
 		check(t != nil, op, "prediction of %v: %s wanted", o.Predict, name)
 		same(op, pred, *t)
-		return *t
+		return piece(*t, s, width).Read()
 	}
-	xs, noises := operand(x, "x", X), operand(noise, "noise", Eps)
 	blocks := ceilDiv(width, blockSize(p))
 	part := Temp(p, "flow loss partial sums", b*blocks)
 	spec := []uint32{uint32(o.Predict), uint32(o.Loss)}
@@ -63,7 +62,7 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 			TauClamp, NoiseScale         float32
 		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale}
 		blocked(p, "flowloss_fwd", s.n, width, push, append(spec, vec(p, width)),
-			part.Write(), piece(pred, s, width).Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read())
+			part.Write(), piece(pred, s, width).Read(), operand(x, "x", X, s), operand(noise, "noise", Eps, s), tau.Read())
 	}
 	reduce(p, loss, part, 1/float64(b*width), false)
 	if dpred == nil {
@@ -75,13 +74,12 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 			Images, Count, Blocks, First uint32
 			TauClamp, NoiseScale, Factor float32
 		}{uint32(s.n), uint32(width), uint32(blocks), uint32(s.first), o.TauClamp, o.NoiseScale, float32(2 / float64(b*width))}
-		predPart := piece(pred, s, width)
-		step := predPart // something to bind where there is none
+		step := engine.Nothing
 		if o.Step != nil {
-			step = *o.Step
+			step = o.Step.stepBuffer(op)
 		}
 		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil), vec(p, width)),
-			piece(*dpred, s, width).Write(), predPart.Read(), piece(xs, s, width).Read(), piece(noises, s, width).Read(), tau.Read(), step.Read())
+			piece(*dpred, s, width).Write(), piece(pred, s, width).Read(), operand(x, "x", X, s), operand(noise, "noise", Eps, s), tau.Read(), step)
 	}
 }
 

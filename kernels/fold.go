@@ -35,7 +35,7 @@ func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions
 	t := ((h-o.Patch)/o.Stride + 1) * ((w-o.Patch)/o.Stride + 1)
 	width := 3 * o.Patch * o.Patch
 	check(tok.Shape[0] == b && tok.Shape[1] == t && tok.Shape[2] == width, op, "tok %v, img %v: %d tokens of %d wanted", tok, img, t, width)
-	window, inv := src.Read(), src.Read() // something to bind where there is none
+	window, inv := engine.Nothing, engine.Nothing
 	if o.Window != nil {
 		check(o.Window.Contiguous() && o.Window.Len() == o.Patch, op, "window %v, (%d) wanted", o.Window, o.Patch)
 		window = o.Window.Read()
@@ -50,15 +50,8 @@ func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions
 		shader, elems = "unfold", t*width
 	}
 	for _, s := range spans(p, op, b, 1, t*width, 3*h*w) {
-		from := piece(src, s, src.Len()/b)
-		if o.Window == nil {
-			window = from.Read()
-		}
-		if o.InvNorm == nil {
-			inv = from.Read()
-		}
 		push := struct{ Images, Blocks uint32 }{uint32(s.n), uint32(ceilDiv(elems, blockSize(p)))}
-		blocked(p, shader, s.n, elems, push, spec, piece(dst, s, dst.Len()/b).Write(), from.Read(), window, inv)
+		blocked(p, shader, s.n, elems, push, spec, piece(dst, s, dst.Len()/b).Write(), piece(src, s, src.Len()/b).Read(), window, inv)
 	}
 }
 

@@ -10,6 +10,6 @@ import "jitvk/engine"
 func Guide(p *engine.Program, u, none, step Tensor) {
 	flat(p, "Guide", func(n int, t []Tensor) {
 		push := struct{ Count uint32 }{uint32(n)}
-		elementwise(p, "guide", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[1].Read(), step.Read())
+		elementwise(p, "guide", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[1].Read(), step.stepBuffer("Guide"))
 	}, u, none)
 }

@@ -21,6 +21,6 @@ func Images(p *engine.Program, x, bytes, step Tensor, o ImagesOptions) {
 	for _, s := range spans(p, "Images", b, quantum, width) {
 		push := struct{ Images, ImgH, ImgW, Blocks, First, Stream uint32 }{uint32(s.n), uint32(h), uint32(w), uint32(ceilDiv(h*w, blockSize(p))), uint32(s.first), o.Stream}
 		from := bytes.Range.Sub(int64(s.first)*int64(width), int64(4*ceilDiv(s.n*width, 4)))
-		blocked(p, "images", s.n, h*w, push, []uint32{flag(o.Flip)}, piece(x, s, width).Write(), engine.Read(from), step.Read())
+		blocked(p, "images", s.n, h*w, push, []uint32{flag(o.Flip)}, piece(x, s, width).Write(), engine.Read(from), step.stepBuffer("Images"))
 	}
 }

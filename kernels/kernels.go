@@ -20,123 +20,6 @@ import (
 	"jitvk/engine"
 )
 
-// Tensor is a view of device memory: fp32, row-major; labels and packed bytes are 32-bit words in the same place.
-//
-// A tensor of shape (N…, C) is a number of rows of C contiguous elements. Rows lie Ld elements apart, the first of them Off
-// elements into Range; Ld 0 means contiguous rows. Only kernels that say so take tensors whose rows are apart. For a heads
-// tensor (B,T,H,D) a row is one token's H*D elements, so that q, k and v can be views of one fused (B,T,3C) tensor.
-//
-// A tensor of Precision FP16 or BF16 is in halves: two bytes an element, the first of two in a word's low bits. Shaders move
-// them four at a time, so C, Ld and Off are multiples of four. Only kernels that say so take halves; others panic.
-type Tensor struct {
-	Shape     []int
-	Range     engine.Range
-	Ld, Off   int // elements
-	Precision Precision
-}
-
-// View returns a contiguous tensor over the start of a range. It panics when the range is too small.
-func View(r engine.Range, shape ...int) Tensor {
-	t := Tensor{Shape: shape}
-	t.Range = r.Sub(0, t.bytes())
-	return t
-}
-
-// Temp returns a contiguous tensor in a temporary of the program.
-func Temp(p *engine.Program, label string, shape ...int) Tensor {
-	return TempOfPrecision(p, label, FP32, shape...)
-}
-
-// TempOfPrecision is Temp for a tensor that may be in halves.
-func TempOfPrecision(p *engine.Program, label string, precision Precision, shape ...int) Tensor {
-	t := Tensor{Shape: shape, Precision: precision}
-	t.Range = p.Temp(label, t.bytes()).All()
-	return t
-}
-
-// Len returns the number of elements.
-func (t Tensor) Len() int {
-	n := 1
-	for _, d := range t.Shape {
-		n *= d
-	}
-	return n
-}
-
-// Reshape returns the same contiguous elements under another shape.
-func (t Tensor) Reshape(shape ...int) Tensor {
-	out := Tensor{Shape: shape, Range: t.Range, Precision: t.Precision}
-	if out.Len() != t.Len() || !t.Contiguous() {
-		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
-	}
-	return out
-}
-
-// Rows returns the view of a heads tensor (B,T,H,D), or of any other, as (rows, row length) with the same Ld and Off.
-// heads is how many of the last dimensions make up a row: 1 for (N…,C), 2 for (B,T,H,D).
-func (t Tensor) Rows(heads int) (rows, width int) {
-	rows, width = 1, 1
-	for i, d := range t.Shape {
-		if i < len(t.Shape)-heads {
-			rows *= d
-		} else {
-			width *= d
-		}
-	}
-	return rows, width
-}
-
-// Contiguous reports whether the elements fill the start of the range without gaps.
-func (t Tensor) Contiguous() bool {
-	return t.Off == 0 && (t.Ld == 0 || len(t.Shape) > 0 && t.Ld == t.Shape[len(t.Shape)-1])
-}
-
-// String prints the shape, the stride where rows lie apart, and the precision of halves: (4,64,384), (4,64,6,64 ld 1152 off 384),
-// (4,64,384 fp16).
-func (t Tensor) String() string {
-	s := "("
-	for i, d := range t.Shape {
-		if i > 0 {
-			s += ","
-		}
-		s += fmt.Sprint(d)
-	}
-	if !t.Contiguous() {
-		s += fmt.Sprintf(" ld %d off %d", t.Ld, t.Off)
-	}
-	if t.Precision != FP32 {
-		s += " " + t.Precision.String()
-	}
-	return s + ")"
-}
-
-// Read, Write and ReadWrite bind the tensor's memory to a shader that knows no halves: they panic where the tensor is in halves.
-func (t Tensor) Read() engine.Binding  { return t.floats().read() }
-func (t Tensor) Write() engine.Binding { return t.floats().write() }
-func (t Tensor) ReadWrite() engine.Binding {
-	return engine.ReadWrite(t.floats().Range).Touching(t.bytes())
-}
-
-// read and write bind it to a shader that is told the precision.
-func (t Tensor) read() engine.Binding  { return engine.Read(t.Range).Touching(t.bytes()) }
-func (t Tensor) write() engine.Binding { return engine.Write(t.Range).Touching(t.bytes()) }
-
-// floats is t. It panics unless t is fp32.
-func (t Tensor) floats() Tensor {
-	check(t.Precision == FP32, "a tensor in halves", "%v, and the op that was given it takes fp32 only", t)
-	return t
-}
-
-func (t Tensor) bytes() int64 { return t.Precision.size() * int64(t.Len()) }
-
-// Update binds a destination: written, or read and added to when acc is set.
-func (t Tensor) Update(acc bool) engine.Binding {
-	if acc {
-		return t.ReadWrite()
-	}
-	return t.Write()
-}
-
 // check panics unless ok, with the op, the message and the tensors' shapes.
 func check(ok bool, op, format string, args ...any) {
 	if !ok {
@@ -144,10 +27,12 @@ func check(ok bool, op, format string, args ...any) {
 	}
 }
 
-// same panics unless all tensors are contiguous and of one length.
+// same panics unless all tensors are contiguous and of one length, which it returns.
 func same(op string, ts ...Tensor) int {
 	for _, t := range ts {
-		check(t.Contiguous() && t.Len() == ts[0].Len(), op, "contiguous tensors of one size wanted, got %v", ts)
+		if !positive(t.Shape) || !t.Contiguous() || t.Len() != ts[0].Len() {
+			check(false, op, "contiguous tensors of one size wanted, got %v", ts)
+		}
 	}
 	return ts[0].Len()
 }
@@ -193,6 +78,12 @@ type Step struct {
 	DT        float32 // its length
 	Guidance  float32 // sampling: weight of classifier-free guidance, 1 is none
 	Spare     [3]uint32
+}
+
+// stepBuffer binds the tensor as a step buffer, of 16 words. It panics where it is none.
+func (t Tensor) stepBuffer(op string) engine.Binding {
+	check(t.Contiguous() && t.bytes() == StepBytes, op, "step buffer %v: %d words wanted", t, StepBytes/4)
+	return t.Read()
 }
 
 // Data returns the step buffer's bytes.

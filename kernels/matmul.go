@@ -20,10 +20,6 @@ type MatMulOptions struct {
 	Precision      Precision     // of the product; a and b may be in halves of it
 	Rung           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_RUNG and the device
 	Choice         *MatMulChoice // how to compute it in every detail, instead of Rung; nil takes what Program.Choose has for the class, or the guess
-
-	swiglu  swigluEpilogue // matmulswiglu.go's
-	h       Tensor         // (M,N), rows may be apart
-	toValue int            // floats from a gate to its value in c, and in h where that holds both
 }
 
 // MatMul is c = op(a) op(b) [+ bias] [+ residual] [+ c], op the identity or the transpose: op(a) (M,K), op(b) (K,N),
@@ -48,124 +44,218 @@ type MatMulOptions struct {
 // The kernels are the rungs of shaders/matmul. Which of them is for Program.Choose to say; guessMatMul has what a device gets
 // that nobody has measured, and JITVK_RUNG names another.
 func MatMul(p *engine.Program, c, a, b Tensor, o MatMulOptions) {
-	fail := func(format string, args ...any) {
-		residual, bias := "", ""
-		if o.Residual != nil {
-			residual = fmt.Sprintf(", residual %v", *o.Residual)
-		}
-		if o.Bias != nil {
-			bias = fmt.Sprintf(", bias %v", *o.Bias)
-		}
-		check(false, "MatMul", "c %v, a %v (trans %v), b %v (trans %v)%s%s: %s", c, a, o.TransA, b, o.TransB, bias, residual, fmt.Sprintf(format, args...))
-	}
-	batched := len(a.Shape) == 3 && len(b.Shape) == 3 && len(c.Shape) == 3
-	matC, matA, matB := matrixOf(c, batched), matrixOf(a, batched), matrixOf(b, batched)
-	matR, matH := matC, matC
-	if o.Residual != nil {
-		matR = matrixOf(*o.Residual, batched)
-	}
-	if o.swiglu != noSwiGLU {
-		matH, matC.beyond = matrixOf(o.h, batched), max(0, o.toValue)
-	}
-	if o.swiglu == swigluGradients {
-		matH.beyond = matC.beyond
-	}
-	for _, x := range []matrix{matC, matA, matB, matR, matH} {
-		switch {
-		case x.rows < 1 || x.cols < 1 || x.batch < 1:
-			fail("two dimensions or more wanted, none of them 0")
-		case x.ld < x.cols || x.off < 0:
-			fail("rows of %d elements lie %d apart", x.cols, x.ld)
-		case x.precision != FP32 && (x.precision != o.Precision || !x.quads()):
-			fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.precision, o.Precision)
-		case x.batch != matC.batch:
-			fail("batches of different sizes")
-		case x.bytes() > x.Size():
-			fail("%d bytes do not fit into %d", x.bytes(), x.Size())
-		}
-	}
-	if matC.precision != FP32 || matR.precision != FP32 || matH.precision != FP32 && !o.swiglu.writesH() {
-		fail("only a and b may be in halves")
-	}
-	M, N, K := matC.rows, matC.cols, matA.cols
-	m, k2, n := matA.rows, matB.rows, matB.cols
-	if o.TransA {
-		m, K = matA.cols, matA.rows
-	}
-	if o.TransB {
-		k2, n = matB.cols, matB.rows
-	}
-	if m != M || n != N || k2 != K {
-		fail("(%d,%d) = (%d,%d) (%d,%d) does not fit", M, N, m, K, k2, n)
-	}
-	if o.Residual != nil && (matR.rows != M || matR.cols != N) {
-		fail("the residual is not of c's shape")
-	}
-	if b := o.Bias; b != nil && (b.Len() != N || b.Ld != 0 && b.Ld != N || 4*int64(b.Off+N) > b.Range.Size()) {
-		fail("%d contiguous floats of bias wanted", N)
-	}
-	if o.RowSum != nil && (batched || o.RowSum.Len() != M || !o.RowSum.Contiguous()) {
-		fail("row sums %v: %d contiguous floats wanted, and no batch", *o.RowSum, M)
-	}
+	newProduct("MatMul", c, a, b, o).record(p)
+}
 
-	// Operands beyond one binding's reach are cut: a batch into matrices, then rows of c, and K (which adds to c) where it
-	// runs along the rows of both operands. What then is still too large, b in the other transpose cases, the engine refuses.
-	limit := p.Info().MaxStorageBufferRange
-	if rangeLimit != 0 {
-		limit = rangeLimit
+// A product is one product on its way into a program. Its tensors are batches of matrices; a and b are as they are stored.
+type product struct {
+	MatMulOptions
+	op                string
+	batched           bool      // three-dimensional c, a and b
+	c, a, b, residual Tensor    // residual has no shape where there is none
+	M, N, K           int       // op(a) is (M,K), op(b) (K,N)
+	swiglu            swiglu    // the SwiGLU that it ends in
+	given             [3]Tensor // c, a and b as the caller has them, for messages
+}
+
+// newProduct panics unless the tensors are those of a product.
+func newProduct(op string, c, a, b Tensor, o MatMulOptions) product {
+	m := product{MatMulOptions: o, op: op, given: [3]Tensor{c, a, b}}
+	m.batched = len(a.Shape) == 3 && len(b.Shape) == 3 && len(c.Shape) == 3
+	m.c, m.a, m.b = m.matrices(c), m.matrices(a), m.matrices(b)
+	if o.Residual != nil {
+		m.residual = m.matrices(*o.Residual)
 	}
-	fits := func() bool { return max(matA.bytes(), matB.bytes(), matC.bytes(), matR.bytes(), matH.bytes()) <= limit }
-	whole := func() []span { return []span{{0, 1}} }
-	batches, rows, terms := whole(), []span{{0, M}}, []span{{0, K}}
-	if batches[0].n = matC.batch; !fits() {
-		if matC.batch > 1 {
-			batches = spans(p, "MatMul", matC.batch, 1, matC.words(matC.step()), matA.words(matA.step()), matB.words(matB.step()), matR.words(matR.step()), matH.words(matH.step()))
-		} else if !o.TransA {
-			rows = spans(p, "MatMul", M, matMulBM, matC.words(matC.ld), matA.words(matA.ld), matR.words(matR.ld), matH.words(matH.ld))
-		} else if !o.TransB {
-			terms = spans(p, "MatMul", K, matMulBM, matA.words(matA.ld), matB.words(matB.ld))
+	if m.M, m.K = m.a.Shape[1], m.a.Shape[2]; o.TransA {
+		m.M, m.K = m.K, m.M
+	}
+	if m.N = m.b.Shape[2]; o.TransB {
+		m.N = m.b.Shape[1]
+	}
+	return m
+}
+
+// record checks the product, chooses how to compute it, cuts it into what a binding can hold and records each piece.
+func (m product) record(p *engine.Program) {
+	m.check()
+	choice := m.choose(p)
+	h := m.swiglu.h
+	unrounded := m.swiglu.writesH() && h.Precision != FP32 && !slices.Contains(storesFours, choice.Rung)
+	if unrounded {
+		m.swiglu.h = Temp(p, "h in fp32", h.Shape...).asMatrices(m.op, true)
+	}
+	for _, piece := range m.cut(p) {
+		if slice := sliceOf(choice.Split, piece.M, piece.N, piece.K, bindingLimit(p)); slice < piece.K {
+			piece.split(p, choice, slice)
+		} else {
+			piece.launch(p, choice, piece.K)
 		}
 	}
-	choice := chooseMatMul(p.Info(), matMulShape{matC.batch, M, N, K, o.TransA, o.TransB, matA.precision != FP32, matB.precision != FP32,
-		o.swiglu != noSwiGLU}, o, p.Choose)
-	if o.h.Precision != FP32 && !slices.Contains(storesFours, choice.Rung) {
-		halves := o.h
-		o.h = Temp(p, "h in fp32", halves.Shape...)
-		MatMul(p, c, a, b, o)
-		Cast(p, halves, o.h)
-		return
+	if unrounded {
+		Cast(p, h, m.swiglu.h)
 	}
-	for _, z := range batches {
-		for _, r := range rows {
-			for _, k := range terms {
-				c, a, b, res, h, o := matC.batchOf(z), matA.batchOf(z), matB.batchOf(z), matR.batchOf(z), matH.batchOf(z), o
-				if c, res, h = c.rowsOf(r), res.rowsOf(r), h.rowsOf(r); !o.TransA {
-					a = a.rowsOf(r)
-				} else {
-					a = a.rowsOf(k)
-				}
-				if len(terms) > 1 {
-					b = b.rowsOf(k)
-				}
-				if k.first > 0 {
-					o.Accumulate, o.Bias, o.Residual, o.AddRowSum = true, nil, nil, true
-				}
-				if o.RowSum != nil {
-					sums := piece(*o.RowSum, r, 1)
-					o.RowSum = &sums
-				}
-				if slice := sliceOf(choice.Split, r.n, N, k.n, limit); slice < k.n {
-					splitMatMul(p, choice, c, a, b, res, k.n, slice, o)
-				} else {
-					matMul(p, choice, c, a, b, res, h, k.n, k.n, o)
-				}
-			}
+}
+
+// matrices is one of the product's tensors as a batch of matrices.
+func (m product) matrices(t Tensor) Tensor {
+	if len(t.Shape) < 2 {
+		m.fail("two dimensions or more wanted")
+	}
+	if fault := t.fault(); fault != "" {
+		m.fail("%s", fault)
+	}
+	return t.asMatrices(m.op, m.batched)
+}
+
+// fail panics with the tensors in the message.
+func (m product) fail(format string, args ...any) {
+	more := ""
+	if m.Residual != nil {
+		more += fmt.Sprintf(", residual %v", *m.Residual)
+	}
+	if m.Bias != nil {
+		more += fmt.Sprintf(", bias %v", *m.Bias)
+	}
+	c, a, b := m.given[0], m.given[1], m.given[2]
+	check(false, m.op, "c %v, a %v (trans %v), b %v (trans %v)%s: %s", c, a, m.TransA, b, m.TransB, more, fmt.Sprintf(format, args...))
+}
+
+// check panics unless the tensors fit together.
+func (m product) check() {
+	c, a, b := m.c.Shape, m.a.Shape, m.b.Shape
+	k := b[1]
+	if m.TransB {
+		k = b[2]
+	}
+	switch {
+	case a[0] != c[0] || b[0] != c[0]:
+		m.fail("batches of different sizes")
+	case m.Precision > BF16:
+		m.fail("a product in %v: fp32, fp16 or bf16 wanted", m.Precision)
+	case c[1] != m.M || c[2] != m.swiglu.width(m.N) || k != m.K:
+		m.fail("(%d,%d) = (%d,%d) (%d,%d) does not fit", c[1], c[2], m.M, m.K, k, m.N)
+	case m.c.Precision != FP32:
+		m.fail("only a and b may be in halves")
+	}
+	for _, x := range []Tensor{m.a, m.b, m.swiglu.h} {
+		if x.Precision != FP32 && (x.Precision != m.Precision || !x.inFours()) {
+			m.fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.Precision, m.Precision)
 		}
 	}
+	if m.Residual != nil && (!slices.Equal(m.residual.Shape, c) || m.residual.Precision != FP32) {
+		m.fail("the residual is not of c's shape, in fp32")
+	}
+	if m.Bias != nil && (m.Bias.Len() != m.N || m.Bias.fault() != "" || m.Bias.Precision != FP32 || m.Bias.Ld != 0 && m.Bias.Ld != m.N) {
+		m.fail("%d contiguous floats of bias wanted", m.N)
+	}
+	if s := m.RowSum; s != nil && (m.batched || s.Len() != m.M || !s.Contiguous() || s.Precision != FP32) {
+		m.fail("row sums %v: %d contiguous floats wanted, and no batch", *s, m.M)
+	}
+}
+
+// choose returns how the product is computed.
+func (m product) choose(p *engine.Program) MatMulChoice {
+	s := matMulShape{m.c.Shape[0], m.M, m.N, m.K, m.TransA, m.TransB, m.a.Precision != FP32, m.b.Precision != FP32, m.swiglu.part != noSwiGLU}
+	return chooseMatMul(p.Info(), s, m.MatMulOptions, p)
+}
+
+// cut returns the product in pieces whose tensors each lie within one binding: the products of a batch or, of one product, rows of
+// c, or the terms of its sums where these run down the rows of both operands. What then is still too large, b in the other cases,
+// the engine refuses.
+func (m product) cut(p *engine.Program) (pieces []product) {
+	tensors := []Tensor{m.c, m.a, m.b}
+	for _, x := range []Tensor{m.residual, m.swiglu.h} {
+		if x.Shape != nil {
+			tensors = append(tensors, x)
+		}
+	}
+	limit := bindingLimit(p)
+	switch fits := !slices.ContainsFunc(tensors, func(x Tensor) bool { return x.reach() > limit }); {
+	case fits:
+		return []product{m}
+	case m.c.Shape[0] > 1:
+		var width []int
+		for _, x := range tensors {
+			width = append(width, x.words(x.step()))
+		}
+		for _, s := range spans(p, m.op, m.c.Shape[0], 1, width...) {
+			pieces = append(pieces, m.batch(s))
+		}
+	case !m.TransA:
+		width := []int{m.a.words(m.a.Ld)}
+		for _, x := range slices.Delete(tensors, 1, 3) {
+			width = append(width, x.words(x.Ld))
+		}
+		for _, s := range spans(p, m.op, m.M, matMulBM, width...) {
+			pieces = append(pieces, m.rows(s))
+		}
+	case !m.TransB:
+		for _, s := range spans(p, m.op, m.K, matMulBM, m.a.words(m.a.Ld), m.b.words(m.b.Ld)) {
+			pieces = append(pieces, m.terms(s))
+		}
+	default:
+		return []product{m}
+	}
+	return pieces
 }
 
 // matMulBM is a multiple of every rung's rows a tile, so that cutting rows does not add ragged tiles.
 const matMulBM = 128
+
+// batch returns some products of a batch.
+func (m product) batch(s span) product {
+	m.c, m.a, m.b = m.c.piece(s), m.a.piece(s), m.b.piece(s)
+	if m.Residual != nil {
+		m.residual = m.residual.piece(s)
+	}
+	return m
+}
+
+// rows returns the product for some rows of c.
+func (m product) rows(s span) product {
+	m.M = s.n
+	m.c, m.a = m.c.rowsOf(s), m.a.rowsOf(s)
+	if m.Residual != nil {
+		m.residual = m.residual.rowsOf(s)
+	}
+	if m.swiglu.part != noSwiGLU {
+		m.swiglu.h = m.swiglu.h.rowsOf(s)
+	}
+	if m.RowSum != nil {
+		sums := piece(*m.RowSum, s, 1)
+		m.RowSum = &sums
+	}
+	return m
+}
+
+// terms returns the product of some columns of aᵀ and rows of b, which all but the first piece add to c.
+func (m product) terms(s span) product {
+	m.K = s.n
+	m.a, m.b = m.a.rowsOf(s), m.b.rowsOf(s)
+	if s.first > 0 {
+		m.Accumulate, m.Bias, m.Residual, m.AddRowSum = true, nil, nil, true
+	}
+	return m
+}
+
+// split records a product whose K terms are cut into slices: a product for each slice, all in one launch, and their sum, which
+// ends as the product would have.
+func (m product) split(p *engine.Program, choice MatMulChoice, slice int) {
+	n := ceilDiv(m.K, slice)
+	part := Temp(p, "matmul slices", n, m.M, m.N)
+	slices := m
+	slices.MatMulOptions = MatMulOptions{TransA: m.TransA, TransB: m.TransB, Precision: m.Precision}
+	slices.c = part.asMatrices(m.op, true)
+	if m.RowSum != nil {
+		sums := Temp(p, "matmul slices' row sums", n, m.M)
+		slices.RowSum = &sums
+	}
+	slices.launch(p, choice, slice)
+	sumSlices(p, m.c, part, m)
+	if m.RowSum != nil {
+		sumSlices(p, m.RowSum.Reshape(1, m.M).byRows(m.op, 1), *slices.RowSum, product{MatMulOptions: MatMulOptions{Accumulate: m.AddRowSum}})
+	}
+}
 
 // matMulPush is the push block of shaders/matmul/matmul.glsl.
 type matMulPush struct {
@@ -180,146 +270,73 @@ type matMulPush struct {
 	ToValue          uint32
 }
 
-// splitMatMul records a product whose K terms are cut into slices: a product for each slice, all in one dispatch, and their
-// sum, which ends as the product would have.
-func splitMatMul(p *engine.Program, choice MatMulChoice, c, a, b, r matrix, K, slice int, o MatMulOptions) {
-	n := ceilDiv(K, slice)
-	part := Temp(p, "matmul slices", n, c.rows, c.cols)
-	po := MatMulOptions{TransA: o.TransA, TransB: o.TransB, Precision: o.Precision}
-	if o.RowSum != nil {
-		sums := Temp(p, "matmul slices' row sums", n, c.rows)
-		po.RowSum = &sums
-	}
-	matMul(p, choice, matrixOf(part, true), a, b, matrix{}, matrix{}, K, slice, po)
-	sumSlices(p, c, r, part, o)
-	if o.RowSum != nil {
-		row := matrixOf(o.RowSum.Reshape(1, c.rows), false)
-		sumSlices(p, row, matrix{}, *po.RowSum, MatMulOptions{Accumulate: o.AddRowSum})
-	}
-}
-
 // tileGroup is GROUP of shaders/matmul/matmul.glsl on a GPU: with tiles of 64 to 128 rows, eight strips of A lie in any L2 cache
 // for as long as a group is walked.
 const tileGroup = 8
 
-// matMul records one dispatch: a product (M,K) (K,N) for each matrix of c, whose operands each lie within one binding; or, where
-// a slice is shorter than K, for each slice of the terms of one product.
-func matMul(p *engine.Program, choice MatMulChoice, c, a, b, r, h matrix, K, slice int, o MatMulOptions) {
+// launch records one launch: a product for each matrix of c or, where a slice is shorter than K, one for each slice of K.
+func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	u := func(n int) uint32 { return uint32(n) }
-	M, N, stepA, stepB := c.rows, c.cols, a.step(), b.step()
-	if slice < K {
-		if stepA = slice; o.TransA {
-			stepA *= a.ld
-		}
-		if stepB = slice; !o.TransB {
-			stepB *= b.ld
-		}
+	c, a, b, r, h := m.c, m.a, m.b, m.residual, m.swiglu.h
+	stepA, stepB := m.steps(slice)
+	push := matMulPush{M: u(m.M), N: u(m.N), EachK: u(slice), LastK: u((m.K-1)%slice + 1),
+		LdC: c.stride(), OffC: u(c.Off + m.swiglu.gate), StepC: u(c.step()),
+		LdA: a.stride(), OffA: a.offset(), StepA: u(stepA), LdB: b.stride(), OffB: b.offset(), StepB: u(stepB)}
+	vecC := c.inFours() && m.N%4 == 0
+	bindC, bias, residual, swiglu, sums, sum := c.Update(m.Accumulate), engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing, uint32(0)
+	if m.Bias != nil {
+		bias, push.OffBias = m.bias(), m.Bias.offset()
 	}
-	push := matMulPush{M: u(M), N: u(N), EachK: u(slice), LastK: u((K-1)%slice + 1), LdC: u(c.ld), OffC: u(c.off), StepC: u(c.step()),
-		LdA: u(a.ld), OffA: u(a.off), StepA: u(stepA), LdB: u(b.ld), OffB: u(b.off), StepB: u(stepB)}
-	vecC, bindC := c.quads(), c.update(o.Accumulate)
-	// Something must be bound where there is nothing: an operand or, where shaders write, c; the validation layer does not see
-	// that they would not.
-	unread, unwritten := a.read().Touching(0), bindC.Touching(0)
-	bias, residual, swiglu, sums, sum := unread, unread, unwritten, unwritten, uint32(0)
-	if o.Bias != nil {
-		bias, push.OffBias = o.Bias.Read(), u(o.Bias.Off)
+	if m.Residual != nil {
+		residual, push.LdR, push.OffR, push.StepR = r.Read(), r.stride(), r.offset(), u(r.step())
+		vecC = vecC && r.inFours()
 	}
-	if o.Residual != nil {
-		residual, push.LdR, push.OffR, push.StepR = r.read(), u(r.ld), u(r.off), u(r.step())
-		vecC = vecC && r.quads()
+	if m.swiglu.part != noSwiGLU {
+		bindC, swiglu = m.swiglu.bind(c, m.N)
+		push.LdH, push.OffH, push.StepH, push.ToValue = h.stride(), u(h.Off+m.swiglu.gateOfH()), u(h.step()), u(m.swiglu.value-m.swiglu.gate)
+		vecC = vecC && h.inFours()
 	}
-	if o.swiglu != noSwiGLU {
-		bindC, swiglu = o.swiglu.bind(c, h)
-		push.LdH, push.OffH, push.StepH, push.ToValue = u(h.ld), u(h.off), u(h.step()), u(o.toValue)
-		vecC = vecC && h.quads() && o.toValue%4 == 0
-	}
-	if o.RowSum != nil {
-		sums, sum = o.RowSum.Update(o.AddRowSum), 1+flag(o.AddRowSum)
+	if m.RowSum != nil {
+		sums, sum = m.RowSum.Update(m.AddRowSum), 1+flag(m.AddRowSum)
 	}
 	group := uint32(tileGroup)
 	if subgroupWorkgroups(p) {
 		group = 1
 	}
 	rung := findRung(choice.Rung)
-	t := rung.tiles(p.Info(), o.Precision)[choice.Tile]
-	spec := []uint32{u(t.local), flag(o.TransA), flag(o.TransB), flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil),
-		a.lay(t.quads && a.quads()), b.lay(t.quads && b.quads()), h.lay(t.quads && vecC), flag(t.tail && K%4 != 0), u(int(o.Precision)),
-		uint32(o.swiglu), sum, flag(slice < K), group}
+	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
+	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
+		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(t.tail && m.K%4 != 0), u(int(m.Precision)),
+		uint32(m.swiglu.part), sum, flag(slice < m.K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
-		Groups: [3]int{ceilDiv(N, t.bn), ceilDiv(M, t.bm), c.batch},
+		Groups: [3]int{ceilDiv(m.N, t.bn), ceilDiv(m.M, t.bm), c.Shape[0]},
 		Push:   push,
 		Bind:   []engine.Binding{bindC, a.read(), b.read(), bias, residual, swiglu, sums},
-		FLOPs:  2 * float64(a.batch) * float64(M) * float64(N) * float64(K)})
+		FLOPs:  2 * float64(a.Shape[0]) * float64(m.M) * float64(m.N) * float64(m.K)})
 }
 
-// matrix is a tensor as a batch of matrices whose rows lie ld elements apart, the first off elements into its range.
-type matrix struct {
-	engine.Range
-	batch, rows, cols, ld, off int
-	precision                  Precision // in memory
-
-	beyond int // floats behind a row's columns that belong to it: the values of a SwiGLU's gates
-}
-
-// matrixOf views a tensor as one matrix, its leading dimensions being rows, or as a batch of them.
-func matrixOf(t Tensor, batched bool) matrix {
-	if len(t.Shape) < 2 {
-		return matrix{}
+// steps returns the elements of a and of b from one product of a launch to the next: a matrix, or what a slice of K spans.
+func (m product) steps(slice int) (a, b int) {
+	if slice == m.K {
+		return m.a.step(), m.b.step()
 	}
-	rows, cols := t.Rows(1)
-	m := matrix{Range: t.Range, batch: 1, rows: rows, cols: cols, ld: max(t.Ld, 0), off: t.Off, precision: t.Precision}
-	if batched {
-		m.batch, m.rows = t.Shape[0], t.Shape[1]
+	if a = slice; m.TransA {
+		a *= m.a.Ld
 	}
-	if t.Ld == 0 {
-		m.ld = cols
+	if b = slice; !m.TransB {
+		b *= m.b.Ld
 	}
-	return m
+	return a, b
 }
 
-// step returns the elements from a matrix of the batch to the next.
-func (m matrix) step() int { return m.rows * m.ld }
+// bias binds the bias, which may begin anywhere in its range.
+func (m product) bias() engine.Binding { return m.Bias.view(m.op, m.N).Read() }
 
-// bytes returns how far the elements reach into the range.
-func (m matrix) bytes() int64 {
-	return m.precision.size() * int64(m.off+(m.batch*m.rows-1)*m.ld+m.cols+m.beyond)
-}
-
-// words returns how many 32-bit words n of its elements are.
-func (m matrix) words(n int) int { return m.tensor().words(n) }
-
-// quads reports whether all rows start at, and are, multiples of four elements, so that they can be moved in fours.
-func (m matrix) quads() bool { return (m.cols|m.ld|m.off)%4 == 0 }
-
-// lay is LAY_A, LAY_B or LAY_C of shaders/matmul/matmul.glsl for a matrix that a shader moves in fours or not.
-func (m matrix) lay(fours bool) uint32 {
-	if m.precision != FP32 {
+// lay is LAY_A, LAY_B or LAY_C of shaders/matmul/matmul.glsl for a tensor that a shader moves in fours or not.
+func (t Tensor) lay(fours bool) uint32 {
+	if t.Precision != FP32 {
 		return 2
 	}
 	return flag(fours)
-}
-
-// batchOf and rowsOf return a piece of the batch, and of the rows of a batch of one.
-func (m matrix) batchOf(s span) matrix { return m.part(s.first*m.step(), s.n, m.rows) }
-func (m matrix) rowsOf(s span) matrix {
-	if m.batch > 1 {
-		return m
-	}
-	return m.part(s.first*m.ld, 1, s.n)
-}
-
-func (m matrix) part(skip, batch, rows int) matrix {
-	m.batch, m.rows = batch, rows
-	m.Range = m.Range.Sub(m.precision.size()*int64(skip), m.bytes())
-	return m
-}
-
-func (m matrix) read() engine.Binding           { return m.tensor().read() }
-func (m matrix) update(acc bool) engine.Binding { return m.tensor().Update(acc) }
-
-// tensor is the matrix for what only asks for its memory and its size.
-func (m matrix) tensor() Tensor {
-	return Tensor{Shape: []int{m.batch, m.rows, m.cols}, Range: m.Range, Precision: m.precision}
 }

@@ -43,7 +43,7 @@ func NewMatMulShape(batch, M, N, K int) MatMulShape {
 
 // ChooseMatMul returns how a device computes a product.
 func ChooseMatMul(info engine.Info, s MatMulShape, o MatMulOptions) MatMulChoice {
-	return chooseMatMul(info, s, o, func(string, []string) int { return 0 })
+	return chooseMatMul(info, s, o, answers(guess))
 }
 
 // MatMulChoices returns what is worth measuring.
@@ -72,11 +72,11 @@ func CoopMatTiles(info engine.Info) (local []int, spec [][]uint32) {
 
 // SumSlices is the sum that ends a split product.
 func SumSlices(p *engine.Program, c, part Tensor, o MatMulOptions) {
-	r := matrix{}
+	m := product{MatMulOptions: o, op: "SumSlices", N: c.Shape[1]}
 	if o.Residual != nil {
-		r = matrixOf(*o.Residual, false)
+		m.residual = o.Residual.byRows("SumSlices", 1)
 	}
-	sumSlices(p, matrixOf(c, false), r, part, o)
+	sumSlices(p, c.byRows("SumSlices", 1), part, m)
 }
 
 // WithRungs calls f as if JITVK_RUNG held a list.

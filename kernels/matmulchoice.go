@@ -39,7 +39,7 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose choos
 		return *c
 	}
 	runs := func(rung string, p Precision) bool { return findRung(rung).runs(info, p) }
-	if rung := requestedRung("MatMul", info, "matmul/", cmp.Or(o.Rung, matMulForce), o.Precision, runs); rung != "" {
+	if rung := requestedRung("MatMul", info, "matmul/", cmp.Or(o.Rung, matMulForce), o.Precision, runs, choose.Fail); rung != "" {
 		return guessFor(rung, info, o.Precision, s)
 	}
 	var names []string
@@ -47,7 +47,7 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose choos
 	for _, c := range choices {
 		names = append(names, fmt.Sprint(c))
 	}
-	return choices[choose(s.class(o.Precision), names)]
+	return choices[choose.Choose(s.class(o.Precision), names)]
 }
 
 // matMulForce is the Rung that tests give to all products that have none.

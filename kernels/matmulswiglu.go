@@ -2,7 +2,11 @@
 
 package kernels
 
-import "jitvk/engine"
+import (
+	"slices"
+
+	"jitvk/engine"
+)
 
 // MatMulSwiGLUOptions are those of MatMulSwiGLU and MatMulSwiGLUBackward.
 type MatMulSwiGLUOptions struct {
@@ -12,30 +16,61 @@ type MatMulSwiGLUOptions struct {
 	Rung       string // as in MatMulOptions
 }
 
-// A swigluEpilogue is what MatMul does with a product that is part of a SwiGLU: SWIGLU of shaders/matmul/matmul.glsl.
-type swigluEpilogue uint32
+// A swigluPart is which part of a SwiGLU a product is: SWIGLU of shaders/matmul/matmul.glsl.
+type swigluPart uint32
 
 const (
-	noSwiGLU        swigluEpilogue = iota
-	keepGate                       // the product is the gate, which c keeps; its value lies in c
-	dropGate                       // c holds the value, and the gate goes nowhere
-	swigluGradients                // the product is dh
+	noSwiGLU        swigluPart = iota
+	keepGate                   // the product is the gate, which c keeps; its value lies in c
+	dropGate                   // c holds the value, and the gate goes nowhere
+	swigluGradients            // the product is dh, and c gets the gradients of gate and value
 )
 
-// writesH reports whether h is an output.
-func (e swigluEpilogue) writesH() bool { return e == keepGate || e == dropGate }
+// A swiglu is what a product does besides: it reads or writes h, and finds the value of the gate in column j of a row of c in
+// column j + value - gate. Rows of c are (gate | value) or (value | gate) of N columns each, or N columns for dropGate. So are
+// those of h for swigluGradients; else h, an output, has N.
+type swiglu struct {
+	part        swigluPart
+	h           Tensor
+	gate, value int // the columns of c where they begin
+}
 
-// bind says what a product does with c and h. A product that keeps the gate also reads c, but only the values in it, which
-// the product before has written: to say that it reads c's whole range would claim that the gates had been, too. Writing is
-// enough to be put in order after that product.
-func (e swigluEpilogue) bind(c, h matrix) (bindC, bindH engine.Binding) {
-	switch e {
-	case keepGate:
-		return engine.Write(c.Range), engine.Write(h.Range)
-	case dropGate:
-		return engine.Read(c.Range), engine.Write(h.Range)
+// writesH reports whether h is an output.
+func (s swiglu) writesH() bool { return s.part == keepGate || s.part == dropGate }
+
+// width is how many columns c has where the product has N.
+func (s swiglu) width(N int) int {
+	if s.part == keepGate || s.part == swigluGradients {
+		return 2 * N
 	}
-	return engine.Write(c.Range), engine.Read(h.Range)
+	return N
+}
+
+// gateOfH is the column of h where its gates begin.
+func (s swiglu) gateOfH() int {
+	if s.part == swigluGradients {
+		return s.gate
+	}
+	return 0
+}
+
+// bind says what a product of N columns does with c and h. With keepGate the shader reads the values in c, which the product before
+// has written, and writes the gates beside them.
+func (s swiglu) bind(c Tensor, N int) (bindC, bindH engine.Binding) {
+	switch s.part {
+	case keepGate:
+		return c.columns(s.value, N).Read().And(c.columns(s.gate, N).Write()), s.h.write()
+	case dropGate:
+		return c.Read(), s.h.write()
+	}
+	return c.Write(), s.h.Read()
+}
+
+// columns returns n columns of matrices, from first on, in the same range.
+func (t Tensor) columns(first, n int) Tensor {
+	t.Shape = append(slices.Clone(t.Shape[:len(t.Shape)-1]), n)
+	t.Off += first
+	return t
 }
 
 // MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab
@@ -50,25 +85,32 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 	rows, F := h.Rows(1)
 	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F && (o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
 	check(ok, op, "h %v, x %v, w %v, bias %v: h (N,F), w (2F,C) and bias (2F) wanted, contiguous", h, x, w, o.Bias)
-	mo := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung, swiglu: dropGate, h: h.Reshape(rows, F)}
-	gate, value := mo.h, mo.h // without ab, h holds the values until the gates come
-	if ab == nil && h.Precision != FP32 {
-		value = Temp(p, "values", rows, F)
-		gate = value
-	}
-	if ab != nil {
-		swigluShape(op, h, *ab)
-		gate, value = columnHalves(*ab, o.ValueFirst)
-		mo.swiglu, mo.toValue = keepGate, value.Off-gate.Off
-	}
 	gateW, valueW := rowHalves(w, F*w.Shape[1], o.ValueFirst)
-	vo := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung}
+	forGates := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung}
+	forValues := forGates
 	if o.Bias != nil {
 		gateB, valueB := rowHalves(*o.Bias, F, o.ValueFirst)
-		mo.Bias, vo.Bias = &gateB, &valueB
+		forGates.Bias, forValues.Bias = &gateB, &valueB
 	}
-	MatMul(p, value, x, valueW, vo)
-	MatMul(p, gate, x, gateW, mo)
+	end := swiglu{part: dropGate, h: h.Reshape(1, rows, F).asMatrices(op, true)}
+	var c, values Tensor // of the gates' product, and of that for the values: c holds these, too
+	switch {
+	case ab != nil:
+		swigluShape(op, h, *ab)
+		c = ab.Reshape(rows, 2*F)
+		gates, v := columnHalves(c, o.ValueFirst)
+		end.part, end.gate, end.value, values = keepGate, gates.Off, v.Off, v
+	case h.Precision == FP32:
+		c = h.Reshape(rows, F) // h holds the values until the gates come
+		values = c
+	default:
+		c = Temp(p, "values", rows, F)
+		values = c
+	}
+	newProduct(op, values, x, valueW, forValues).record(p)
+	gates := newProduct(op, c, x, gateW, forGates)
+	gates.swiglu = end
+	gates.record(p)
 }
 
 // MatMulSwiGLUBackward is dab from ab where y = h wᵀ was computed from h: with dh = dy w, which is nowhere written,
@@ -76,11 +118,14 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiGLUOptions) {
 	const op = "MatMulSwiGLUBackward"
 	same(op, dab, ab)
-	check(len(w.Shape) == 2 && ab.Shape[len(ab.Shape)-1] == 2*w.Shape[1] && o.Bias == nil, op, "dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted",
+	rows, width := ab.Rows(1)
+	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil, op, "dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted",
 		dab, dy, w, ab)
-	dgate, dvalue := columnHalves(dab, o.ValueFirst)
-	gate, _ := columnHalves(ab, o.ValueFirst)
-	MatMul(p, dgate, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung, swiglu: swigluGradients, h: gate, toValue: dvalue.Off - dgate.Off})
+	ab, dab = ab.Reshape(rows, width), dab.Reshape(rows, width)
+	gate, value := columnHalves(ab, o.ValueFirst)
+	dh := newProduct(op, dab, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung})
+	dh.swiglu = swiglu{swigluGradients, ab.asMatrices(op, false), gate.Off, value.Off}
+	dh.record(p)
 }
 
 // columnHalves returns the views (N,F) of a contiguous (N…,2F).

@@ -171,7 +171,7 @@ func TestMatMulSwiGLUMisuse(t *testing.T) {
 		"MatMulSwiGLUBackward: dab (2,6), dy (2,4), w (4,5), ab (2,6)": func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, n(2, 6), n(2, 4), n(4, 5), n(2, 6), kernels.MatMulSwiGLUOptions{})
 		},
-		"MatMul: c (2,3 ld 6 off 0), a (5,4)": func(p *engine.Program) {
+		"MatMulSwiGLUBackward: c (2,6), a (5,4)": func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, n(2, 6), n(5, 4), n(4, 3), n(2, 6), kernels.MatMulSwiGLUOptions{})
 		},
 	} {

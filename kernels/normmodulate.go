@@ -12,10 +12,10 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 	finite(op, eps)
 	B, T, C := modulateShape(op, x, w, []Tensor{y}, []Tensor{scale, shift})
 	check(rstd.Contiguous() && rstd.Len() == B*T, op, "rstd %v, x %v: rstd (%d,%d) wanted", rstd, x, B, T)
-	av, bv := viewRows(op, scale, 1), viewRows(op, shift, 1)
-	wide := fours(C, av.ld, av.off, bv.ld, bv.off)
+	av, bv := scale.byRows(op, 1), shift.byRows(op, 1)
+	wide := fours(C, av.Ld, av.Off, bv.Ld, bv.Off)
 	check(y.Precision == FP32 || wide == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale, shift)
-	for _, s := range spans(p, op, B, 1, T*C, y.words(T*C), T, av.ld, bv.ld) {
+	for _, s := range spans(p, op, B, 1, T*C, y.words(T*C), T, av.Ld, bv.Ld) {
 		a, b := av.piece(s), bv.piece(s)
 		push := struct {
 			Tokens, Cols, LdScale, OffScale, LdShift, OffShift uint32
@@ -36,28 +36,28 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 	const op = "NormModulateBackward"
 	B, T, C := modulateShape(op, x, w, []Tensor{dx, dy}, []Tensor{dscale, dshift, scale})
 	check(dw.Contiguous() && dw.Len() == C && rstd.Contiguous() && rstd.Len() == B*T, op, "dw %v, rstd %v, x %v: dw (%d) and rstd (%d,%d) wanted", dw, rstd, x, C, B, T)
-	av, dav, dbv := viewRows(op, scale, 1), viewRows(op, dscale, 1), viewRows(op, dshift, 1)
+	av, dav, dbv := scale.byRows(op, 1), dscale.byRows(op, 1), dshift.byRows(op, 1)
 	chunk := chunkRows(p, T)
 	chunks := ceilDiv(T, chunk)
-	for i, s := range spans(p, op, B, 1, T*C, T, av.ld, dav.ld, dbv.ld) {
+	for i, s := range spans(p, op, B, 1, T*C, T, av.Ld, dav.Ld, dbv.Ld) {
 		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.ld, a.off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.Ld, a.Off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
-		u := columnVec(p, C, a.ld, a.off)
+		u := columnVec(p, C, a.Ld, a.Off)
 		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(), dyPart.Write(),
 			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
 
 		dwPart := Temp(p, "normmodulate dw", s.n, C)
 		pushSum := struct{ Chunks, Cols, LdDScale, OffDScale, LdDShift, OffDShift, LdScale, OffScale uint32 }{
 			uint32(chunks), uint32(C), da.stride(), da.offset(), db.stride(), db.offset(), a.stride(), a.offset()}
-		u = columnVec(p, C, a.ld, a.off, da.ld, da.off, db.ld, db.off)
+		u = columnVec(p, C, a.Ld, a.Off, da.Ld, da.Off, db.Ld, db.Off)
 		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM), dwPart.Write(),
 			normPart.Read(), dyPart.Read(), w.Read(), a.Read())
-		colSum(p, dw, viewRows(op, dwPart, 1), accW || i > 0)
+		colSum(p, dw, dwPart.byRows(op, 1), accW || i > 0)
 	}
 }
 

@@ -12,14 +12,14 @@ func NormRoPE(p *engine.Program, y, rstd, x, w, cos, sin Tensor, eps float32, in
 	finite(op, eps)
 	v := ropeRows(op, cos, sin, x, y)
 	T, H, D := x.Shape[1], x.Shape[2], x.Shape[3]
-	check(w.Contiguous() && w.Len() == D && rstd.Contiguous() && rstd.Len() == v[0].rows*H, op, "x %v, w %v, rstd %v: w (%d), rstd (%d) wanted", x, w, rstd, D, v[0].rows*H)
-	for _, s := range spans(p, op, v[0].rows, T, v[0].ld, v[1].ld, H) {
+	check(w.Contiguous() && w.Len() == D && rstd.Contiguous() && rstd.Len() == v[0].rows()*H, op, "x %v, w %v, rstd %v: w (%d), rstd (%d) wanted", x, w, rstd, D, v[0].rows()*H)
+	for _, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld, H) {
 		x, y, rows := v[0].piece(s), v[1].piece(s), s.n*H
 		push := struct {
 			Rows, Heads, T, Half, LdX, OffX, LdY, OffY uint32
 			Eps                                        float32
 		}{uint32(rows), uint32(H), uint32(T), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), eps}
-		acrossRows(p, "normrope_fwd", rows, 7*float64(rows*D), push, []uint32{flag(interleaved), fours(D/4, x.ld, x.off, y.ld, y.off)},
+		acrossRows(p, "normrope_fwd", rows, 7*float64(rows*D), push, []uint32{flag(interleaved), fours(D/4, x.Ld, x.Off, y.Ld, y.Off)},
 			y.Write(), piece(rstd, s, H).Write(), x.Read(), w.Read(), cos.Read(), sin.Read())
 	}
 }
@@ -32,22 +32,22 @@ func NormRoPEBackward(p *engine.Program, dx, dw, dy, y, x, w, rstd, cos, sin Ten
 	const op = "NormRoPEBackward"
 	v := ropeRows(op, cos, sin, x, dx, dy, y)
 	T, H, D := x.Shape[1], x.Shape[2], x.Shape[3]
-	check(same(op, w, dw) == D && rstd.Contiguous() && rstd.Len() == v[0].rows*H, op,
-		"x %v, w %v, dw %v, rstd %v: w, dw (%d), rstd (%d) wanted", x, w, dw, rstd, D, v[0].rows*H)
-	for i, s := range spans(p, op, v[0].rows, T, v[0].ld, v[1].ld, v[2].ld, v[3].ld, H) {
+	check(same(op, w, dw) == D && rstd.Contiguous() && rstd.Len() == v[0].rows()*H, op,
+		"x %v, w %v, dw %v, rstd %v: w, dw (%d), rstd (%d) wanted", x, w, dw, rstd, D, v[0].rows()*H)
+	for i, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld, v[2].Ld, v[3].Ld, H) {
 		x, dx, dy, y, rstd, rows := v[0].piece(s), v[1].piece(s), v[2].piece(s), v[3].piece(s), piece(rstd, s, H), s.n*H
 		delta := Temp(p, "normrope delta", s.n, H)
 		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()} // T 1: delta (tokens, H)
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32), fours(D, dy.ld, dy.off, y.ld, y.off)},
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32), fours(D, dy.Ld, dy.Off, y.Ld, y.Off)},
 			delta.Write(), dy.Read(), y.Read())
 
 		chunk := chunkRows(p, s.n)
 		part := Temp(p, "normrope dw", ceilDiv(s.n, chunk)*H, D)
-		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2),
+		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width() / 2), uint32(D / 2),
 			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		u := columnVec(p, D/4, dx.ld, dx.off, dy.ld, dy.off, x.ld, x.off)
-		downColumns(p, "normrope_bwd", s.n, x.width/2/int(u), chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved), u},
+		u := columnVec(p, D/4, dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
+		downColumns(p, "normrope_bwd", s.n, x.width()/2/int(u), chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved), u},
 			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), delta.Read(), cos.Read(), sin.Read())
-		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
+		colSum(p, dw, part.byRows(op, 1), accW || i > 0)
 	}
 }

@@ -24,7 +24,7 @@ func Normal(p *engine.Program, x, step Tensor, sigma float32, stream uint32) {
 			Images, Count, Blocks, First, Stream uint32
 			Sigma                                float32
 		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), stream, sigma}
-		blocked(p, "normal", s.n, width, push, []uint32{fours(width)}, piece(x, s, width).Write(), step.Read())
+		blocked(p, "normal", s.n, width, push, []uint32{fours(width)}, piece(x, s, width).Write(), step.stepBuffer("Normal"))
 	}
 }
 
@@ -37,5 +37,5 @@ func LogitNormal(p *engine.Program, tau, step Tensor, mu, sigma float32, stream 
 		Mu, Sigma float32
 		Stream    uint32
 	}{uint32(b), mu, sigma, stream}
-	single(p, "logitnormal", b, push, nil, tau.Write(), step.Read())
+	single(p, "logitnormal", b, push, nil, tau.Write(), step.stepBuffer("LogitNormal"))
 }

@@ -20,7 +20,7 @@ func PrependTokensBackward(p *engine.Program, dx, de, dpos, dy Tensor, accX, acc
 	prependCheck(op, dy, de, dpos, b, k, c)
 	drop(p, op, dx, dy, accX)
 	for _, s := range spans(p, op, b, 1, (k+t)*c, c) {
-		sumTokens(p, viewRows(op, de, 1).piece(s), piece(dy, s, (k+t)*c), k, (k+t)*c, c, 0, accE)
+		sumTokens(p, de.byRows(op, 1).piece(s), piece(dy, s, (k+t)*c), k, (k+t)*c, c, 0, accE)
 	}
 	ColSum(p, dpos, Tensor{Shape: []int{b, k * c}, Range: dy.Range, Ld: (k + t) * c, Precision: dy.Precision}, accPos)
 }
@@ -38,13 +38,12 @@ func prepend(p *engine.Program, op string, y, x Tensor, e, pos *Tensor, acc bool
 	b, k, t, c := prependShape(op, y, x)
 	for _, s := range spans(p, op, b, 1, (k+t)*c, t*c, c) {
 		push := struct{ Rows, Tokens, Added, Width, Blocks uint32 }{uint32(s.n * (k + t)), uint32(k + t), uint32(k), uint32(c), uint32(ceilDiv(c, blockSize(p)))}
-		xPart := piece(x, s, t*c)
-		ePart, posPart := xPart, xPart // something to bind where there is none
+		embedding, positions := engine.Nothing, engine.Nothing
 		if e != nil {
-			ePart, posPart = piece(*e, s, c), *pos
+			embedding, positions = piece(*e, s, c).Read(), pos.Read()
 		}
 		blocked(p, "prependtokens", s.n*(k+t), c, push, []uint32{flag(e == nil), flag(acc)},
-			piece(y, s, (k+t)*c).Update(acc), xPart.Read(), ePart.Read(), posPart.Read())
+			piece(y, s, (k+t)*c).Update(acc), piece(x, s, t*c).Read(), embedding, positions)
 	}
 }
 

@@ -11,11 +11,11 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 	finite("RMSNorm", eps)
 	xv, heads := headRows("RMSNorm", x, w.Len())
 	yv, _ := headRows("RMSNorm", y, w.Len())
-	wide := fours(w.Len(), xv.ld, xv.off, yv.ld, yv.off)
+	wide := fours(w.Len(), xv.Ld, xv.Off, yv.Ld, yv.Off)
 	check(y.Precision == FP32 || wide == 4, "RMSNorm", "y %v, x %v, w %v: halves want all rows in multiples of four", y, x, w)
-	check(w.Contiguous() && rstd.Contiguous() && yv.rows == xv.rows && yv.width == xv.width && rstd.Len() == xv.rows*heads,
-		"RMSNorm", "y %v, rstd %v, x %v, w %v: y like x and rstd (%d) wanted", y, rstd, x, w, xv.rows*heads)
-	for _, s := range spans(p, "RMSNorm", xv.rows, 1, xv.ld, yv.words(yv.ld), heads) {
+	check(w.Contiguous() && rstd.Contiguous() && yv.rows() == xv.rows() && yv.width() == xv.width() && rstd.Len() == xv.rows()*heads,
+		"RMSNorm", "y %v, rstd %v, x %v, w %v: y like x and rstd (%d) wanted", y, rstd, x, w, xv.rows()*heads)
+	for _, s := range spans(p, "RMSNorm", xv.rows(), 1, xv.Ld, yv.words(yv.Ld), heads) {
 		x, y, rows := xv.piece(s), yv.piece(s), s.n*heads
 		push := struct {
 			Rows, Heads, Cols, LdX, OffX, LdY, OffY uint32
@@ -33,24 +33,24 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 	xv, heads := headRows(op, x, w.Len())
 	dxv, _ := headRows(op, dx, w.Len())
 	dyv, _ := headRows(op, dy, w.Len())
-	check(w.Contiguous() && dw.Contiguous() && rstd.Contiguous() && dw.Len() == w.Len() && rstd.Len() == xv.rows*heads &&
-		dxv.rows == xv.rows && dxv.width == xv.width && dyv.rows == xv.rows && dyv.width == xv.width,
-		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd, xv.rows*heads)
-	for i, s := range spans(p, op, xv.rows, 1, xv.ld, dxv.ld, dyv.ld, heads) {
+	check(w.Contiguous() && dw.Contiguous() && rstd.Contiguous() && dw.Len() == w.Len() && rstd.Len() == xv.rows()*heads &&
+		dxv.rows() == xv.rows() && dxv.width() == xv.width() && dyv.rows() == xv.rows() && dyv.width() == xv.width(),
+		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd, xv.rows()*heads)
+	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.Ld, heads) {
 		x, dx, dy, rstd, rows := xv.piece(s), dxv.piece(s), dyv.piece(s), piece(rstd, s, heads), s.n*heads
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
-		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.ld, dy.off, x.ld, x.off)},
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.Ld, dy.Off, x.Ld, x.Off)},
 			dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
 
 		chunk := chunkRows(p, rows)
 		part := Temp(p, "rmsnorm dw", ceilDiv(rows, chunk), w.Len())
 		push := struct{ Rows, Heads, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		v := columnVec(p, w.Len(), dx.ld, dx.off, dy.ld, dy.off, x.ld, x.off)
+		v := columnVec(p, w.Len(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
 		downColumns(p, "rmsnorm_bwd", rows, w.Len()/int(v), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX), v},
 			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), dot.Read())
-		colSum(p, dw, viewRows(op, part, 1), accW || i > 0)
+		colSum(p, dw, part.byRows(op, 1), accW || i > 0)
 	}
 }

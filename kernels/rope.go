@@ -22,21 +22,21 @@ type RoPEOptions struct {
 func RoPE(p *engine.Program, y, x, cos, sin Tensor, o RoPEOptions) {
 	v := ropeRows("RoPE", cos, sin, x, y)
 	T, D := x.Shape[1], x.Shape[3]
-	for _, s := range spans(p, "RoPE", v[0].rows, T, v[0].ld, v[1].ld) {
+	for _, s := range spans(p, "RoPE", v[0].rows(), T, v[0].Ld, v[1].Ld) {
 		x, y, chunk := v[0].piece(s), v[1].piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, T, Pairs, Half, LdX, OffX, LdY, OffY, Chunk uint32 }{
-			uint32(s.n), uint32(T), uint32(x.width / 2), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
-		downColumns(p, "rope", s.n, x.width/2, chunk, 3*float64(s.n*x.width), push, []uint32{flag(o.Inverse), flag(o.Interleaved)},
+			uint32(s.n), uint32(T), uint32(x.width() / 2), uint32(D / 2), x.stride(), x.offset(), y.stride(), y.offset(), uint32(chunk)}
+		downColumns(p, "rope", s.n, x.width()/2, chunk, 3*float64(s.n*x.width()), push, []uint32{flag(o.Inverse), flag(o.Interleaved)},
 			y.Write(), x.Read(), cos.Read(), sin.Read())
 	}
 }
 
 // ropeRows returns the tokens of heads tensors of one shape (B,T,H,D), D a multiple of 4, after a look that the tables are
 // theirs.
-func ropeRows(op string, cos, sin Tensor, ts ...Tensor) (v []rowView) {
+func ropeRows(op string, cos, sin Tensor, ts ...Tensor) (v []Tensor) {
 	for _, t := range ts {
 		check(len(t.Shape) == 4 && slices.Equal(t.Shape, ts[0].Shape) && t.Shape[3]%4 == 0, op, "%v: one shape (B,T,H,D) wanted, D a multiple of 4", ts)
-		v = append(v, viewRows(op, t, 2))
+		v = append(v, t.byRows(op, 2))
 	}
 	T, D := ts[0].Shape[1], ts[0].Shape[3]
 	check(same(op, cos, sin) == T*D/2, op, "x %v, cos %v, sin %v: tables (%d,%d) wanted", ts[0], cos, sin, T, D/2)

@@ -12,47 +12,14 @@ import (
 // hold, and two shapes of dispatch. Across rows, a subgroup (on a GPU) or an invocation (on a CPU driver) owns a row, for
 // sums along it. Down columns, an invocation owns a column of a chunk of rows, for weights and their gradients.
 
-// rowView is a tensor as rows of width elements, ld elements apart, the first of them off elements into its range.
-type rowView struct {
-	Tensor
-	rows, width, ld, off int
-}
-
-// viewRows returns the tensor's rows, whose length is the product of its last dims dimensions.
-func viewRows(op string, t Tensor, dims int) rowView {
-	check(len(t.Shape) >= dims, op, "%v: at least %d dimensions wanted", t, dims)
-	v := rowView{Tensor: t, ld: t.Ld, off: t.Off}
-	v.rows, v.width = t.Rows(dims)
-	if v.ld == 0 {
-		v.ld = v.width
-	}
-	check(v.Len() > 0 && v.off >= 0 && v.ld >= v.width && v.reach() <= t.Range.Size(), op, "%v: rows of %d elements do not fit into %v", t, v.width, t.Range)
-	check(t.Precision == FP32 || (v.width|v.ld|v.off)%4 == 0, op, "%v: halves in multiples of four wanted", t)
-	return v
-}
-
-// reach returns how far the rows reach into the range, in bytes.
-func (v rowView) reach() int64 { return v.Precision.size() * int64(v.off+(v.rows-1)*v.ld+v.width) }
-
-// Ld and Off as shaders take them.
-func (v rowView) stride() uint32 { return uint32(v.ld) }
-func (v rowView) offset() uint32 { return uint32(v.off) }
-
-// piece returns rows s.first to s.first+s.n-1. The offset is counted from the piece's own range.
-func (v rowView) piece(s span) rowView {
-	v.rows = s.n
-	v.Range = v.Range.Sub(v.Precision.size()*int64(s.first)*int64(v.ld), v.reach())
-	return v
-}
-
 // headRows returns x as rows to normalise: heads to a token, and the floats of each. A tensor (B,T,H,D) with D = width has
 // H heads; (N…,C) with C = width has one.
-func headRows(op string, x Tensor, width int) (v rowView, heads int) {
+func headRows(op string, x Tensor, width int) (v Tensor, heads int) {
 	if len(x.Shape) == 4 && x.Shape[3] == width {
-		return viewRows(op, x, 2), x.Shape[2]
+		return x.byRows(op, 2), x.Shape[2]
 	}
-	v = viewRows(op, x, 1)
-	check(v.width == width, op, "x %v, weight (%d): x (N,%d) or (B,T,H,%d) wanted", x, width, width, width)
+	v = x.byRows(op, 1)
+	check(v.width() == width, op, "x %v, weight (%d): x (N,%d) or (B,T,H,%d) wanted", x, width, width, width)
 	return v, 1
 }
 
@@ -70,7 +37,13 @@ func rowsPerGroup(p *engine.Program) (rows, local int, shared bool) {
 	if subgroupWorkgroups(p) {
 		return p.Info().SubgroupSize, p.Info().SubgroupSize, false
 	}
-	return 4, 4 * p.Info().SubgroupSize, true
+	rows = rowsPerWorkgroup(p.Info())
+	return rows, rows * p.Info().SubgroupSize, true
+}
+
+// rowsPerWorkgroup is four, a subgroup each, or as many as a workgroup may have.
+func rowsPerWorkgroup(info engine.Info) int {
+	return min(4, max(1, info.MaxInvocations/info.SubgroupSize))
 }
 
 // columnVec is vec for downColumns and perImage, whose invocations own as many columns. A GPU wants the more invocations.

@@ -5,7 +5,6 @@ package kernels
 import (
 	"fmt"
 	"os"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,17 +19,19 @@ import (
 var rungName = regexp.MustCompile(`^([a-z]+/)(\d\d_)([a-z0-9]+)`)
 
 // Rungs returns the names that JITVK_RUNG can have: "matmul/04_narrow", ….
-func Rungs() []string {
+func Rungs() []string { return slices.Clone(rungs()) }
+
+var rungs = sync.OnceValue(func() []string {
 	var out []string
 	for _, name := range shaders.Names() {
 		out = append(out, rungName.FindString(name))
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(s string) bool { return s == "" })
-}
+})
 
-// CheckRung returns an error unless JITVK_RUNG is empty or names rungs that there are. Programs call it first: an op that
-// meets a wrong name panics with the same words.
+// CheckRung returns an error unless JITVK_RUNG is empty or names rungs that there are. Programs call it first: a
+// program that meets a wrong name does not build, and says the same.
 func CheckRung() error {
 	_, err := forced()
 	return err
@@ -56,27 +57,26 @@ func parseRungs(list string) (map[string]bool, error) {
 	return out, nil
 }
 
-// forcedRung reports whether JITVK_RUNG asks for the rung that a shader belongs to.
-func forcedRung(shader string) bool {
-	rungs, err := forced()
-	if err != nil {
-		panic(err.Error())
-	}
-	return len(rungs) > 0 && rungs[path.Clean(rungName.FindString(shader))]
-}
-
 // requestedRung returns the rung of a ladder ("matmul/") that an op must take: the one that its caller asks for, which has to
 // run here, else the one that JITVK_RUNG names, else "", which leaves the op its choice. A rung in JITVK_RUNG that runs here, but
-// not in this precision, leaves the op its choice, too; one that cannot run here at all is a mistake.
-func requestedRung(op string, info engine.Info, ladder, asked string, precision Precision, runs func(rung string, p Precision) bool) string {
+// not in this precision, leaves the op its choice, too; one that cannot run here at all is an error of who set it, which fails the
+// program.
+func requestedRung(op string, info engine.Info, ladder, asked string, precision Precision, runs func(rung string, p Precision) bool, fail func(error)) string {
 	if asked != "" {
 		check(runs(asked, precision), op, "%v has not what %s needs for %v operands", info, asked, precision)
 		return asked
 	}
+	named, err := forced()
+	if err != nil {
+		fail(err)
+	}
+	if len(named) == 0 {
+		return ""
+	}
 	anyhow := func(rung string) bool { return runs(rung, FP32) || runs(rung, FP16) || runs(rung, BF16) }
 	ours := slices.DeleteFunc(Rungs(), func(rung string) bool { return !strings.HasPrefix(rung, ladder) })
 	for _, rung := range ours {
-		if !forcedRung(rung) {
+		if !named[rung] {
 			continue
 		}
 		if runs(rung, precision) {
@@ -84,7 +84,7 @@ func requestedRung(op string, info engine.Info, ladder, asked string, precision 
 		}
 		if !anyhow(rung) {
 			can := slices.DeleteFunc(ours, func(rung string) bool { return !anyhow(rung) })
-			check(false, op, "JITVK_RUNG asks for %s, which %v cannot run; it can: %s", rung, info, strings.Join(can, ", "))
+			fail(fmt.Errorf("kernels: %s: JITVK_RUNG asks for %s, which %v cannot run; it can: %s", op, rung, info, strings.Join(can, ", ")))
 		}
 	}
 	return ""

@@ -4,18 +4,18 @@ package kernels
 
 import "jitvk/engine"
 
-// sumSlices is c = Σ over slices of part [+ bias] [+ residual] [+ c]: c and r (M,N), part (slices,M,N), bias (N). It takes
-// from o what is added.
-func sumSlices(p *engine.Program, c, r matrix, part Tensor, o MatMulOptions) {
-	push := struct{ M, N, Slices, Blocks, LdC, OffC, LdR, OffR, OffBias uint32 }{uint32(c.rows), uint32(c.cols), uint32(part.Shape[0]),
-		uint32(ceilDiv(c.cols, blockSize(p))), uint32(c.ld), uint32(c.off), uint32(r.ld), uint32(r.off), 0}
-	bias, residual := part.Read().Touching(0), part.Read().Touching(0) // something must be bound
-	if o.Bias != nil {
-		bias, push.OffBias = o.Bias.Read(), uint32(o.Bias.Off)
+// sumSlices is c = Σ over slices of part [+ bias] [+ residual] [+ c]: c (M,N) in rows, part (slices,M,N). It takes from m what is
+// added.
+func sumSlices(p *engine.Program, c, part Tensor, m product) {
+	push := struct{ M, N, Slices, Blocks, LdC, OffC, LdR, OffR, OffBias uint32 }{uint32(c.rows()), uint32(c.width()), uint32(part.Shape[0]),
+		uint32(ceilDiv(c.width(), blockSize(p))), c.stride(), c.offset(), 0, 0, 0}
+	bias, residual := engine.Nothing, engine.Nothing
+	if m.Bias != nil {
+		bias, push.OffBias = m.bias(), m.Bias.offset()
 	}
-	if o.Residual != nil {
-		residual = r.read()
+	if m.Residual != nil {
+		residual, push.LdR, push.OffR = m.residual.Read(), m.residual.stride(), m.residual.offset()
 	}
-	blocked(p, "matmul/sumslices", c.rows, c.cols, push, []uint32{flag(o.Accumulate), flag(o.Bias != nil), flag(o.Residual != nil)},
-		c.update(o.Accumulate), part.Read(), bias, residual)
+	blocked(p, "matmul/sumslices", c.rows(), c.width(), push, []uint32{flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil)},
+		c.Update(m.Accumulate), part.Read(), bias, residual)
 }

@@ -9,24 +9,24 @@ import (
 )
 
 // Config is a model's shape and what is fixed about its training: everything that must agree between a checkpoint and
-// the program that loads it.
+// the program that loads it. A field with the tag help is an option of training (cli.Option).
 type Config struct {
-	Preset string `json:"preset"`
-	Size   int    `json:"size"`   // ImgH = ImgW, pixels
-	Patch  int    `json:"patch"`  // P, pixels
-	Stride int    `json:"stride"` // pixels between patches; less than Patch makes them overlap
-	Dim    int    `json:"dim"`    // C
-	Depth  int    `json:"depth"`  // blocks
-	Heads  int    `json:"heads"`  // H; the head size is Dim/Heads
-	Hidden int    `json:"hidden"` // F, hidden width of the SwiGLU
+	Preset string `json:"preset" help:"model and recipe; the other options change what it says (default quick on a CPU driver, faces64 on a GPU)"`
+	Size   int    `json:"size" help:"side of the pictures, pixels"` // ImgH = ImgW
+	Patch  int    `json:"patch" help:"side of a patch, pixels"`     // P
+	Stride int    `json:"stride" help:"pixels from patch to patch; less than -patch makes patches overlap"`
+	Dim    int    `json:"dim" help:"width of the transformer"` // C
+	Depth  int    `json:"depth" help:"blocks of the transformer"`
+	Heads  int    `json:"heads" help:"attention heads"` // H; the head size is Dim/Heads
+	Hidden int    `json:"hidden"`                       // F, hidden width of the SwiGLU
 
-	Norm       string  `json:"norm"`        // "rms" or "derf", for blocks and for queries and keys
+	Norm       string  `json:"norm" of:"rms,derf" help:"in blocks and of queries and keys"`
 	TimeDim    int     `json:"time_dim"`    // E, width of the time embedding that is joined to every patch
 	TimeHidden int     `json:"time_hidden"` // hidden width of its MLP
 	TimeScale  float64 `json:"time_scale"`  // tau is multiplied by this before it is embedded
 	RoPEBase   float64 `json:"rope_base"`
 	ValueFirst bool    `json:"value_first"` // SwiGLU's fused weight holds (value, gate) rather than (gate, value)
-	Window     string  `json:"window"`      // weight of a pixel within its patch where patches overlap: "hann" (the post's: zero at the edge) or "sine"
+	Window     string  `json:"window"`      // weight of a pixel in its patch where patches overlap: "hann" (the post's: zero at the edge), "sine"
 	ZeroOutput bool    `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
 
 	Arch         string  `json:"arch"`                    // "post": the blog post's network; "jit": the paper's (adaLN-Zero, class labels)
@@ -37,13 +37,13 @@ type Config struct {
 	Dropout      float64 `json:"dropout,omitempty"`       // jit: in the middle half of the blocks
 	LabelDrop    float64 `json:"label_drop,omitempty"`    // share of labels replaced by "none" in training, for guidance
 
-	Predict    string  `json:"predict"`     // what the network's output is: "x" (the clean image), "eps" (the noise) or "v" (the velocity)
-	Loss       string  `json:"loss"`        // in which of them the squared error is taken
-	NoiseScale float64 `json:"noise_scale"` // standard deviation of the noise: Size/256 in the paper, 1 in the post
+	Predict    string  `json:"predict" of:"x,eps,v" help:"what the network predicts: the image, the noise or the velocity"`
+	Loss       string  `json:"loss" of:"x,eps,v" help:"in which of them the error is squared"`
+	NoiseScale float64 `json:"noise_scale" help:"standard deviation of the noise"` // Size/256 in the paper, 1 in the post
 
-	Mu    float64 `json:"mu"`    // mean of logit(tau) in training, before the shift
-	Sigma float64 `json:"sigma"` // its standard deviation
-	Shift bool    `json:"shift"` // subtract ln(Size/256) from Mu (the blog post's resolution shift); ruins small images
+	Mu    float64 `json:"mu" help:"mean of logit(tau) in training"` // before the shift
+	Sigma float64 `json:"sigma"`                                    // its standard deviation
+	Shift bool    `json:"shift" help:"shift that mean by -ln(size/256), the post's resolution shift; ruins small pictures"`
 }
 
 // TauClamp is the least 1 - tau that the velocity divides by (JiT, arXiv 2511.13720, section 4.3).
@@ -52,59 +52,10 @@ const TauClamp = 0.05
 // normEps is the eps of every RMSNorm (official JiT code).
 const normEps = 1e-6
 
-// Presets lists the names that Preset knows: the post's network, smallest first, then the paper's.
-func Presets() []string {
-	return []string{"quick", "tiny", "faces64", "blog256", "jit-quick", "jit-b16", "jit-b32", "jit-l16", "jit-h16"}
-}
-
-// paper returns what the paper's models share (arXiv 2511.13720, table 9, and the official code): 16 x 16 tokens of
-// size/16 pixels, noise as many times stronger as the image is larger than 256 pixels.
-func paper(size, dim, depth, heads, bottleneck, contextStart int) Config {
-	c := Defaults()
-	c.Arch, c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads = "jit", size, size/16, size/16, dim, depth, heads
-	c.Hidden = 4 * dim * 2 / 3
-	c.TimeDim, c.TimeHidden, c.TimeScale, c.RoPEBase = 256, dim, 1, 10000
-	c.Classes, c.LabelDrop, c.Bottleneck, c.Context, c.ContextStart = 1000, 0.1, bottleneck, 32, contextStart
-	c.NoiseScale = float64(size) / 256
-	return c
-}
-
-// Defaults is what the presets of the post's network share, and what fields mean that an older checkpoint does not have.
+// Defaults is what presets share unless they say otherwise, and what fields mean that an older checkpoint does not have.
 func Defaults() Config {
 	return Config{Arch: "post", Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine", ZeroOutput: true, Predict: "x", Loss: "v", NoiseScale: 1,
 		Mu: -0.8, Sigma: 0.8}
-}
-
-// Preset returns a named configuration.
-func Preset(name string) (Config, error) {
-	c := Defaults()
-	switch name {
-	case "quick": // few tokens, large patches that overlap by two pixels so that no seams show: faces in minutes on two CPU cores
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 6, 128, 4, 2, 344
-	case "tiny": // the yardstick that the PyTorch peer has too
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 4, 4, 128, 4, 4, 344
-	case "faces64":
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 64, 8, 8, 384, 8, 6, 1024
-	case "blog256": // the post's notebook, to the parameter
-		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 256, 16, 12, 768, 12, 12, 3072
-		c.Norm, c.Window, c.ValueFirst, c.ZeroOutput, c.Shift = "derf", "hann", true, false, true
-	case "jit-quick": // the paper's network at the size of quick, for class labels on a CPU driver
-		c = paper(32, 128, 4, 2, 64, 1)
-		c.Patch, c.Stride, c.Hidden, c.Classes, c.Context, c.NoiseScale = 8, 6, 344, 0, 4, 1
-	case "jit-b16":
-		c = paper(256, 768, 12, 12, 128, 4)
-	case "jit-b32":
-		c = paper(512, 768, 12, 12, 128, 4)
-	case "jit-l16":
-		c = paper(256, 1024, 24, 16, 128, 8)
-	case "jit-h16":
-		c = paper(256, 1280, 32, 16, 256, 10)
-		c.Dropout = 0.2
-	default:
-		return Config{}, fmt.Errorf("model: no preset %q; there is %s", name, strings.Join(Presets(), ", "))
-	}
-	c.Preset = name
-	return c, nil
 }
 
 // Validate says what is impossible about the configuration and which values would do.

@@ -49,16 +49,21 @@ func (c Config) lossOptions() kernels.FlowLossOptions {
 	return kernels.FlowLossOptions{Predict: predict, Loss: loss, TauClamp: TauClamp, NoiseScale: float32(c.NoiseScale)}
 }
 
-// LossWeight returns the mean over tau of what the squared error of a predicted image is multiplied by in the loss: what the
-// mean squared error of a prediction that does not depend on tau becomes. Trapezoids over six standard deviations of logit(tau).
+// LossWeight turns an error of images into a loss. A model that always predicts the same image errs by the same mean square E at
+// every flow time. The loss multiplies the error at time tau by a weight (imageWeight), and training draws tau = sigmoid(n) with
+// n ~ N(mu, sigma²); so the loss of that model is E times the mean weight, which is what LossWeight returns. For example, E of the mean
+// picture times LossWeight is the loss that a run's model has to get below.
+//
+// The mean is an integral over the normal distribution, by the trapezoid rule from -6 to 6 standard deviations; what lies beyond
+// has no weight that counts.
 func (c Config) LossWeight() float64 {
-	const n = 20000
+	const steps = 20000
 	sum, total := 0.0, 0.0
-	for i := range n + 1 {
-		u := -6 + 12*float64(i)/n
-		p := math.Exp(-u * u / 2)
-		sum += p * c.imageWeight(1/(1+math.Exp(-(c.LogitMean()+c.Sigma*u))))
-		total += p
+	for i := range steps + 1 {
+		u := -6 + 12*float64(i)/steps // standard deviations from mu
+		density := math.Exp(-u * u / 2)
+		sum += density * c.imageWeight(1/(1+math.Exp(-(c.LogitMean()+c.Sigma*u))))
+		total += density
 	}
 	return sum / total
 }

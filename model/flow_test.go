@@ -17,7 +17,7 @@ import (
 // TestLossWeight checks the integral against a plain average over drawn times.
 func TestLossWeight(t *testing.T) {
 	for _, loss := range []string{"x", "eps", "v"} {
-		c, _ := Preset("quick")
+		c := Defaults()
 		c.Loss = loss
 		rnd := kerneltest.NewRand(3)
 		sum := 0.0

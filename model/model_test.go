@@ -15,44 +15,6 @@ import (
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
-func TestParameterCounts(t *testing.T) {
-	for name, want := range map[string]struct {
-		parameters int
-		gmacs      float64 // the paper's "Gflops"; the post names none
-	}{"blog256": {114591040, 0}, "jit-b16": {131123712, 25.2}, "jit-b32": {133190400, 25.8}, "jit-l16": {458877664, 87.9}, "jit-h16": {952514368, 181.9}} {
-		c, err := Preset(name)
-		if err != nil || c.ParamCount() != want.parameters {
-			t.Errorf("%s: %d parameters, want %d (%v)", name, c.ParamCount(), want.parameters, err)
-		}
-		if g := c.ForwardMACs() / 1e9; want.gmacs > 0 && math.Abs(g/want.gmacs-1) > 0.005 {
-			t.Errorf("%s: %.2f GMAC, want %.1f", name, g, want.gmacs)
-		}
-	}
-	c, _ := Preset("blog256")
-	if c.Tokens() != 441 {
-		t.Errorf("blog256: %d tokens, want 441", c.Tokens())
-	}
-	c.Norm = "rms" // the post's main text; torch_jit.py's blog256-rms
-	if c.ParamCount() != 114591040-12*(4*1536-2*768-2*64) {
-		t.Errorf("blog256 with RMSNorm: %d parameters", c.ParamCount())
-	}
-}
-
-func TestPresetsAreValid(t *testing.T) {
-	for _, name := range Presets() {
-		c, err := Preset(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Validate(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := Preset("huge"); err == nil || !strings.Contains(err.Error(), "blog256") {
-		t.Errorf("an unknown preset: %v", err)
-	}
-}
-
 func TestValidateNamesWhatWouldDo(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Config)
@@ -69,8 +31,8 @@ func TestValidateNamesWhatWouldDo(t *testing.T) {
 		"tokens":                    {func(c *Config) { c.Size, c.Patch, c.Stride = 4096, 1, 1 }, []string{"-patch 1", "16777216 tokens"}},
 		"mu":                        {func(c *Config) { c.Mu = math.NaN() }, []string{"-mu NaN"}},
 	} {
-		c, _ := Preset("quick")
-		c.Size, c.Patch, c.Stride, c.Dim, c.Heads = 32, 8, 8, 128, 2
+		c := Defaults()
+		c.Size, c.Patch, c.Stride, c.Dim, c.Depth, c.Heads, c.Hidden = 32, 8, 8, 128, 4, 2, 344
 		test.change(&c)
 		err := c.Validate()
 		for _, s := range test.says {

@@ -10,12 +10,13 @@ import (
 	"os"
 
 	"jitvk/model/cli"
+	"jitvk/model/run"
 	"jitvk/train/trainer"
 )
 
 func main() {
 	os.Exit(cli.Main("train", func(ctx context.Context, args []string, out io.Writer) error {
-		c, err := trainer.Parse(args)
+		c, err := run.Parse(args)
 		if err != nil {
 			return err
 		}

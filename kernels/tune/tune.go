@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package tune finds out by measuring which of several choices for some work is the fastest on a device, and remembers it
-// for the runs to come. It imports engine, kernels and kernels/measure; programs use it before they open their device:
-//
-//	plan          a dry run's device, on which the program's programs are recorded
-//	Mode.Recall   lets it choose as earlier runs have found
-//	Mode.Open     measures what it had to guess, keeps that, and opens the device that does the work
+// for the runs to come. It imports engine, kernels and kernels/measure. Open (open.go) is how every program that computes opens
+// its device; read it first.
 //
 // What a class of work is and which choices there are is the kernels' (kernels.Class, Program.Choose). The table of earlier runs
 // lies in the user's cache folder (table.go). That there is no such folder, that it cannot be written or holds nonsense costs
@@ -23,7 +20,6 @@ import (
 	"time"
 
 	"jitvk/engine"
-	"jitvk/engine/files"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
 )
@@ -51,17 +47,8 @@ func (m *Mode) Set(s string) error {
 	return nil
 }
 
-// Options are those of a device that keeps its pipelines in the user's cache folder, where there is one.
-func Options(selection string) engine.Options {
-	o := engine.Options{Select: selection}
-	if dir, err := files.CacheDir(); err == nil {
-		o.Cache = dir
-	}
-	return o
-}
-
-// Recall makes programs of a device choose as earlier runs have found, as far as they have.
-func (m Mode) Recall(d *engine.Device) {
+// recall makes programs of a device choose as earlier runs have found, as far as they have.
+func (m Mode) recall(d *engine.Device) {
 	if m == Auto {
 		d.Prefer(readTable(d.Info()))
 	}
@@ -75,11 +62,11 @@ const (
 	gap    = time.Second // between two lines for the user
 )
 
-// Measure measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
+// measure measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
 // so that nothing of its memory is held. It returns what all of plan's work is to be done by, for Device.Prefer. say is given
 // a line for the user now and then, if there is anything to measure. What cannot be measured keeps its guess; errors are those
 // of opening the device, and ctx's.
-func (m Mode) Measure(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
+func (m Mode) measure(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
 	choices, guesses := plan.Chosen(), plan.Guessed()
 	if m != Auto && m != Again || len(guesses) == 0 {
 		return choices, nil
@@ -93,20 +80,6 @@ func (m Mode) Measure(ctx context.Context, o engine.Options, plan *engine.Device
 	writeTable(d.Info(), found)
 	maps.Copy(choices, found)
 	return choices, err
-}
-
-// Open opens a device as Options do, on which plan's work is done as Measure finds.
-func (m Mode) Open(ctx context.Context, selection string, plan *engine.Device, say func(line string)) (*engine.Device, error) {
-	o := Options(selection)
-	chosen, err := m.Measure(ctx, o, plan, say)
-	if err != nil {
-		return nil, err
-	}
-	d, err := engine.Open(o)
-	if err == nil {
-		d.Prefer(chosen)
-	}
-	return d, err
 }
 
 // measureAll measures what it can within the budget.

@@ -24,12 +24,12 @@ import (
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
-// options are those of the test device, with a cache folder of the test's own.
-func options(t *testing.T) engine.Options {
+// ours are those of the test device, with a cache folder of the test's own.
+func ours(t *testing.T) engine.Options {
 	t.Helper()
 	kerneltest.Device(t)
 	t.Setenv("JITVK_CACHE", filepath.Join(t.TempDir(), "cache"))
-	return Options(os.Getenv("JITVK_DEVICE"))
+	return options(os.Getenv("JITVK_DEVICE"))
 }
 
 // plan is a dry run's device on which a program has some choices to make.
@@ -40,7 +40,7 @@ func plan(t *testing.T, m Mode, o engine.Options, classes ...string) *engine.Dev
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Recall(d)
+	m.recall(d)
 	p := engine.NewProgram(d, t.Name())
 	for _, c := range classes {
 		p.Choose(c, choices)
@@ -194,13 +194,13 @@ func TestFastest(t *testing.T) {
 // TestDecide: a first run measures and says so, the next one knows and says nothing, whatever it guesses; off and again do what
 // they say.
 func TestDecide(t *testing.T) {
-	o := options(t)
+	o := ours(t)
 	var lines []string
 	measured := func(m Mode, classes ...string) (*engine.Device, engine.Choices) {
 		t.Helper()
 		lines = nil
 		d := plan(t, m, o, classes...)
-		got, err := m.Measure(context.Background(), o, d, func(line string) { lines = append(lines, line) })
+		got, err := m.measure(context.Background(), o, d, func(line string) { lines = append(lines, line) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestDecide(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Again.Measure(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
+	if _, err := Again.measure(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(o.Cache); err != nil {
@@ -248,12 +248,12 @@ func TestDecide(t *testing.T) {
 
 // TestTableIsNoError: whatever lies where the table should be, a run measures, chooses and goes on, and mends it if it can.
 func TestTableIsNoError(t *testing.T) {
-	o := options(t)
+	o := ours(t)
 	run := func(name string) engine.Choices {
 		t.Helper()
 		d := plan(t, Auto, o, small)
 		open := len(d.Guessed())
-		got, err := Auto.Measure(context.Background(), o, d, func(string) {})
+		got, err := Auto.measure(context.Background(), o, d, func(string) {})
 		if err != nil || got[small] == "" || open != 1 {
 			t.Errorf("%s: %v, %v, %d guessed", name, got, err, open)
 		}
@@ -320,13 +320,13 @@ func TestTableIsNoError(t *testing.T) {
 	}
 	for name, dir := range map[string]string{"a file for a folder": file, "no folder can be made": file + "/x", "read only": "/proc/none"} {
 		t.Setenv("JITVK_CACHE", dir)
-		o = Options(o.Select)
+		o = options(o.Select)
 		run(name)
 	}
 	t.Setenv("JITVK_CACHE", "")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("HOME", "")
-	if o = Options(o.Select); o.Cache != "" {
+	if o = options(o.Select); o.Cache != "" {
 		t.Errorf("no home: %q", o.Cache)
 	}
 	run("no home")
@@ -334,7 +334,7 @@ func TestTableIsNoError(t *testing.T) {
 
 // TestFullDisk needs the right to mount.
 func TestFullDisk(t *testing.T) {
-	o := options(t)
+	o := ours(t)
 	if err := os.MkdirAll(o.Cache, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(o.Cache, "full"), make([]byte, 4096), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Auto.Measure(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
+	if got, err := Auto.measure(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
 		t.Errorf("%v, %v", got, err)
 	}
 	if list, err := os.ReadDir(o.Cache); err != nil || len(list) != 1 {

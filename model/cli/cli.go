@@ -52,22 +52,29 @@ func Main(name string, run func(ctx context.Context, args []string, out io.Write
 	case errors.Is(err, context.Canceled):
 		return 130
 	}
-	fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", "; ")+advice(err))
 	return 1
+}
+
+// advice says what a user can do about work that is too much for the device.
+func advice(err error) string {
+	var limit *engine.LimitError
+	switch {
+	case errors.As(err, &limit) && limit.Limit == engine.LimitBinding: // kernels cut their tensors for a device, but no picture in two
+		return "; use a smaller -size, or a larger -patch and -stride"
+	case errors.As(err, &limit) && limit.Limit == engine.LimitGroups:
+		return "; use a smaller -batch"
+	case errors.As(err, &limit) && limit.Limit == engine.LimitAllocation:
+		return "; use a smaller -batch or a smaller model"
+	case errors.Is(err, engine.ErrOutOfMemory):
+		return "; use a smaller -batch or a smaller model, or close other programs"
+	}
+	return ""
 }
 
 // oneLine says what a panic means to a user.
 func oneLine(name string, panicked any) string {
 	text := strings.ReplaceAll(fmt.Sprint(panicked), "\n", "; ")
-	if strings.Contains(text, "do not fit into the device's") { // kernels cut their tensors for a device, but no picture in two
-		return fmt.Sprintf("%s: %s; use a smaller -size or a larger -patch and -stride", name, text)
-	}
-	if strings.Contains(text, "workgroups in dimension") {
-		return fmt.Sprintf("%s: %s; use a smaller -batch", name, text)
-	}
-	if strings.Contains(text, "JITVK_RUNG asks for") { // a rung that there is, and that this device cannot run
-		return fmt.Sprintf("%s: %s", name, text)
-	}
 	return fmt.Sprintf("%s: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: %s", name, text)
 }
 
@@ -83,9 +90,20 @@ func Parse(fs *flag.FlagSet, args []string) error {
 		fs.SetOutput(os.Stdout)
 		fs.PrintDefaults()
 	case err != nil:
-		err = fmt.Errorf("%s: %w (-help lists the options)", fs.Name(), err)
+		err = fmt.Errorf("%s: %w%s (-help lists the options)", fs.Name(), err, misspelt(fs, err))
 	case fs.NArg() > 0:
 		err = fmt.Errorf("%s: unexpected argument %q: every option starts with a dash (-help lists them)", fs.Name(), fs.Arg(0))
 	}
 	return err
+}
+
+// misspelt is what an error adds for an option that there is not.
+func misspelt(fs *flag.FlagSet, err error) string {
+	_, word, unknown := strings.Cut(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return ""
+	}
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
+	return guess("-"+word, names)
 }

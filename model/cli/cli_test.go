@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"jitvk/engine"
 )
 
 // run calls Main with a program's arguments and returns its status and what it wrote to standard error.
@@ -46,11 +49,15 @@ func TestStatusAndOneLine(t *testing.T) {
 		"panic": {func(context.Context, []string, io.Writer) error { panic("odd\nshape") }, 1,
 			"test: this is a mistake in the program, please report it with what JITVK_TRACE=1 prints: odd; shape\n"},
 		"a picture too large for the device": {func(context.Context, []string, io.Writer) error {
-			panic("kernels: Images: 1 items of 9 floats do not fit into the device's 8 bytes a binding")
-		}, 1, "use a smaller -size"},
-		"a rung that the device cannot run": {func(context.Context, []string, io.Writer) error {
-			panic("kernels: MatMul: JITVK_RUNG asks for matmul/05_coopmat, which 0: D cannot run; it can: matmul/00_naive")
-		}, 1, "test: kernels: MatMul: JITVK_RUNG asks for"},
+			return &engine.LimitError{Limit: engine.LimitBinding, Who: "Images", Asked: 9, Allows: 8, Device: "D"}
+		}, 1, "engine: Images needs 9 bytes a binding, D allows 8: not supported by this device; use a smaller -size, or"},
+		"a batch too large for it": {func(context.Context, []string, io.Writer) error {
+			return fmt.Errorf("step: %w", &engine.LimitError{Limit: engine.LimitGroups, Who: "add", Asked: 70000, Allows: 65535, Device: "D"})
+		}, 1, "; use a smaller -batch\n"},
+		"no memory in one piece": {func(context.Context, []string, io.Writer) error {
+			return &engine.LimitError{Limit: engine.LimitAllocation, Who: "weights", Asked: 3 << 30, Allows: 2 << 30, Device: "D"}
+		}, 1, "weights needs 3.0 GiB in one piece, D allows 2.0 GiB: out of device memory; use a smaller -batch or a smaller model\n"},
+		"no memory": {func(context.Context, []string, io.Writer) error { return engine.ErrOutOfMemory }, 1, "or close other programs\n"},
 	} {
 		status, text := run(t, test.program)
 		if status != test.status || !strings.Contains(text, test.says) || strings.Count(text, "\n") > 1 || test.says == "" && text != "" {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package report is what a run shows: its folder (NextRunDir), its configuration (SaveConfig), its log.csv (Log), the picture of
+// Package report is what a run shows: its log.csv (Log), the picture of
 // its loss (SaveLoss), and on the screen a Header and a Progress.
 //
 // Everything here looks on: nothing that a run computes depends on it, and of all it writes only the last two columns of the log

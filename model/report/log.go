@@ -97,7 +97,7 @@ func OpenLog(path string, after int) (*Log, error) {
 		return nil, err
 	}
 	if l.f, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0); err != nil {
-		return nil, explain(path, err)
+		return nil, CannotWrite(path, err)
 	}
 	return l, nil
 }
@@ -138,7 +138,7 @@ func (l *Log) Add(r Row) (Row, error) {
 	l.rows = append(l.rows, r)
 	text := r.text()
 	if _, err := l.f.WriteString(text); err != nil {
-		return r, errors.Join(explain(l.path, err), l.f.Truncate(l.size))
+		return r, errors.Join(CannotWrite(l.path, err), l.f.Truncate(l.size))
 	}
 	l.size += int64(len(text))
 	return r, nil
@@ -150,7 +150,7 @@ func (l *Log) Rows() []Row { return l.rows }
 // Close closes the file.
 func (l *Log) Close() error {
 	if err := l.f.Close(); err != nil {
-		return explain(l.path, err)
+		return CannotWrite(l.path, err)
 	}
 	return nil
 }
@@ -172,4 +172,13 @@ func (s *smoother) add(v float32) float32 {
 	// The rounding written out: no platform may fuse multiply and add here, the column must be the same everywhere.
 	s.value += float64((x - s.value) * max(1/(1+float64(s.n-1)/5), 1.0/50))
 	return float32(s.value)
+}
+
+// CannotWrite says what to do about an error of writing path; errors.Is still finds the cause.
+func CannotWrite(path string, err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err // the path is named once
+	}
+	return fmt.Errorf("cannot write %s: %w: make room and rights there, or choose another place with -out", path, err)
 }

@@ -165,7 +165,8 @@ func TestImageOfTheLastStep(t *testing.T) {
 			const steps, label = 4, 2
 			g := &Guidance{2.5, 0, 1}
 			var before [][]float32
-			got, err := s.Sample(context.Background(), Options{N: 3, Seed: 5, Steps: steps, Solver: solver, Labels: slices.Repeat([]int{label}, 3), Guidance: g,
+			got, err := s.Sample(context.Background(), Options{N: 3, Seed: 5, Steps: steps, Solver: solver,
+				Labels: slices.Repeat([]int{label}, 3), Guidance: g,
 				Trajectory: func(_, point int, _ float64, z []float32) {
 					if point == steps-1 {
 						before = append(before, slices.Clone(z))

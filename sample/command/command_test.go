@@ -18,21 +18,20 @@ import (
 
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
-	"jitvk/model"
 	"jitvk/model/checkpoint"
-	"jitvk/train/trainer"
+	"jitvk/model/run"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
 // save writes the checkpoint of a small untrained model, with change made to its configuration and its tensors.
-func save(t *testing.T, path string, change func(meta map[string]string, c *trainer.Config, tensors []checkpoint.Tensor) []checkpoint.Tensor) {
+func save(t *testing.T, path string, change func(meta map[string]string, c *run.Config, tensors []checkpoint.Tensor) []checkpoint.Tensor) {
 	t.Helper()
-	preset, err := model.Preset("quick")
+	preset, err := run.Preset("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := trainer.Config{Model: preset}
+	c := run.Config{Model: preset.Model}
 	c.Model.Size, c.Model.Patch, c.Model.Stride, c.Model.Dim, c.Model.Depth, c.Model.Heads, c.Model.Hidden = 16, 8, 8, 32, 2, 2, 40
 	c.Model.ZeroOutput = false
 	var tensors []checkpoint.Tensor
@@ -55,11 +54,12 @@ func save(t *testing.T, path string, change func(meta map[string]string, c *trai
 }
 
 // classed turns the model into the paper's, with three classes, whose last layers are not zero.
-func classed(_ map[string]string, c *trainer.Config, _ []checkpoint.Tensor) []checkpoint.Tensor {
-	m, err := model.Preset("jit-quick")
+func classed(_ map[string]string, c *run.Config, _ []checkpoint.Tensor) []checkpoint.Tensor {
+	preset, err := run.Preset("jit-quick")
 	if err != nil {
 		panic(err)
 	}
+	m := preset.Model
 	m.Size, m.Patch, m.Stride, m.Dim, m.Depth, m.Heads, m.Hidden, m.Bottleneck, m.Classes = 16, 8, 8, 32, 2, 2, 40, 8, 3
 	c.Model, c.ClassNames = m, []string{"not Smiling, Male", "Smiling, Male", "Hat"}
 	rnd := kerneltest.NewRand(5)
@@ -218,8 +218,10 @@ func TestClassesAndGuidance(t *testing.T) {
 	if none := z(2, "-n", "2"); !slices.Equal(of(none, 2, points-1, 0), of(two, 16, points-1, 8)) {
 		t.Error("without -class it is not the class none that is drawn")
 	}
-	for class, says := range map[string]string{"Beard": "0 to 2: not Smiling, Male; Smiling, Male; Hat", "3": "-class \"3\"", "-1": "-class \"-1\""} {
-		if _, err := draw("-checkpoint", path, "-class", class); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "c.safetensors") {
+	known := "0 to 2: not Smiling, Male; Smiling, Male; Hat"
+	for class, says := range map[string]string{"Beard": known, "3": "-class \"3\"", "-1": "-class \"-1\""} {
+		_, err := draw("-checkpoint", path, "-class", class)
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "c.safetensors") {
 			t.Errorf("class %s: %v does not say %q", class, err, says)
 		}
 	}
@@ -248,7 +250,8 @@ func TestWeightsAndEnd(t *testing.T) {
 		t.Error("the pictures of these weights are others")
 	}
 	// In one step z goes all the way to the image; in 40, past the clamp, it keeps some of its noise.
-	if !bytes.Equal(read("", "-steps", "1"), read("", "-steps", "1", "-end", "z")) || bytes.Equal(read("", "-steps", "40"), read("", "-steps", "40", "-end", "z")) {
+	if !bytes.Equal(read("", "-steps", "1"), read("", "-steps", "1", "-end", "z")) ||
+		bytes.Equal(read("", "-steps", "40"), read("", "-steps", "40", "-end", "z")) {
 		t.Error("the pictures of these ends are others")
 	}
 	if _, err := draw("-checkpoint", path, "-weights", "ema2"); err == nil || !strings.Contains(err.Error(), "ema2/") {
@@ -268,11 +271,9 @@ func TestConvergence(t *testing.T) {
 	if err != nil || !strings.Contains(out, "last order") || !strings.Contains(out, plot) {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	for _, batch := range []string{"1", "2"} { // that do not change a picture, nor divide their number
-		got, err := draw("-checkpoint", path, "-convergence", plot, "-n", "3", "-class", "Hat", "-guidance", "2", "-batch", batch)
-		if err != nil || errorsOf(got) != errorsOf(out) {
-			t.Errorf("-batch %s: %v:\n%s\nand in one batch:\n%s", batch, err, errorsOf(got), errorsOf(out))
-		}
+	batches, err := draw("-checkpoint", path, "-convergence", plot, "-n", "3", "-class", "Hat", "-guidance", "2", "-batch", "2")
+	if err != nil || errorsOf(batches) != errorsOf(out) {
+		t.Errorf("-batch 2: %v:\n%s\nand in one batch:\n%s", err, errorsOf(batches), errorsOf(out))
 	}
 	var first, last [2]float64
 	for _, line := range strings.Split(out, "\n") {
@@ -321,7 +322,8 @@ func TestInterrupted(t *testing.T) {
 	save(t, path, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	for _, args := range [][]string{{"-out", filepath.Join(dir, "g.png"), "-trajectory", filepath.Join(dir, "t")}, {"-convergence", filepath.Join(dir, "p.png")}} {
+	for _, args := range [][]string{{"-out", filepath.Join(dir, "g.png"), "-trajectory", filepath.Join(dir, "t")},
+		{"-convergence", filepath.Join(dir, "p.png")}} {
 		if _, err := drawWith(ctx, append(args, "-checkpoint", path, "-n", "1")...); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v: %v", args, err)
 		}
@@ -348,17 +350,17 @@ func TestBadCheckpoints(t *testing.T) {
 	kerneltest.Device(t)
 	type tensors = []checkpoint.Tensor
 	for name, test := range map[string]struct {
-		change func(meta map[string]string, c *trainer.Config, t tensors) tensors
+		change func(meta map[string]string, c *run.Config, t tensors) tensors
 		says   string
 	}{
-		"other software": {func(meta map[string]string, _ *trainer.Config, t tensors) tensors { meta["format"] = "pt"; return t }, `format "pt"`},
-		"wider":          {func(_ map[string]string, c *trainer.Config, t tensors) tensors { c.Model.Dim = 64; return t }, "expected (64,"},
-		"fewer blocks":   {func(_ map[string]string, c *trainer.Config, t tensors) tensors { c.Model.Depth = 1; return t }, "blocks.1."},
-		"more blocks":    {func(_ map[string]string, c *trainer.Config, t tensors) tensors { c.Model.Depth = 3; return t }, "blocks.2."},
-		"endless blocks": {func(_ map[string]string, c *trainer.Config, t tensors) tensors { c.Model.Depth = math.MaxInt; return t }, "-depth"},
-		"no such model":  {func(_ map[string]string, c *trainer.Config, t tensors) tensors { c.Model.Heads = 3; return t }, "-heads 3"},
-		"tensor missing": {func(_ map[string]string, _ *trainer.Config, t tensors) tensors { return t[:len(t)-1] }, `"ema/out.weight"`},
-		"NaN": {func(_ map[string]string, _ *trainer.Config, t tensors) tensors {
+		"other software": {func(meta map[string]string, _ *run.Config, t tensors) tensors { meta["format"] = "pt"; return t }, `format "pt"`},
+		"wider":          {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Dim = 64; return t }, "expected (64,"},
+		"fewer blocks":   {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Depth = 1; return t }, "blocks.1."},
+		"more blocks":    {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Depth = 3; return t }, "blocks.2."},
+		"endless blocks": {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Depth = math.MaxInt; return t }, "-depth"},
+		"no such model":  {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Heads = 3; return t }, "-heads 3"},
+		"tensor missing": {func(_ map[string]string, _ *run.Config, t tensors) tensors { return t[:len(t)-1] }, `"ema/out.weight"`},
+		"NaN": {func(_ map[string]string, _ *run.Config, t tensors) tensors {
 			t[1] = checkpoint.F32(t[1].Name, slices.Repeat([]float32{float32(math.NaN())}, len(t[1].Data)/4), t[1].Shape...)
 			return t
 		}, "NaN"},
@@ -452,12 +454,12 @@ func TestNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	save(t, "runs/002-quick/"+trainer.CheckpointName, nil)
-	save(t, "runs/010-tiny/"+trainer.CheckpointName, nil)
+	save(t, "runs/002-quick/"+run.CheckpointName, nil)
+	save(t, "runs/010-tiny/"+run.CheckpointName, nil)
 	if out, err := draw("-dry-run"); err != nil || !strings.Contains(out, "runs/010-tiny") {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	if err := os.Truncate("runs/010-tiny/"+trainer.CheckpointName, 100); err != nil {
+	if err := os.Truncate("runs/010-tiny/"+run.CheckpointName, 100); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := draw("-dry-run"); !errors.Is(err, checkpoint.ErrDamaged) || !strings.Contains(err.Error(), "010-tiny") {

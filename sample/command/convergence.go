@@ -98,7 +98,8 @@ func (c Config) converge(ctx context.Context, s *sampler.Sampler, o sampler.Opti
 // table prints the errors and, below, the order that each shows between the last two numbers of steps.
 func table(panels []report.OrderPanel) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "errors      z at tau %.2f          z at tau 1             predicted image\nEuler Heun %s", clampedFrom, strings.Repeat("   Euler     Heun     ", len(panels)))
+	fmt.Fprintf(&b, "errors      z at tau %.2f          z at tau 1             predicted image\nEuler Heun %s",
+		clampedFrom, strings.Repeat("   Euler     Heun     ", len(panels)))
 	for k, n := range convergenceSteps {
 		fmt.Fprintf(&b, "\n%5d %4d ", 2*n, n)
 		for _, p := range panels {

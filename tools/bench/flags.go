@@ -12,8 +12,8 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/kernels/tune"
-	"jitvk/model"
 	"jitvk/model/cli"
+	"jitvk/model/run"
 )
 
 // options are the command line.
@@ -53,7 +53,7 @@ func parse(args []string) (options, error) {
 // check returns an error for options that are none.
 func (o options) check() error {
 	for _, name := range o.presets {
-		if _, err := model.Preset(name); err != nil {
+		if _, err := run.Preset(name); err != nil {
 			return fmt.Errorf("bench: -presets: %w", err)
 		}
 	}

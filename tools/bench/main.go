@@ -38,12 +38,12 @@ import (
 	"jitvk/tools/internal/page"
 )
 
-func main() { os.Exit(cli.Main("bench", run)) }
+func main() { os.Exit(cli.Main("bench", command)) }
 
 // folder is where -write puts its pages, from the repository's root.
 var folder = filepath.Join("docs", "benchmarks")
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func command(ctx context.Context, args []string, out io.Writer) error {
 	o, err := parse(args)
 	if err != nil {
 		return err

@@ -180,11 +180,11 @@ func TestFlags(t *testing.T) {
 	if got := strings.Join(o.presets, " "); err != nil || got != "quick tiny faces64 blog256" {
 		t.Errorf("-all: %s (%v)", got, err)
 	}
-	if err := run(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
+	if err := command(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
 		t.Errorf("-write in another folder: %v", err)
 	}
 	// Before a device is opened and anything is measured.
-	if err := run(context.Background(), []string{"-json", filepath.Join(os.DevNull, "x.json"), "-device", "none"}, nil); err == nil ||
+	if err := command(context.Background(), []string{"-json", filepath.Join(os.DevNull, "x.json"), "-device", "none"}, nil); err == nil ||
 		!strings.Contains(err.Error(), "-json") {
 		t.Errorf("-json where no folder can be: %v", err)
 	}

@@ -12,7 +12,9 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/measure"
+	"jitvk/kernels/tune"
 	"jitvk/model"
+	"jitvk/model/run"
 	"jitvk/tools/internal/page"
 	"jitvk/train/trainer"
 )
@@ -91,11 +93,11 @@ func (b *session) group(g group) error {
 		return nil
 	}
 	for _, name := range b.presets {
-		c, err := model.Preset(name)
+		c, err := run.Preset(name)
 		if err != nil {
 			return err
 		}
-		if err := b.try(g.name+", "+name, func() error { return g.each(b, c) }); err != nil {
+		if err := b.try(g.name+", "+name, func() error { return g.each(b, c.Model) }); err != nil {
 			return err
 		}
 	}
@@ -117,8 +119,8 @@ func (b *session) try(name string, measure func() error) error {
 }
 
 // config is a preset's training with the session's batch: the recipe's, but on a CPU driver what it does in seconds.
-func (b *session) config(preset string) (trainer.Config, error) {
-	t, err := trainer.Parse([]string{"-preset", preset, "-device", b.device})
+func (b *session) config(preset string) (run.Config, error) {
+	t, err := run.Preset(preset)
 	if err != nil {
 		return t, err
 	}
@@ -144,29 +146,35 @@ func (b *session) precisions() []kernels.Precision {
 // open opens the device, which chooses its kernels as for training the presets; other shapes are guesses, or what earlier runs
 // have measured.
 func open(ctx context.Context, o options) (*engine.Device, error) {
-	plan, err := engine.Open(engine.Options{Select: o.device, DryRun: true})
-	if err != nil {
-		return nil, err
-	}
-	o.tune.Recall(plan)
-	b := &session{options: o, dev: plan}
-	for _, name := range o.presets {
-		t, err := b.config(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, precision := range b.precisions() {
-			t.Precision = precision.String()
-			s, err := trainer.NewState(plan, t)
-			switch {
-			case err == nil:
-				s.Close()
-			case !errors.Is(err, engine.ErrOutOfMemory): // which is noted when it is timed
-				return nil, err
+	r := tune.Request{Device: o.device, Mode: o.tune, Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
+	return tune.Open(ctx, r, func(plan *engine.Device) error {
+		b := &session{options: o, dev: plan}
+		for _, name := range o.presets {
+			if err := b.plan(name); err != nil {
+				return err
 			}
 		}
+		return nil
+	})
+}
+
+// plan records a preset's training in every precision that is measured.
+func (b *session) plan(preset string) error {
+	t, err := b.config(preset)
+	if err != nil {
+		return err
 	}
-	return o.tune.Open(ctx, o.device, plan, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	for _, precision := range b.precisions() {
+		t.Precision = precision.String()
+		s, err := trainer.NewState(b.dev, t)
+		switch {
+		case err == nil:
+			s.Close()
+		case !errors.Is(err, engine.ErrOutOfMemory): // which is noted when it is timed
+			return err
+		}
+	}
+	return nil
 }
 
 // race lets contenders take turns with the peaks, which it returns. The report keeps the highest that were seen.

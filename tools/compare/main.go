@@ -23,12 +23,13 @@ import (
 	"jitvk/model/cli"
 	"jitvk/model/grid"
 	"jitvk/model/report"
+	"jitvk/model/run"
 	"jitvk/train/trainer"
 )
 
-func main() { os.Exit(cli.Main("compare", run)) }
+func main() { os.Exit(cli.Main("compare", command)) }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func command(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("compare", flag.ContinueOnError)
 	to := fs.String("out", "", "where the pictures go: OUT-losses.png and OUT-samples.png")
 	all := fs.String("all", "", "options of `go run ./train` for all runs, in quotes")
@@ -39,9 +40,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("compare: name the pictures with -out, and after -- at least two runs, each by its own options of " +
 			"`go run ./train` in quotes")
 	}
-	var configs []trainer.Config // all of them before any takes its time
+	var configs []run.Config // all of them before any takes its time
 	for _, own := range fs.Args() {
-		c, err := trainer.Parse(append(strings.Fields(*all), strings.Fields(own)...))
+		c, err := run.Parse(append(strings.Fields(*all), strings.Fields(own)...))
 		if err != nil {
 			return fmt.Errorf("compare: run %q: %w", own, err)
 		}

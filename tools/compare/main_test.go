@@ -18,7 +18,7 @@ func TestCompare(t *testing.T) {
 	kerneltest.Device(t)
 	to := filepath.Join(t.TempDir(), "two")
 	args := []string{"-out", to, "-all", "-preset quick -steps 2 -batch 2", "--", "-predict x", "-predict v"}
-	if err := run(context.Background(), args, io.Discard); err != nil {
+	if err := command(context.Background(), args, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"-losses.png", "-samples.png"} {
@@ -31,7 +31,7 @@ func TestCompare(t *testing.T) {
 		"-out":         {"--", "-predict x", "-predict v"},
 		"-predict y":   {"-out", to, "--", "-predict x", "-predict y"},
 	} {
-		if err := run(context.Background(), args, io.Discard); err == nil ||
+		if err := command(context.Background(), args, io.Discard); err == nil ||
 			!strings.Contains(strings.ReplaceAll(err.Error(), `"`, ""), says) {
 			t.Errorf("%v: %v does not say %q", args, err, says)
 		}

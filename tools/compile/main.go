@@ -27,17 +27,18 @@ import (
 
 	"jitvk/engine"
 	"jitvk/model/cli"
+	"jitvk/model/run"
 	"jitvk/tools/internal/page"
 	"jitvk/train/trainer"
 )
 
-func main() { os.Exit(cli.Main("compile", run)) }
+func main() { os.Exit(cli.Main("compile", command)) }
 
 // The child, which has Mesa's variables in its environment before it loads a driver, writes a line for each pipeline to standard
 // error, where the driver writes, too.
 const child, announced = "JITVK_COMPILE", "pipeline: "
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func command(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("compile", flag.ContinueOnError)
 	chip := fs.String("chip", "navi31", "AMD's `name` of a GPU, as Mesa has it; \"\": the device at hand")
 	presets := fs.String("presets", "quick,blog256", "models, `names` separated by commas")
@@ -45,10 +46,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := cli.Parse(fs, args); err != nil {
 		return err
 	}
-	var configs []trainer.Config
+	var configs []run.Config
 	for _, preset := range strings.Split(*presets, ",") {
 		for _, precision := range strings.Split(*precisions, ",") {
-			c, err := trainer.Parse([]string{"-preset", preset, "-precision", precision})
+			c, err := run.Parse([]string{"-preset", preset, "-precision", precision})
 			if err != nil {
 				return fmt.Errorf("compile: %w", err)
 			}
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // compile plans training runs on a device that makes their pipelines.
-func compile(ctx context.Context, configs []trainer.Config, out io.Writer) error {
+func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
 	d, err := engine.Open(engine.Options{DryRun: true, Compile: func(pipeline string) { fmt.Fprintln(os.Stderr, announced+pipeline) }})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"jitvk/engine"
+	"jitvk/model/run"
 	"jitvk/train/trainer"
 )
 
@@ -56,7 +57,7 @@ func TestCompile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	c, err := trainer.Parse([]string{"-preset", "tiny", "-batch", "2"})
+	c, err := run.Parse([]string{"-preset", "tiny", "-batch", "2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func TestCompile(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	for _, args := range [][]string{{"-presets", "huge"}, {"-precisions", "fp8"}} {
-		if err := run(context.Background(), args, nil); err == nil || strings.Contains(err.Error(), "\n") {
+		if err := command(context.Background(), args, nil); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

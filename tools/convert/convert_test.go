@@ -16,8 +16,8 @@ import (
 	"strings"
 	"testing"
 
-	"jitvk/model"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 )
 
 // stateDict lists the official network's state dict as its code builds it (models.py of the JiT repository).
@@ -61,10 +61,11 @@ func TestNamesAndShapes(t *testing.T) {
 		"jit-l16": stateDict(256, 16, 1024, 24, 16, 2730, 128, 1000, 32),
 		"jit-h16": stateDict(256, 16, 1280, 32, 16, 3413, 256, 1000, 32),
 	} {
-		c, err := model.Preset(name)
+		preset, err := run.Preset(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		c := preset.Model
 		delete(want, positions) // fixed, not a parameter
 		for _, p := range c.Params() {
 			if !slices.Equal(official(c, p), want[p.Name]) {
@@ -120,7 +121,7 @@ func TestThereAndBack(t *testing.T) {
 	dir := t.TempDir()
 	ours, back := filepath.Join(dir, "ours.safetensors"), filepath.Join(dir, "back.safetensors")
 	for _, args := range [][]string{{"-context-start", "1", "import", from, ours}, {"export", ours, back}} {
-		if err := run(context.Background(), args, io.Discard); err != nil {
+		if err := command(context.Background(), args, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +178,7 @@ func TestMisuse(t *testing.T) {
 		"another network": {func(m map[string]checkpoint.Tensor) { delete(m, "x_embedder.proj1.weight") }, "official JiT"},
 	} {
 		to := filepath.Join(dir, "out.safetensors")
-		err := run(context.Background(), []string{"-context-start", "1", "import", synthetic(t, test.change), to}, io.Discard)
+		err := command(context.Background(), []string{"-context-start", "1", "import", synthetic(t, test.change), to}, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v does not say %q", name, err, test.says)
 		}
@@ -185,7 +186,7 @@ func TestMisuse(t *testing.T) {
 			t.Fatalf("%s: a file was written", name)
 		}
 	}
-	err := run(context.Background(), []string{"import", synthetic(t, nil), filepath.Join(dir, "out.safetensors")}, io.Discard)
+	err := command(context.Background(), []string{"import", synthetic(t, nil), filepath.Join(dir, "out.safetensors")}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "-context-start") {
 		t.Errorf("a size of no preset: %v", err)
 	}
@@ -198,11 +199,12 @@ func TestEveryNameIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	block := regexp.MustCompile(`^blocks\.\d+\.`)
-	for _, name := range model.Presets() {
-		c, err := model.Preset(name)
+	for _, name := range run.Presets() {
+		preset, err := run.Preset(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		c := preset.Model
 		for _, p := range c.Params() {
 			if generic := block.ReplaceAllString(p.Name, "blocks.N."); !bytes.Contains(page, []byte("`"+generic+"`")) {
 				t.Fatalf("%s: %s is not in docs/checkpoints.md", name, generic)

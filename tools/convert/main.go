@@ -22,9 +22,9 @@ import (
 	"jitvk/model/cli"
 )
 
-func main() { os.Exit(cli.Main("convert", run)) }
+func main() { os.Exit(cli.Main("convert", command)) }
 
-func run(_ context.Context, args []string, out io.Writer) error {
+func command(_ context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("convert", flag.ContinueOnError)
 	weights := fs.String("weights", "", "which weights to export: raw, ema or ema2 (default ema where there is one)")
 	start := fs.Int("context-start", 0, "first block that sees the in-context tokens, of a model that is no preset")

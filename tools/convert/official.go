@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/model/checkpoint"
-	"jitvk/train/trainer"
+	"jitvk/model/run"
 )
 
 // The official state dict has our names with "net." before them and the same values, in the same order but for
@@ -89,10 +88,11 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 			return model.Config{}, err
 		}
 	}
-	c, err := model.Preset("jit-b16")
+	base, err := run.Preset("jit-b16")
 	if err != nil {
-		return c, err
+		return model.Config{}, err
 	}
+	c := base.Model
 	side := int(math.Round(math.Sqrt(float64(pos[1]))))
 	c.Patch, c.Stride, c.Size = proj1[2], proj1[2], side*proj1[2]
 	c.Dim, c.Bottleneck, c.Classes, c.Heads, c.Hidden = proj2[0], proj1[0], table[0]-1, proj2[0]/head[0], w3[1]
@@ -105,8 +105,9 @@ func configOf(f *checkpoint.File, contextStart int) (model.Config, error) {
 		c.Context, c.ContextStart = s[1], contextStart
 	}
 	c.Preset = "jit"
-	for _, name := range model.Presets() { // what the shapes do not say
-		if p, err := model.Preset(name); err == nil && p.Arch == "jit" && p.Dim == c.Dim && p.Depth == c.Depth {
+	for _, name := range run.Presets() { // what the shapes do not say
+		preset, err := run.Preset(name)
+		if p := preset.Model; err == nil && p.Arch == "jit" && p.Dim == c.Dim && p.Depth == c.Depth {
 			c.Dropout = p.Dropout
 			if contextStart == 0 {
 				c.ContextStart = p.ContextStart
@@ -170,16 +171,16 @@ func importOfficial(from, to string, contextStart int) (c model.Config, err erro
 	if preset == "jit" {
 		preset = "jit-b16" // for the recipe alone
 	}
-	config, err := trainer.Parse([]string{"-preset", preset})
+	config, err := run.Preset(preset)
 	if err != nil {
 		return c, err
 	}
 	config.Model = c
-	meta, err := json.Marshal(config)
+	meta, err := run.Meta{Config: config}.Encode()
 	if err != nil {
 		return c, err
 	}
-	return c, checkpoint.Save(to, map[string]string{"format": "jitvk 1", "config": string(meta), "step": "0"}, tensors)
+	return c, checkpoint.Save(to, meta, tensors)
 }
 
 // exportOfficial writes a checkpoint's weights as the official state dict.
@@ -189,11 +190,11 @@ func exportOfficial(from, to, weights string) (kind string, err error) {
 		return "", err
 	}
 	defer f.Close()
-	run, err := trainer.LoadConfig(f)
+	meta, err := run.Load(f)
 	if err != nil {
 		return "", fmt.Errorf("convert: %s: %w", from, err)
 	}
-	c := run.Model
+	c := meta.Config.Model
 	if c.Arch != "jit" || c.Stride != c.Patch {
 		return "", fmt.Errorf("convert: %s holds the model %s, which the official code does not have: only the paper's network without "+
 			"overlap can be exported", from, c.Preset)

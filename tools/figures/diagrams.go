@@ -13,7 +13,7 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/kernels/ref"
-	"jitvk/model"
+	"jitvk/model/run"
 )
 
 // constants reads the numbers that a shader's source gives to "const uint NAME = 64, …" and to its specialization constants.
@@ -116,10 +116,11 @@ func drawAttention(root string) (*canvas, error) {
 	if keys == 0 {
 		return nil, fmt.Errorf("attention/02_shared_fwd.comp names no KEYS: %v", k)
 	}
-	p, err := model.Preset("blog256")
+	preset, err := run.Preset("blog256")
 	if err != nil {
 		return nil, err
 	}
+	p := preset.Model
 	T, H := p.Tokens(), p.Heads
 	tiles := (T + keys - 1) / keys
 	c := newCanvas(780, 404)
@@ -170,14 +171,15 @@ func drawAttention(root string) (*canvas, error) {
 
 // drawFold: patches that overlap, how often each pixel is covered, and what the windows add up to.
 func drawFold(string) (*canvas, error) {
-	quick, err := model.Preset("quick")
+	small, err := run.Preset("quick")
 	if err != nil {
 		return nil, err
 	}
-	blog, err := model.Preset("blog256")
+	large, err := run.Preset("blog256")
 	if err != nil {
 		return nil, err
 	}
+	quick, blog := small.Model, large.Model
 	c := newCanvas(780, 400)
 	// Left: the pixels, by how many patches cover each.
 	c.bold(30, 24, 13, 0, ink, fmt.Sprintf("quick: %d px, patches of %d every %d: %d tokens", quick.Size, quick.Patch, quick.Stride,

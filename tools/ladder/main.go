@@ -28,6 +28,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
+	"jitvk/model/run"
 	"jitvk/tools/internal/page"
 )
 
@@ -46,13 +47,13 @@ func main() {
 	flag.StringVar(&o.json, "json", "", "put the measurements into this `file`")
 	flag.BoolVar(&o.write, "write", false, "put the tables into docs/kernels/OP.md")
 	flag.Parse()
-	if err := run(flag.Args(), o); err != nil {
+	if err := command(flag.Args(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "ladder:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ops []string, o options) error {
+func command(ops []string, o options) error {
 	if len(ops) == 0 {
 		ops = []string{"matmul", "attention"}
 	}
@@ -63,11 +64,11 @@ func run(ops []string, o options) error {
 	}
 	var configs []model.Config
 	for _, name := range strings.Split(o.presets, ",") {
-		c, err := model.Preset(name)
+		c, err := run.Preset(name)
 		if err != nil {
 			return err
 		}
-		configs = append(configs, c)
+		configs = append(configs, c.Model)
 	}
 	if err := kernels.CheckRung(); err != nil {
 		return err

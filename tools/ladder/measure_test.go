@@ -10,7 +10,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
-	"jitvk/model"
+	"jitvk/model/run"
 )
 
 func TestMain(m *testing.M) { kerneltest.Main(m) }
@@ -18,10 +18,11 @@ func TestMain(m *testing.M) { kerneltest.Main(m) }
 // TestLadders races every part of the lowest rung of each ladder at a small shape: all of them get a time.
 func TestLadders(t *testing.T) {
 	d := kerneltest.Device(t)
-	c, err := model.Preset("quick")
+	quick, err := run.Preset("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := quick.Model
 	c.Preset, c.Dim, c.Heads, c.Hidden = "small", 32, 2, 40
 	batch[c.Preset] = 1
 	defer delete(batch, c.Preset)

@@ -134,6 +134,7 @@ type Dataset struct {
 	size   int
 	names  []string // (N); nil for drawn pictures
 	pixels []byte   // (N,Size,Size,3)
+	sums   sums     // over all pixels
 	labels []uint32 // (N); nil without labels
 	unmap  func() error
 }
@@ -258,7 +259,7 @@ func (d *Dataset) Batch(dst []byte, o Order, step int64, n int) {
 
 // Fingerprint tells whether two data sets have the same pictures in the same order with the same labels, wherever they lie.
 func (d *Dataset) Fingerprint() string {
-	sum := checksum(d.pixels)
+	sum := d.sums.CRC
 	for _, label := range d.labels {
 		sum = crc32.Update(sum, castagnoli, binary.LittleEndian.AppendUint32(nil, label))
 	}
@@ -269,14 +270,7 @@ func (d *Dataset) Fingerprint() string {
 // the loss, before any weight by time, of always predicting the mean picture. With flip every picture counts mirrored as well.
 func (d *Dataset) Mean(flip bool) (mean []float32, mse float64) {
 	side, n := d.size, d.size*d.size*3
-	sum := make([]uint64, n) // sums of integers: exact, in any order
-	var squares uint64
-	for i := range d.Len() {
-		for j, v := range d.Pixels(i) {
-			sum[j] += uint64(v)
-			squares += uint64(v) * uint64(v)
-		}
-	}
+	sum := d.sums.Values
 	mean = make([]float32, n)
 	count := float64(d.Len())
 	var ofMeans float64
@@ -293,7 +287,7 @@ func (d *Dataset) Mean(flip bool) (mean []float32, mse float64) {
 		}
 	}
 	// E|v - m|^2 = E v^2 - m^2
-	return mean, (float64(squares)/count - ofMeans) / float64(n) / (127.5 * 127.5)
+	return mean, (float64(d.sums.Squares)/count - ofMeans) / float64(n) / (127.5 * 127.5)
 }
 
 // cacheName is the cache file's name for a source and size: stable, so that a stale cache is replaced and not added to.

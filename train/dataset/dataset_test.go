@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -298,10 +299,10 @@ func TestCacheRebuilt(t *testing.T) {
 // The header says what the file holds, at any length of tail.
 func TestCheckCacheLies(t *testing.T) {
 	key := [32]byte{1}
-	text := []byte(`{"Report":{"Used":1},"Names":null}`)
+	text := fmt.Appendf(nil, `{"Report":{"Used":1},"Names":null,"Sums":{"CRC":%d,"Values":[0,0,0,0,0,0,0,0,0,0,0,0],"Squares":0}}`,
+		checksum(make([]byte, 12)))
 	content := append(make([]byte, 12), text...)
-	h := header{Magic: cacheMagic, Version: cacheVersion, Size: 2, Count: 1, Tail: uint64(len(text)), Key: key,
-		Content: crc32.Checksum(content, castagnoli)}
+	h := header{Magic: cacheMagic, Version: cacheVersion, Size: 2, Count: 1, Tail: uint64(len(text)), Key: key, TailSum: checksum(text)}
 	build := func(h header) []byte { return append(append(h.encode(), make([]byte, headerLen-72)...), content...) }
 	if _, err := checkCache(build(h), key, 2); err != nil {
 		t.Fatal(err)
@@ -314,13 +315,98 @@ func TestCheckCacheLies(t *testing.T) {
 		"size":       func(h *header) { h.Size = 1 },
 		"version":    func(h *header) { h.Version++ },
 		"key":        func(h *header) { h.Key[31]++ },
-		"content":    func(h *header) { h.Content++ },
+		"tail's sum": func(h *header) { h.TailSum++ },
 	} {
 		bad := h
 		change(&bad)
 		if _, err := checkCache(build(bad), key, 2); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// speckled are pictures of pixels without a pattern.
+func speckled(n int) Drawn {
+	return Drawn{Name: "speckled", N: n, Draw: func(i, size int) image.Image {
+		img := image.NewRGBA(image.Rect(0, 0, size, size))
+		for j := range img.Pix {
+			img.Pix[j] = byte(mix(uint64(i*1000 + j)))
+			if j%4 == 3 {
+				img.Pix[j] = 255
+			}
+		}
+		return img
+	}}
+}
+
+// TestSums: packed, in memory and from the cache, the sums are those of the pixels, to the bit, and the fingerprint is the one that
+// older checkpoints hold.
+func TestSums(t *testing.T) {
+	cache := t.TempDir()
+	for i, name := range []string{"memory", "packed", "cached"} {
+		d, err := OpenDrawn(context.Background(), speckled(7), Options{Size: 3, CacheDir: cache, NoCache: i == 0})
+		if err != nil || d.Report.Cached != (i == 2) {
+			t.Fatalf("%s: %+v (%v)", name, d.Report, err)
+		}
+		var all []byte
+		values, squares := make([]uint64, 27), uint64(0)
+		for i := range d.Len() {
+			all = append(all, d.Pixels(i)...)
+			for j, v := range d.Pixels(i) {
+				values[j] += uint64(v)
+				squares += uint64(v) * uint64(v)
+			}
+		}
+		if !slices.Equal(d.sums.Values, values) || d.sums.Squares != squares {
+			t.Errorf("%s: sums %+v, want %d and %d", name, d.sums, values, squares)
+		}
+		const known = "7 pictures, CRC-32C 6736240a" // since the first version
+		want := fmt.Sprintf("7 pictures, CRC-32C %08x", crc32.Checksum(all, castagnoli))
+		if got := d.Fingerprint(); got != want || got != known {
+			t.Errorf("%s: fingerprint %s, want %s", name, got, want)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLargeCacheIsNotRead: a cache of a TiB, a hole in its file, opens at once and knows its sums: nothing reads the pixels, which
+// would take minutes.
+func TestLargeCacheIsNotRead(t *testing.T) {
+	const size, count = 1024, 1 << 40 / (3 * 1024 * 1024)
+	pixels := int64(3*size*size) * count
+	path, key := filepath.Join(t.TempDir(), "large.pixels"), [32]byte{1}
+	kept := tail{Report: Report{Used: count}, Sums: sums{CRC: 0x1234, Values: make([]uint64, 3*size*size), Squares: 5 * count}}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := header{Magic: cacheMagic, Version: cacheVersion, Size: size, Count: count, Tail: uint64(len(text)), Key: key, TailSum: checksum(text)}
+	if _, err := f.Write(h.encode()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(text, headerLen+pixels); err != nil {
+		t.Skip("SKIP: no file of a TiB here:", err)
+	}
+	start := time.Now()
+	d, err := openCache(path, key, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	_, mse := d.Mean(true)
+	want := fmt.Sprintf("%d pictures, CRC-32C 00001234", count)
+	if d.Fingerprint() != want || mse != 5.0/float64(3*size*size)/(127.5*127.5) {
+		t.Errorf("%s and %g, want the sums of the tail", d.Fingerprint(), mse)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("opening took %s", took)
 	}
 }
 
@@ -618,16 +704,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestMean(t *testing.T) {
-	d, err := OpenDrawn(context.Background(), Drawn{Name: "random", N: 5, Draw: func(i, size int) image.Image {
-		img := image.NewRGBA(image.Rect(0, 0, size, size))
-		for j := range img.Pix {
-			img.Pix[j] = byte(mix(uint64(i*1000 + j)))
-			if j%4 == 3 {
-				img.Pix[j] = 255
-			}
-		}
-		return img
-	}}, Options{Size: 3, NoCache: true})
+	d, err := OpenDrawn(context.Background(), speckled(5), Options{Size: 3, NoCache: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,10 +17,11 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 )
 
 // guesses is what a run guesses where nothing has been measured.
-func guesses(t *testing.T, c Config) []engine.Guess {
+func guesses(t *testing.T, c run.Config) []engine.Guess {
 	t.Helper()
 	plan, err := engine.Open(engine.Options{DryRun: true, Select: c.Device})
 	if err != nil {
@@ -65,9 +67,9 @@ func remember(t *testing.T, known []engine.Guess, last bool) {
 }
 
 // kept are the choices in a run's checkpoint.
-func kept(t *testing.T, dir string) (c choices) {
+func kept(t *testing.T, dir string) (c tune.Kept) {
 	t.Helper()
-	f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+	f, err := checkpoint.Open(filepath.Join(dir, run.CheckpointName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +93,7 @@ func TestChoicesBelongToTheRun(t *testing.T) {
 	if len(known) == 0 && device.Info().CPU() {
 		t.Fatal("there is nothing to choose")
 	}
-	run := func(c Config, mode tune.Mode) (dir, says string) {
+	run := func(c run.Config, mode tune.Mode) (dir, says string) {
 		t.Helper()
 		c.Tune, c.Out = mode, filepath.Join(t.TempDir(), "run")
 		var out bytes.Buffer
@@ -164,7 +166,7 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 	c := small(t)
 	c.Data, c.Out, c.Steps = pictures(t, 10), filepath.Join(t.TempDir(), "run"), 3
 	dir := train(t, c, false)
-	path := filepath.Join(dir, CheckpointName)
+	path := filepath.Join(dir, run.CheckpointName)
 	f, err := checkpoint.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -178,19 +180,15 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 		tensors = append(tensors, x)
 	}
 	f.Close()
-	plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ours, theirs := `{"device":"`+device.Info().Key()+`","ways":{"a":"by b"}}`, `{"device":"theirs","ways":{"a":"by b"}}`
-	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Off, theirs: tune.Auto, "{": "refused", `{"device":3}`: "refused"} {
+	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Auto, theirs: tune.Auto, "{": "refused", `{"device":3}`: "refused"} {
 		if meta["choices"] = text; text == "" {
 			delete(meta, "choices")
 		}
 		if err := checkpoint.Save(path, meta, tensors); err != nil {
 			t.Fatal(err)
 		}
-		c, err := Parse([]string{"-resume", dir, "-steps", "5"})
+		c, err := run.Parse([]string{"-resume", dir, "-steps", "5"})
 		if want == "refused" {
 			if err == nil || !strings.Contains(err.Error(), "choices") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s: %v", text, err)
@@ -200,22 +198,25 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan.Prefer(nil)
-		mode := c.recall(plan)
+		c.Device, c.DryRun = os.Getenv("JITVK_DEVICE"), true
+		plan, err := open(context.Background(), c, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
 		chosen := engine.NewProgram(plan, "choice").Choose("a", []string{"guess", "by b"})
-		if mode != want || (chosen == 1) != (text == ours) {
-			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, mode, want, chosen)
+		if c.Tune != want || (chosen == 1) != (text == ours) {
+			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, c.Tune, want, chosen)
 		}
 	}
-	if _, err := Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {
+	if _, err := run.Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {
 		t.Errorf("-tune: %v", err)
 	}
 	for args, want := range map[string]tune.Mode{"-preset quick": tune.Auto, "-preset quick -tune off": tune.Off, "-preset quick -tune again": tune.Again} {
-		if c, err := Parse(strings.Fields(args)); err != nil || c.Tune != want {
+		if c, err := run.Parse(strings.Fields(args)); err != nil || c.Tune != want {
 			t.Errorf("%s: %q, %v", args, c.Tune, err)
 		}
 	}
-	if _, err := Parse([]string{"-tune", "on"}); err == nil || !strings.Contains(err.Error(), "auto, off or again") {
+	if _, err := run.Parse([]string{"-tune", "on"}); err == nil || !strings.Contains(err.Error(), "auto, off or again") {
 		t.Errorf("-tune on: %v", err)
 	}
 }

@@ -2,7 +2,10 @@
 
 package trainer
 
-import "jitvk/train/dataset"
+import (
+	"jitvk/model/run"
+	"jitvk/train/dataset"
+)
 
 // Pictures are what steps read, in batches whose numbers run over all steps: batch i of step t, both counted from 0, is number
 // Accumulate t + i.
@@ -23,7 +26,7 @@ type feed struct {
 	none     uint32 // the class of every picture of data without labels
 }
 
-func newFeed(c Config, data *dataset.Dataset) feed {
+func newFeed(c run.Config, data *dataset.Dataset) feed {
 	return feed{data, dataset.Order{N: data.Len(), Seed: c.Seed}, c.Batch, data.Classes() != nil, uint32(c.Model.Classes)}
 }
 

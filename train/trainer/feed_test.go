@@ -30,8 +30,9 @@ func (g given) Labels(dst []uint32, number int64) {
 // TestBatchesAreNumbered: each batch of an accumulated step is asked for once and in order, and its bytes arrive on the device with
 // zeros up to the next word, whatever the staging memory held.
 func TestBatchesAreNumbered(t *testing.T) {
-	c := parse(t, "-preset", "jit-quick", "-size", "15", "-patch", "5", "-dim", "8", "-depth", "2", "-heads", "1", "-batch", "1", "-accumulate", "3", "-steps", "9")
-	s, err := NewState(kerneltest.Device(t), c.withClasses([]string{"a", "b"}))
+	c := parse(t, "-preset", "jit-quick", "-size", "15", "-patch", "5", "-dim", "8", "-depth", "2",
+		"-heads", "1", "-batch", "1", "-accumulate", "3", "-steps", "9")
+	s, err := NewState(kerneltest.Device(t), c.WithClasses([]string{"a", "b"}))
 	if err != nil {
 		t.Fatal(err)
 	}

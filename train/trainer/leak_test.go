@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jitvk/kernels/kerneltest"
+	"jitvk/model/run"
 )
 
 // TestTenThousandStepsAtConstantMemory replays a small training step: neither the device's memory nor the process's grows.
@@ -21,7 +22,7 @@ func TestTenThousandStepsAtConstantMemory(t *testing.T) {
 	const steps = 10_000
 	dev := kerneltest.Device(t)
 	before := dev.Stats()
-	c, err := Parse(strings.Fields("-preset quick -size 8 -patch 4 -stride 4 -dim 8 -depth 1 -heads 1 -batch 1 -lr 1e-4 -steps 20000"))
+	c, err := run.Parse(strings.Fields("-preset quick -size 8 -patch 4 -stride 4 -dim 8 -depth 1 -heads 1 -batch 1 -lr 1e-4 -steps 20000"))
 	if err != nil {
 		t.Fatal(err)
 	}

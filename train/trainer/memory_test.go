@@ -11,10 +11,11 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
+	"jitvk/model/run"
 )
 
 // steps trains on portraits, two classes by turns where the model knows classes, and returns the outcomes and the state.
-func steps(t *testing.T, c Config, n int) ([]Result, *State) {
+func steps(t *testing.T, c run.Config, n int) ([]Result, *State) {
 	t.Helper()
 	s, err := NewState(kerneltest.Device(t), c)
 	if err != nil {
@@ -24,7 +25,7 @@ func steps(t *testing.T, c Config, n int) ([]Result, *State) {
 	if err := s.Init(); err != nil {
 		t.Fatal(err)
 	}
-	labels := make([]uint32, c.images())
+	labels := make([]uint32, c.Images())
 	for i := range labels {
 		labels[i] = uint32(i % 2)
 	}
@@ -41,7 +42,7 @@ func steps(t *testing.T, c Config, n int) ([]Result, *State) {
 	}
 	var out []Result
 	for range n {
-		p, err := s.Step(given{portraits(c.images(), c.Model.Size), labels, int64(c.Accumulate)})
+		p, err := s.Step(given{portraits(c.Images(), c.Model.Size), labels, int64(c.Accumulate)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +66,8 @@ func moment(t *testing.T, s *State) []float32 {
 }
 
 // withDropout is the paper's network with all that is drawn at random.
-func withDropout(c Config) Config {
-	c = c.withClasses([]string{"even", "odd"})
+func withDropout(c run.Config) run.Config {
+	c = c.WithClasses([]string{"even", "odd"})
 	c.Model.Dropout, c.Model.LabelDrop = 0.2, 0.3
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jitvk/kernels/kerneltest"
+	"jitvk/model/run"
 )
 
 // TestLossScale plays outcomes to a scaler, each step waited for at once or one step late: the scales are the same.
@@ -83,7 +84,7 @@ func TestHalvesInMemory(t *testing.T) {
 func TestHalfPrecisionTrains(t *testing.T) {
 	losses := map[string]float64{}
 	for _, name := range []string{"fp32", "fp16", "bf16"} {
-		c, err := Parse([]string{"-preset", "quick", "-batch", "8", "-steps", "60", "-precision", name, "-warmup", "5"})
+		c, err := run.Parse([]string{"-preset", "quick", "-batch", "8", "-steps", "60", "-precision", name, "-warmup", "5"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,7 @@ import (
 	"jitvk/engine"
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/measure"
+	"jitvk/model/run"
 )
 
 // TestProfileRun profiles a small model: the table has its kernels, the trace fits together, and nothing is trained.
@@ -92,7 +93,7 @@ all                     4       5000  100.0%    225.10     2.80
 
 func TestProfileFlags(t *testing.T) {
 	for args, want := range map[string]string{"-profile -1": "-profile -1: at least 1 step", "-profile 3 -dry-run": "leave one of them out", "-profile x": "-help"} {
-		if _, err := Parse(append([]string{"-preset", "quick"}, strings.Fields(args)...)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := run.Parse(append([]string{"-preset", "quick"}, strings.Fields(args)...)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 	"jitvk/train/faces"
 )
 
@@ -33,7 +34,7 @@ func (w *interrupter) Write(p []byte) (int, error) {
 }
 
 // train runs a configuration, to its end or until its first step is shown.
-func train(t *testing.T, c Config, interrupt bool) string {
+func train(t *testing.T, c run.Config, interrupt bool) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -52,9 +53,9 @@ func train(t *testing.T, c Config, interrupt bool) string {
 }
 
 // parse is Parse for a command line that must be right. Kernels are guessed: what is measured differs from run to run.
-func parse(t testing.TB, args ...string) Config {
+func parse(t testing.TB, args ...string) run.Config {
 	t.Helper()
-	c, err := Parse(args)
+	c, err := run.Parse(args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func parse(t testing.TB, args ...string) Config {
 // outcome is a run's checkpoint, and its log without the two columns of time.
 func outcome(t *testing.T, dir string) (checkpoint []byte, log string) {
 	t.Helper()
-	checkpoint, err := os.ReadFile(filepath.Join(dir, CheckpointName))
+	checkpoint, err := os.ReadFile(filepath.Join(dir, run.CheckpointName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestResumeIsExact(t *testing.T) {
 			c.Out = filepath.Join(t.TempDir(), "parts")
 			dir := train(t, c, true)
 			dir = train(t, parse(t, "-resume", dir, "-checkpoint-blocks"), true) // which changes no bit
-			dir = train(t, parse(t, "-resume", filepath.Join(dir, CheckpointName)), false)
+			dir = train(t, parse(t, "-resume", filepath.Join(dir, run.CheckpointName)), false)
 			parts, partsLog := outcome(t, dir)
 			if partsLog != wholeLog {
 				t.Errorf("log with stops:\n%s\nwithout:\n%s", partsLog, wholeLog)
@@ -117,7 +118,7 @@ func TestResumeIsExact(t *testing.T) {
 			if !bytes.Equal(parts, whole) {
 				t.Error("the checkpoints differ")
 			}
-			f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+			f, err := checkpoint.Open(filepath.Join(dir, run.CheckpointName))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,15 +160,15 @@ func TestResumeSaysWhatChanges(t *testing.T) {
 	}
 	for args, says := range map[string]string{
 		"-resume /nowhere":                                     "/nowhere: file does not exist",
-		"-resume " + t.TempDir():                               CheckpointName,
+		"-resume " + t.TempDir():                               run.CheckpointName,
 		"-resume " + dir:                                       "it is at step 3, -steps is 3: name more with -steps",
-		"-resume " + dir + " -lr 1 -batch 4":                   "leave out -batch, -lr; what can be set is -steps",
+		"-resume " + dir + " -lr 1 -batch 4":                   "leave out -batch, -lr; what can be set is -config, -data, -steps, ",
 		"-resume " + dir + " -preset quick":                    "leave out -preset",
 		"-resume " + dir + " -steps 5 -out " + to:              "already holds a run",
 		"-resume " + foreign:                                   "converted",
 		"-resume " + dir + " -steps 5 -data " + pictures(t, 9): "holds other pictures or labels (9 pictures, ",
 	} {
-		c, err := Parse(strings.Fields(args))
+		c, err := run.Parse(strings.Fields(args))
 		if err == nil {
 			_, err = Run(context.Background(), c, new(bytes.Buffer))
 		}

@@ -7,19 +7,19 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"jitvk/autograd"
 	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/model"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 )
 
 // State is a training run on a device: the parameters and all that an optimizer step reads and writes, and the step
 // itself as a recorded program.
 type State struct {
-	Config
+	run.Config
 	dev *engine.Device
 	m   *model.Model
 	// Flat buffers of one layout. An average of the weights that is not wanted is nil.
@@ -32,12 +32,18 @@ type State struct {
 	waited                           int             // steps whose outcome is known
 	scaler                           lossScaler
 	precision                        kernels.Precision
-	data                             string    // the data set's Fingerprint, kept in checkpoints
-	began                            time.Time // when the program did
+	data                             string // the data set's Fingerprint, kept in checkpoints
 }
 
+// AdamW's other constants (official JiT code and the post alike).
+const (
+	beta1 = 0.9
+	beta2 = 0.95
+	eps   = 1e-8
+)
+
 // NewState allocates a run's memory and records its step. The parameters have no values until Init or Load.
-func NewState(d *engine.Device, c Config) (s *State, err error) {
+func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 	precision, err := kernels.ParsePrecision(c.Precision, d.Info())
 	if err != nil {
 		return nil, fmt.Errorf("train: -precision %w", err)
@@ -216,9 +222,9 @@ type Pending struct {
 // for rounding. Two steps may be under way at once.
 func (s *State) Step(from Pictures) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.lr(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.Config.ema(s.EMA, t)), float32(s.Config.ema(s.EMA2, t))},
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
 		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
-	p := Pending{state: s, result: Result{Step: t + 1, LR: s.lr(t)}, scale: scale}
+	p := Pending{state: s, result: Result{Step: t + 1, LR: s.LearningRate(t)}, scale: scale}
 	submit := func(program *engine.Program, updates []engine.Update, reads ...engine.Range) error {
 		sub, err := program.Submit(append(updates, engine.Update{To: s.step.All(), Data: step.Data()}), reads)
 		p.subs = append(p.subs, sub)

@@ -25,6 +25,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/model/checkpoint"
+	"jitvk/model/run"
 	"jitvk/model/sampler"
 	"jitvk/train/dataset"
 	"jitvk/train/faces"
@@ -33,7 +34,7 @@ import (
 func TestMain(m *testing.M) { kerneltest.Main(m) }
 
 // small is a configuration that trains in seconds on a CPU driver.
-func small(t testing.TB) Config {
+func small(t testing.TB) run.Config {
 	t.Helper()
 	return parse(t, "-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5")
 }
@@ -54,7 +55,7 @@ func portraits(n, size int) []byte {
 // every sample is one of the four.
 func TestOverfit(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c, err := Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 -flip=false"))
+	c, err := run.Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 -flip=false"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestSameSeedSameBits(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		ckpt, err := os.ReadFile(filepath.Join(dir, CheckpointName))
+		ckpt, err := os.ReadFile(filepath.Join(dir, run.CheckpointName))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +213,7 @@ func zipOf(t testing.TB, folder string) string {
 // TestDryRunOfAnyPreset asks for the largest preset, which no CPU driver grants: its parameters are printed all the same.
 func TestDryRunOfAnyPreset(t *testing.T) {
 	kerneltest.Device(t)
-	c, err := Parse([]string{"-preset", "jit-h16", "-dry-run"})
+	c, err := run.Parse([]string{"-preset", "jit-h16", "-dry-run"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,10 +223,32 @@ func TestDryRunOfAnyPreset(t *testing.T) {
 	}
 }
 
+// TestDryRunOfLargeBatches: batches whose tensors no binding holds in one piece are planned, and so are steps whose pictures no host
+// could hold at once; what no memory holds is said.
+func TestDryRunOfLargeBatches(t *testing.T) {
+	kerneltest.Device(t)
+	for args, says := range map[string]string{
+		"-preset quick -batch 8192":                 "planned on the device",
+		"-preset quick -batch 8192 -norm derf":      "planned on the device",
+		"-preset jit-quick -batch 8192":             "planned on the device",
+		"-preset quick -batch 64 -accumulate 65535": "in 65535 batches of 64",
+		"-preset quick -batch 65535":                "too much",
+	} {
+		c, err := run.Parse(append(strings.Fields(args), "-dry-run"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := new(bytes.Buffer)
+		if _, err := Run(context.Background(), c, out); err != nil || !strings.Contains(out.String(), says) {
+			t.Errorf("%s: error %v; no %q in\n%s", args, err, says, out)
+		}
+	}
+}
+
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
-	for _, change := range []func(c *Config){func(*Config) {}, func(c *Config) { c.Accumulate = 3 }, func(c *Config) { c.CheckpointBlocks = true }} {
+	for _, change := range []func(c *run.Config){func(*run.Config) {}, func(c *run.Config) { c.Accumulate = 3 }, func(c *run.Config) { c.CheckpointBlocks = true }} {
 		c := small(t)
 		change(&c)
 		plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
@@ -254,7 +277,7 @@ func TestDryRunIsExact(t *testing.T) {
 		if c.CheckpointBlocks {
 			passes = 4
 		}
-		if r := b.FLOPs() / (2 * passes * c.Model.ForwardMACs() * float64(c.images())); r < 0.95 || r > 1.25 {
+		if r := b.FLOPs() / (2 * passes * c.Model.ForwardMACs() * float64(c.Images())); r < 0.95 || r > 1.25 {
 			t.Errorf("a step is %.2f times %g forward passes", r, passes)
 		}
 	}
@@ -272,70 +295,17 @@ func TestInterruptSavesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+	f, err := checkpoint.Open(filepath.Join(dir, run.CheckpointName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	config, err := LoadConfig(f)
-	if diff := cmp.Diff(c.Model, config.Model); err != nil || diff != "" {
+	meta, err := run.Load(f)
+	if diff := cmp.Diff(c.Model, meta.Config.Model); err != nil || diff != "" {
 		t.Errorf("the checkpoint's model is another (-want +got, %v):\n%s", err, diff)
 	}
 	if f.Meta["step"] == "" || f.Meta["step"] == "0" || !strings.Contains(out.String(), "interrupted at step "+f.Meta["step"]) {
 		t.Errorf("checkpoint of step %q; output:\n%s", f.Meta["step"], out.String())
-	}
-}
-
-func TestParseRefusesTheImpossible(t *testing.T) {
-	for args, says := range map[string][]string{
-		"-preset huge":                                 {"huge", "blog256"},
-		"-preset quick -stride 5":                      {"-stride 5", "8"},
-		"-preset quick -heads 3":                       {"-heads 3", "1, 2, 4"},
-		"-preset quick -batch 0":                       {"-batch 0"},
-		"-preset quick -steps -1":                      {"-steps -1"},
-		"-preset quick -lr 0":                          {"-lr 0"},
-		"-preset quick -lr NaN":                        {"-lr NaN"},
-		"-preset quick -ema 1":                         {"-ema 1"},
-		"-preset quick -size 35":                       {"35"},
-		"-preset quick -depth 99999999":                {"-depth 99999999"},
-		"-preset quick -dim 9999999999":                {"-dim 9999999999"},
-		"-preset blog256 -patch 3":                     {"patches of 3", "do: 1"},
-		"-preset quick -patch 99999999":                {"-patch 99999999"},
-		"-preset quick -batch many":                    {"many", "-batch"},
-		"-preset quick -unknown 1":                     {"-unknown"},
-		"-preset quick extra":                          {"extra"},
-		"-preset quick -batch 99999999":                {"-batch 99999999"},
-		"-preset quick -accumulate 0":                  {"-accumulate 0", "1 and 65535"},
-		"-preset quick -batch 65535 -accumulate 65535": {"-batch 65535 -accumulate 65535", "13.2 TB"},
-		"-preset quick -labels Smiling":                {"-labels Smiling", "preset quick knows no classes", "jit"},
-	} {
-		_, err := Parse(strings.Fields(args))
-		for _, s := range says {
-			if err == nil || !strings.Contains(err.Error(), s) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%s: %v does not say %q in one line", args, err, s)
-			}
-		}
-	}
-	c, err := Parse([]string{"-preset", "quick", "-patch", "4", "-dim", "96", "-heads", "3"})
-	if err != nil || c.Model.Stride != 4 || c.Model.Hidden%8 != 0 || c.Model.Hidden < 2*96 {
-		t.Errorf("%+v, %v", c.Model, err)
-	}
-	for args, want := range map[string]int{"": 6, "-size 64": 7, "-size 64 -stride 4": 4, "-size 40 -patch 10": 6, "-size 8": 6, "-patch 1": 1} {
-		if c, err := Parse(strings.Fields("-preset quick " + args)); err != nil || c.Model.Stride != want {
-			t.Errorf("%q: stride %d, want %d; %v", args, c.Model.Stride, want, err)
-		}
-	}
-}
-
-func TestScheduleOfTheLearningRate(t *testing.T) {
-	c := Config{Steps: 1000, LR: 2, Warmup: 100, Decay: 0.5}
-	for step, want := range map[int]float64{0: 0.02, 99: 2, 300: 2, 500: 2, 750: 1} {
-		if got := c.lr(step); math.Abs(got-want) > 1e-9 {
-			t.Errorf("step %d: %g, want %g", step, got, want)
-		}
-	}
-	if got := c.lr(999); !(got > 0 && got < 0.001) {
-		t.Errorf("last step: %g", got)
 	}
 }
 
@@ -349,15 +319,15 @@ func TestRunRefusesBadInput(t *testing.T) {
 	}
 	file := filepath.Join(used, "log.csv")
 	for name, test := range map[string]struct {
-		change func(*Config)
+		change func(*run.Config)
 		says   string
 	}{
-		"a path that is not there": {func(c *Config) { c.Data = "/nowhere/at/all" }, "/nowhere/at/all"},
-		"an empty folder":          {func(c *Config) { c.Data = empty }, empty},
-		"a folder with a run":      {func(c *Config) { c.Data, c.Out = pictures(t, 2), used }, "already holds a run"},
-		"a file as the folder":     {func(c *Config) { c.Data, c.Out = pictures(t, 2), file }, "is a file"},
-		"more than the machine":    {func(c *Config) { c.Data, c.Model.Depth, c.Batch = pictures(t, 2), 1000, 8192 }, "-batch"},
-		"a device that is not":     {func(c *Config) { c.Device = "voodoo" }, "voodoo"},
+		"a path that is not there": {func(c *run.Config) { c.Data = "/nowhere/at/all" }, "/nowhere/at/all"},
+		"an empty folder":          {func(c *run.Config) { c.Data = empty }, empty},
+		"a folder with a run":      {func(c *run.Config) { c.Data, c.Out = pictures(t, 2), used }, "already holds a run"},
+		"a file as the folder":     {func(c *run.Config) { c.Data, c.Out = pictures(t, 2), file }, "is a file"},
+		"more than the machine":    {func(c *run.Config) { c.Data, c.Model.Depth, c.Batch = pictures(t, 2), 1000, 8192 }, "-batch"},
+		"a device that is not":     {func(c *run.Config) { c.Device = "voodoo" }, "voodoo"},
 	} {
 		c := small(t)
 		c.Out = filepath.Join(t.TempDir(), "run")
@@ -401,7 +371,7 @@ func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
 	if err := s.saveAll(context.Background(), samples, dir, nil, 0, &saved); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, CheckpointName)
+	path := filepath.Join(dir, run.CheckpointName)
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -414,7 +384,7 @@ func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Close()
-	err = loop(context.Background(), s, data, samples, dir, new(bytes.Buffer))
+	err = loop(context.Background(), time.Now(), s, data, samples, dir, new(bytes.Buffer))
 	if err == nil || !strings.Contains(err.Error(), "NaN") || !strings.Contains(err.Error(), "-lr") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("error %v", err)
 	}
@@ -441,7 +411,7 @@ func TestBrokenScreenCostsNoResults(t *testing.T) {
 	if _, err := Run(context.Background(), c, new(brokenScreen)); err == nil || !strings.Contains(err.Error(), "screen") {
 		t.Errorf("error %v", err)
 	}
-	for _, name := range []string{CheckpointName, "loss.png", "samples.png"} {
+	for _, name := range []string{run.CheckpointName, "loss.png", "samples.png"} {
 		if _, err := os.Stat(filepath.Join(c.Out, name)); err != nil {
 			t.Error(err)
 		}
@@ -472,7 +442,7 @@ func TestSkippedPicturesAreNamed(t *testing.T) {
 // TestLabelsOfPortraits labels the built-in portraits and asks each class of their own description.
 func TestLabelsOfPortraits(t *testing.T) {
 	t.Setenv("JITVK_CACHE", t.TempDir())
-	c := Config{Labels: "Expression, Hat"}
+	c := run.Config{Labels: "Expression, Hat"}
 	c.Model.Size = 8
 	data, err := openData(context.Background(), c, new(bytes.Buffer))
 	if err != nil {
@@ -497,7 +467,7 @@ func TestLabelsOfPortraits(t *testing.T) {
 		}
 	}
 	t.Log(data.Report)
-	if c = c.withClasses(classes); c.Model.Classes != 30 || len(c.ClassNames) != 30 {
+	if c = c.WithClasses(classes); c.Model.Classes != 30 || len(c.ClassNames) != 30 {
 		t.Errorf("%d classes in the model, %d names", c.Model.Classes, len(c.ClassNames))
 	}
 
@@ -529,7 +499,7 @@ func TestLabelsOfPortraits(t *testing.T) {
 			t.Errorf("%s: error %v, want it to say %q", labels, err, says)
 		}
 	}
-	if c.Labels = ""; c.labels() != nil || c.withClasses(nil).Model.Classes != c.Model.Classes {
+	if c.Labels = ""; c.Attributes() != nil || c.WithClasses(nil).Model.Classes != c.Model.Classes {
 		t.Error("without labels there are classes")
 	}
 }
@@ -543,7 +513,7 @@ func TestClassesAreLearned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := checkpoint.Open(filepath.Join(dir, CheckpointName))
+	f, err := checkpoint.Open(filepath.Join(dir, run.CheckpointName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -605,24 +575,13 @@ func TestDryRunCountsClasses(t *testing.T) {
 
 func TestGridEvery(t *testing.T) {
 	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
-		c := Config{Steps: test.steps, Batch: test.batch, Accumulate: 1}
-		if c.pictures() != test.pictures || c.gridEvery() != test.every {
-			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, c.pictures(), c.gridEvery(), test.pictures, test.every)
+		c := run.Config{Recipe: run.Recipe{Steps: test.steps, Batch: test.batch, Accumulate: 1}}
+		if gridSize(c) != test.pictures || gridEvery(c) != test.every {
+			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, gridSize(c), gridEvery(c), test.pictures, test.every)
 		}
 	}
-}
-
-// TestPaperTrainingFollowsTheBatch: epochs and warm-up are counted in pictures, whatever makes up a step.
-func TestPaperTrainingFollowsTheBatch(t *testing.T) {
-	for args, want := range map[string]Config{
-		"-batch 128":                {Steps: 2001823, Warmup: 50045, LR: 2.5e-5},
-		"-batch 128 -accumulate 8":  {Steps: 250227, Warmup: 6255, LR: 2e-4},
-		"-batch 1024 -warmup 7":     {Steps: 250227, Warmup: 7, LR: 2e-4},
-		"-batch 32 -steps 9 -lr .1": {Steps: 9, Warmup: 200182, LR: 0.1},
-	} {
-		c := parse(t, append(strings.Fields(args), "-preset", "jit-b16")...)
-		if c.Steps != want.Steps || c.Warmup != want.Warmup || math.Abs(c.LR/want.LR-1) > 1e-12 {
-			t.Errorf("%s: %d steps, warm-up %d, learning rate %g; want %d, %d, %g", args, c.Steps, c.Warmup, c.LR, want.Steps, want.Warmup, want.LR)
-		}
+	huge := run.Config{Recipe: run.Recipe{Steps: math.MaxInt32, Batch: 65535, Accumulate: 65535}} // 2.8e19 pictures
+	if gridSize(huge) != gridPictures {
+		t.Errorf("the largest run draws %d pictures, want %d", gridSize(huge), gridPictures)
 	}
 }

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: MIT
 
-package report
+package run
 
 import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-func TestNextRunDir(t *testing.T) {
+func TestNextDir(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "a", "runs") // made on the way
 	next := func(preset, want string) {
 		t.Helper()
-		dir, err := NextRunDir(base, preset)
+		dir, err := NextDir(base, preset)
 		if err != nil || dir != filepath.Join(base, want) {
-			t.Fatalf("NextRunDir: %q, %v, want %s", dir, err, want)
+			t.Fatalf("NextDir: %q, %v, want %s", dir, err, want)
 		}
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			t.Fatalf("%s: %v", dir, err)
@@ -44,28 +45,28 @@ func TestNextRunDir(t *testing.T) {
 	}
 	next("quick", "1235-quick")
 
-	runs, err := Runs(base)
+	runs, err := folders(base)
 	want := []string{"1235-quick", "1234-old", "042-a-b", "004-quick", "002-tiny", "001-quick"}
 	for i := range want {
 		want[i] = filepath.Join(base, want[i])
 	}
 	if err != nil || !slices.Equal(runs, want) {
-		t.Errorf("Runs: %v, %v", runs, err)
+		t.Errorf("folders: %v, %v", runs, err)
 	}
-	if runs, err := Runs(filepath.Join(base, "missing")); err != nil || runs != nil {
-		t.Errorf("Runs of no folder: %v, %v", runs, err)
+	if runs, err := folders(filepath.Join(base, "missing")); err != nil || runs != nil {
+		t.Errorf("folders of no folder: %v, %v", runs, err)
 	}
 }
 
 // Many runs that start at once get different numbers, whatever their presets.
-func TestNextRunDirTogether(t *testing.T) {
+func TestNextDirTogether(t *testing.T) {
 	base := t.TempDir()
 	const n = 40
 	dirs := make([]string, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			dir, err := NextRunDir(base, []string{"quick", "tiny", "faces64"}[i%3])
+			dir, err := NextDir(base, []string{"quick", "tiny", "faces64"}[i%3])
 			if err != nil {
 				t.Error(err)
 			}
@@ -87,12 +88,12 @@ func TestNextRunDirTogether(t *testing.T) {
 	}
 }
 
-func TestNextRunDirErrors(t *testing.T) {
+func TestNextDirErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := NextRunDir(filepath.Join(file, "runs"), "quick")
+	_, err := NextDir(filepath.Join(file, "runs"), "quick")
 	if err == nil || !strings.Contains(err.Error(), "-out") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("below a file: %v", err)
 	}
@@ -103,39 +104,34 @@ func TestNextRunDirErrors(t *testing.T) {
 					t.Errorf("preset %q: no panic", preset)
 				}
 			}()
-			_, _ = NextRunDir(t.TempDir(), preset)
+			_, _ = NextDir(t.TempDir(), preset)
 		}()
 	}
 }
 
-func TestSaveConfig(t *testing.T) {
-	type config struct {
-		Preset string  `json:"preset"`
-		LR     float64 `json:"lr"`
-	}
-	path := filepath.Join(t.TempDir(), "config.json")
-	in := config{"<quick> & more", 2e-3}
-	if err := SaveConfig(path, in); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(path)
+func TestSave(t *testing.T) {
+	dir := t.TempDir()
+	in, err := Preset("quick")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "{\n  \"preset\": \"<quick> & more\",\n  \"lr\": 0.002\n}\n"; string(data) != want {
-		t.Errorf("got %s", data)
+	in.Data, in.CheckpointBlocks, in.Out = "<faces> & more", true, "elsewhere"
+	if err := in.Save(dir); err != nil {
+		t.Fatal(err)
 	}
-	var out config
-	if err := json.Unmarshal(data, &out); err != nil || out != in {
-		t.Errorf("read back %+v, %v", out, err)
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := SaveConfig(filepath.Join(path, "x"), in); err == nil || errors.Is(err, fs.ErrExist) {
+	var out Config
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	in.Out = "" // where it lies is no part of it
+	if diff := cmp.Diff(in, out); diff != "" || !strings.Contains(string(text), `"data": "<faces> & more"`) {
+		t.Errorf("-written +read:\n%s\n%s", diff, text)
+	}
+	if err := in.Save(filepath.Join(dir, "config.json")); err == nil || errors.Is(err, fs.ErrExist) {
 		t.Errorf("below a file: %v", err)
 	}
-	defer func() {
-		if recover() == nil {
-			t.Error("NaN in a configuration: no panic")
-		}
-	}()
-	_ = SaveConfig(path, config{LR: math.NaN()})
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package report
+package run
 
 import (
 	"cmp"
@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"jitvk/engine/files"
+	"jitvk/model/report"
 )
 
 // runName matches the folder of a run: its number, a minus, its preset.
@@ -31,17 +32,17 @@ func number(name string) int {
 	return 0
 }
 
-// NextRunDir creates the folder of a new run, base/001-preset or one number above the highest there, and returns its path. Runs
+// NextDir creates the folder of a new run, base/001-preset or one number above the highest there, and returns its path. Runs
 // that start at the same moment get different numbers. An empty base means "runs"; other things in it do not matter.
-func NextRunDir(base, preset string) (string, error) {
+func NextDir(base, preset string) (string, error) {
 	if preset == "" || strings.ContainsAny(preset, `/\`) {
-		panic(fmt.Sprintf("report: NextRunDir: preset %q is no name", preset))
+		panic(fmt.Sprintf("run: NextDir: preset %q is no name", preset))
 	}
 	if base == "" {
 		base = "runs"
 	}
 	if err := os.MkdirAll(base, 0o755); err != nil {
-		return "", explain(base, err)
+		return "", report.CannotWrite(base, err)
 	}
 	for n := 1; ; n++ {
 		last, err := lastRun(base)
@@ -56,7 +57,7 @@ func NextRunDir(base, preset string) (string, error) {
 		if err := os.Mkdir(claim, 0o755); errors.Is(err, fs.ErrExist) {
 			continue
 		} else if err != nil {
-			return "", explain(dir, err)
+			return "", report.CannotWrite(dir, err)
 		}
 		// Another run may have made folder n and given its claim back between our look and our claim; from now on nobody can.
 		last, err = lastRun(base)
@@ -67,21 +68,12 @@ func NextRunDir(base, preset string) (string, error) {
 			err = gone
 		}
 		if err != nil {
-			return "", explain(dir, err)
+			return "", report.CannotWrite(dir, err)
 		}
 		if last < n {
 			return dir, nil
 		}
 	}
-}
-
-// explain says what to do about an error of writing path; errors.Is still finds the cause.
-func explain(path string, err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err // the path is named once
-	}
-	return fmt.Errorf("cannot write %s: %w: make room and rights there, or choose another place with -out", path, err)
 }
 
 // lastRun returns the highest number of a run in base, 0 if there is none. Files count too: their numbers are taken.
@@ -97,8 +89,8 @@ func lastRun(base string) (int, error) {
 	return last, nil
 }
 
-// Runs returns the folders of the runs in base, the newest first. No base, no runs.
-func Runs(base string) ([]string, error) {
+// folders returns the folders of the runs in base, the newest first. No base, no runs.
+func folders(base string) ([]string, error) {
 	entries, err := os.ReadDir(base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -119,18 +111,28 @@ func Runs(base string) ([]string, error) {
 	return names, nil
 }
 
-// SaveConfig writes config to path as indented JSON. A config that JSON cannot hold panics.
-func SaveConfig(path string, config any) error {
-	return files.AtomicWrite(path, func(w io.Writer) error {
+// Newest returns the checkpoint of the newest run in base that has one, whole or not: an older one must not take a damaged one's
+// place unseen.
+func Newest(base string) (string, error) {
+	dirs, err := folders(base)
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, CheckpointName)
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
+}
+
+// Save writes what the run was told into its folder, as indented JSON.
+func (c Config) Save(dir string) error {
+	return files.AtomicWrite(filepath.Join(dir, configName), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
-		err := e.Encode(config)
-		var badType *json.UnsupportedTypeError
-		var badValue *json.UnsupportedValueError
-		if errors.As(err, &badType) || errors.As(err, &badValue) {
-			panic(fmt.Sprintf("report: SaveConfig: %v", err))
-		}
-		return err
+		return e.Encode(c)
 	})
 }
