@@ -115,6 +115,20 @@ func (f *Flat) View(p Param) kernels.Tensor {
 	return kernels.View(f.pieces[i].Range(4*int64(at-f.cuts[i]), 4*int64(p.Len())), p.Shape...)
 }
 
+// Zero records that all of it becomes zero, the gaps between parameters too.
+func (f *Flat) Zero(p *engine.Program) {
+	for _, r := range f.Ranges() {
+		p.Fill(r, 0)
+	}
+}
+
+// Copy records that f becomes what from, of the same layout, is.
+func (f *Flat) Copy(p *engine.Program, from *Flat) {
+	for i, r := range f.Ranges() {
+		p.Copy(r, from.pieces[i].All())
+	}
+}
+
 // Set uploads named values. It says which name is missing or has another length.
 func (f *Flat) Set(values map[string][]float32) error {
 	for _, p := range f.layout.Params {
@@ -128,7 +142,17 @@ func (f *Flat) Set(values map[string][]float32) error {
 // Load uploads a checkpoint's tensors of the parameters' names behind a prefix, a piece at a time. It refuses values that are not
 // finite.
 func (f *Flat) Load(file *checkpoint.File, prefix string) error {
-	return f.upload(func(p Param) (io.Reader, error) { return file.Floats(prefix+p.Name, p.Shape...) })
+	read := func(p Param) (io.Reader, error) { return file.Floats(prefix+p.Name, p.Shape...) }
+	for _, p := range f.layout.Params { // names and shapes of all before the first value
+		if _, err := read(p); err != nil {
+			return err
+		}
+	}
+	if f.dev.DryRun() { // which checks the values and uploads none
+		_, err := io.Copy(io.Discard, &values{params: f.layout.Params, read: read})
+		return err
+	}
+	return f.upload(read)
 }
 
 // upload fills all of f with what read gives for each parameter in turn, and the gaps with zeros.
