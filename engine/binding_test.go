@@ -55,7 +55,9 @@ func TestNothingReadsNothing(t *testing.T) {
 	if err := p.Build(); err != nil {
 		t.Error(err)
 	}
-	for name, bind := range map[string][]Binding{"nothing": nil, "Nothing alone": {Nothing, Nothing}, "a binding of no range": {Write(x), {}}} {
+	for name, bind := range map[string][]Binding{
+		"nothing": nil, "Nothing alone": {Nothing, Nothing}, "a binding of no range": {Write(x), {}},
+	} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -19,6 +19,7 @@
 // (instance.go, info.go, device.go). Every call on an open device goes through that device's own table of functions in a small C shim
 // (calls.go, queue.go and record.go; shim.h, instance.c, device.c).
 //
-// Misuse (an offset out of range, a command after Build) panics. What the environment does (no driver, no memory, a
-// lost device) comes back as an error that wraps one of the Err values.
+// Misuse (a range out of bounds, a closed buffer, a command after Build) panics where it is made, with the line of the caller outside
+// this package and kernels (check.go). What the environment does (no driver, no memory, a lost device) comes back as an error that
+// wraps one of the Err values; work that is too much for a device as a LimitError, from NewBuffer or from Build.
 package engine

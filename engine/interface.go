@@ -113,7 +113,8 @@ func (p *Program) fitsShader(c *command) {
 		return
 	}
 	if len(c.Bind) < want.bindings || len(c.push) < want.pushBytes {
-		misuse("%s: %d bindings and %d bytes of push constants, where the shader has %d and %d", c.Shader, len(c.Bind), len(c.push), want.bindings, want.pushBytes)
+		misuse("%s: %d bindings and %d bytes of push constants, where the shader has %d and %d",
+			c.Shader, len(c.Bind), len(c.push), want.bindings, want.pushBytes)
 	}
 	size := want.local[0].under(c.Spec) * want.local[1].under(c.Spec) * want.local[2].under(c.Spec)
 	if size < 1 {

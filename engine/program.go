@@ -37,7 +37,10 @@ func ReadWrite(r Range) Binding { return Read(r).And(Write(r)) }
 //
 //	engine.Read(qkv).Rows(256, 256, 768, tokens)
 func (b Binding) Rows(first, width, stride, n int64) Binding {
-	inside := first >= 0 && width > 0 && n > 0 && (n == 1 || stride >= width) && width <= b.size-first && (n == 1 || n-1 <= (b.size-first-width)/stride)
+	inside := first >= 0 && width > 0 && n > 0 && width <= b.size-first
+	if n > 1 {
+		inside = inside && stride >= width && n-1 <= (b.size-first-width)/stride
+	}
 	if !inside {
 		misuse("%d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range)
 	}

@@ -12,9 +12,9 @@ import (
 	"unsafe"
 )
 
-// Queue is where command buffers are handed to a device, with the pool that they come from. Vulkan wants one call at a time on a
+// A queue is where command buffers are handed to a device, with the pool that they come from. Vulkan wants one call at a time on a
 // queue, which its lock sees to; the pool is the device's, one goroutine's.
-type Queue struct {
+type queue struct {
 	mu        sync.Mutex
 	dev       *Device
 	handle    unsafe.Pointer // VkQueue
@@ -24,23 +24,23 @@ type Queue struct {
 }
 
 // newQueue returns the device's queue of a family that it was made with.
-func (d *Device) newQueue(family, stampBits uint32) (*Queue, error) {
+func (d *Device) newQueue(family, stampBits uint32) (*queue, error) {
 	pool, err := d.createCommandPool(family)
 	if err != nil {
 		return nil, err
 	}
-	return &Queue{dev: d, handle: C.jitvk_queue(d.calls, C.uint32_t(family)), family: family, stampBits: stampBits, pool: pool}, nil
+	return &queue{dev: d, handle: C.jitvk_queue(d.calls, C.uint32_t(family)), family: family, stampBits: stampBits, pool: pool}, nil
 }
 
 // submit hands command buffers over; once they have run, the fence (0 is none) says so.
-func (q *Queue) submit(cbs []commandBuffer, fence handle) error {
+func (q *queue) submit(cbs []commandBuffer, fence handle) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return resultError("vkQueueSubmit", int32(C.jitvk_submit(q.dev.calls, q.handle, unsafe.SliceData(cbs), C.uint32_t(len(cbs)), fence)))
 }
 
 // commandBuffers returns n of them, to be recorded.
-func (q *Queue) commandBuffers(n int) ([]commandBuffer, error) {
+func (q *queue) commandBuffers(n int) ([]commandBuffer, error) {
 	out := make([]commandBuffer, n)
 	if err := resultError("vkAllocateCommandBuffers",
 		int32(C.jitvk_allocate_commands(q.dev.calls, q.pool, C.uint32_t(n), unsafe.SliceData(out)))); err != nil {
@@ -50,7 +50,7 @@ func (q *Queue) commandBuffers(n int) ([]commandBuffer, error) {
 }
 
 // free gives command buffers back.
-func (q *Queue) free(cbs []commandBuffer) {
+func (q *queue) free(cbs []commandBuffer) {
 	if len(cbs) > 0 {
 		C.jitvk_free_commands(q.dev.calls, q.pool, C.uint32_t(len(cbs)), unsafe.SliceData(cbs))
 	}

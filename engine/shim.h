@@ -118,8 +118,11 @@ int32_t jitvk_create_fence(jitvk_device *d, uint64_t *out);
 
 // What a buffer asks of its memory: how many bytes, and of which types (a bit each).
 void jitvk_buffer_needs(jitvk_device *d, uint64_t buffer, uint64_t *size, uint32_t *types);
+// Allocates device memory of a type.
 int32_t jitvk_allocate(jitvk_device *d, uint64_t size, uint32_t type, uint64_t *memory);
+// Puts a buffer into memory, at its start.
 int32_t jitvk_bind(jitvk_device *d, uint64_t buffer, uint64_t memory);
+// Maps host-visible memory; it stays mapped until it is destroyed.
 int32_t jitvk_map(jitvk_device *d, uint64_t memory, uint64_t size, void **out);
 
 enum { JITVK_MAX_SPEC = 32 }; // specialization constants of a shader
@@ -139,7 +142,9 @@ typedef struct {
 // Puts n storage buffers into descriptor sets.
 void jitvk_update_sets(jitvk_device *d, const jitvk_write *w, uint32_t n);
 
+// Allocates n primary command buffers from a pool.
 int32_t jitvk_allocate_commands(jitvk_device *d, uint64_t pool, uint32_t n, void **out);
+// Gives n command buffers back to their pool.
 void jitvk_free_commands(jitvk_device *d, uint64_t pool, uint32_t n, void *const *commands);
 
 enum { JITVK_DISPATCH, JITVK_BARRIER, JITVK_COPY, JITVK_FILL, JITVK_STAMP, JITVK_RESET_STAMPS };

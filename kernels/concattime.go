@@ -18,7 +18,8 @@ func ConcatTime(p *engine.Program, y, x, e Tensor) {
 // ConcatTimeBackward is dx = dy[…,:C] and de = the sum over tokens of dy[…,C:]; accX and accE add to what they hold. A nil
 // dx is not computed: pixels need no gradient. dx (B,T,C), de (B,E), dy (B,T,C+E).
 func ConcatTimeBackward(p *engine.Program, dx *Tensor, de, dy Tensor, accX, accE bool) {
-	x := Tensor{Shape: []int{dy.Shape[0], dy.Shape[1], dy.Shape[2] - de.Shape[len(de.Shape)-1]}}
+	check(len(dy.Shape) == 3 && len(de.Shape) == 2, "ConcatTimeBackward", "de %v, dy %v: (B,E) and (B,T,C+E) wanted", de, dy)
+	x := Tensor{Shape: []int{dy.Shape[0], dy.Shape[1], dy.Shape[2] - de.Shape[1]}}
 	if dx != nil {
 		x = *dx
 	}

@@ -18,10 +18,21 @@ const (
 	BF16           // 8 significant bits, the range of fp32
 )
 
-// size is an element's bytes.
-func (p Precision) size() int64 { return [...]int64{4, 2, 2}[p] }
+// known reports whether it is one of the three.
+func (p Precision) known() bool { return p <= BF16 }
 
-func (p Precision) String() string { return [...]string{"fp32", "fp16", "bf16"}[p] }
+// size is an element's bytes.
+func (p Precision) size() int64 {
+	check(p.known(), "a tensor", "%v: fp32, fp16 or bf16 wanted", p)
+	return [...]int64{4, 2, 2}[p]
+}
+
+func (p Precision) String() string {
+	if !p.known() {
+		return fmt.Sprintf("precision %d", uint32(p))
+	}
+	return [...]string{"fp32", "fp16", "bf16"}[p]
+}
 
 // ParsePrecision is String's inverse. "auto", or nothing, is FP16 where a GPU multiplies halves on matrix units, else FP32.
 func ParsePrecision(s string, info engine.Info) (Precision, error) {

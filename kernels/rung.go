@@ -61,7 +61,8 @@ func parseRungs(list string) (map[string]bool, error) {
 // run here, else the one that JITVK_RUNG names, else "", which leaves the op its choice. A rung in JITVK_RUNG that runs here, but
 // not in this precision, leaves the op its choice, too; one that cannot run here at all is an error of who set it, which fails the
 // program.
-func requestedRung(op string, info engine.Info, ladder, asked string, precision Precision, runs func(rung string, p Precision) bool, fail func(error)) string {
+func requestedRung(op string, info engine.Info, ladder, asked string, precision Precision, runs func(rung string, p Precision) bool,
+	fail func(error)) string {
 	if asked != "" {
 		check(runs(asked, precision), op, "%v has not what %s needs for %v operands", info, asked, precision)
 		return asked

@@ -57,7 +57,7 @@ func (t Tensor) Len() int {
 // Reshape returns the same contiguous elements under another shape.
 func (t Tensor) Reshape(shape ...int) Tensor {
 	out := Tensor{Shape: shape, Range: t.Range, Precision: t.Precision}
-	if out.Len() != t.Len() || !t.Contiguous() || !positive(t.Shape) || !positive(shape) {
+	if out.Len() != t.Len() || !t.Contiguous() || !whole(t.Shape) || !whole(shape) {
 		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
 	}
 	return out
@@ -148,15 +148,11 @@ func (t Tensor) checked(op string) Tensor {
 // fault says what is wrong with a tensor by itself: a dimension, rows that overlap, halves that are not in fours, or a range that
 // does not hold all of it; "" where nothing is.
 func (t Tensor) fault() string {
-	if t.Precision > BF16 || len(t.Shape) == 0 {
+	if !t.Precision.known() || len(t.Shape) == 0 {
 		return fmt.Sprintf("%v: one dimension or more, and fp32, fp16 or bf16 wanted", t)
 	}
-	n := 1
-	for _, d := range t.Shape {
-		if d < 1 || n > maxElements/d {
-			return fmt.Sprintf("%v: dimensions of 1 and more wanted, none of them 0, and no more than %d elements", t, int64(maxElements))
-		}
-		n *= d
+	if !whole(t.Shape) {
+		return fmt.Sprintf("%v: dimensions of 1 and more wanted, none of them 0, and no more than %d elements", t, int64(maxElements))
 	}
 	rows, width := t.Rows(t.rowDims())
 	ld := t.ldOr(width)
@@ -165,7 +161,7 @@ func (t Tensor) fault() string {
 		return fmt.Sprintf("%v: rows of %d elements lie %d apart", t, width, ld)
 	case t.Off < 0 || t.Off > maxElements:
 		return fmt.Sprintf("%v: the first row begins %d elements into the range", t, t.Off)
-	case t.Precision != FP32 && (t.apart && (width|ld|t.Off)%4 != 0 || n%4 != 0):
+	case t.Precision != FP32 && (t.apart && (width|ld|t.Off)%4 != 0 || t.Len()%4 != 0):
 		return fmt.Sprintf("%v: halves in multiples of four wanted", t)
 	case t.reach() > t.Range.Size():
 		return fmt.Sprintf("%v: %d bytes do not fit into %d", t, t.reach(), t.Range.Size())
@@ -191,7 +187,7 @@ func (t Tensor) ldOr(width int) int {
 
 // byRows returns the tensor as rows (rows, width), width being the product of its last dims dimensions.
 func (t Tensor) byRows(op string, dims int) Tensor {
-	if len(t.Shape) < dims || !positive(t.Shape) {
+	if len(t.Shape) < dims || !whole(t.Shape) {
 		check(false, op, "%v: %d dimensions or more wanted, none of them 0", t, dims)
 	}
 	rows, width := t.Rows(dims)
@@ -201,7 +197,7 @@ func (t Tensor) byRows(op string, dims int) Tensor {
 // asMatrices returns the tensor as a batch of matrices (batch, rows, cols): of one, whose rows are all leading dimensions, or of as
 // many as its first dimension says.
 func (t Tensor) asMatrices(op string, batched bool) Tensor {
-	if len(t.Shape) < 2 || !positive(t.Shape) {
+	if len(t.Shape) < 2 || !whole(t.Shape) {
 		check(false, op, "%v: two dimensions or more wanted, none of them 0", t)
 	}
 	if batched {
@@ -211,8 +207,16 @@ func (t Tensor) asMatrices(op string, batched bool) Tensor {
 	return t.view(op, 1, rows, cols)
 }
 
-func positive(shape []int) bool {
-	return !slices.ContainsFunc(shape, func(d int) bool { return d < 1 })
+// whole reports whether there are dimensions, each 1 or more, of no more than maxElements together.
+func whole(shape []int) bool {
+	n := 1
+	for _, d := range shape {
+		if d < 1 || d > maxElements/n {
+			return false
+		}
+		n *= d
+	}
+	return len(shape) > 0
 }
 
 // view is the tensor under another shape of as long rows, for a shader that is told its Ld, which from here on is not 0, and Off.

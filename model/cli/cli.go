@@ -56,6 +56,9 @@ func Main(name string, run func(ctx context.Context, args []string, out io.Write
 	return 1
 }
 
+// less is the advice where memory lacks.
+const less = "; use a smaller -batch (train's -accumulate makes up for it) or model, or train with -checkpoint-blocks"
+
 // advice says what a user can do about work that is too much for the device.
 func advice(err error) string {
 	var limit *engine.LimitError
@@ -65,9 +68,9 @@ func advice(err error) string {
 	case errors.As(err, &limit) && limit.Limit == engine.LimitGroups:
 		return "; use a smaller -batch"
 	case errors.As(err, &limit) && limit.Limit == engine.LimitAllocation:
-		return "; use a smaller -batch or a smaller model"
+		return less
 	case errors.Is(err, engine.ErrOutOfMemory):
-		return "; use a smaller -batch or a smaller model, or close other programs"
+		return less + ", or close other programs"
 	}
 	return ""
 }

@@ -56,7 +56,7 @@ func TestStatusAndOneLine(t *testing.T) {
 		}, 1, "; use a smaller -batch\n"},
 		"no memory in one piece": {func(context.Context, []string, io.Writer) error {
 			return &engine.LimitError{Limit: engine.LimitAllocation, Who: "weights", Asked: 3 << 30, Allows: 2 << 30, Device: "D"}
-		}, 1, "weights needs 3.0 GiB in one piece, D allows 2.0 GiB: out of device memory; use a smaller -batch or a smaller model\n"},
+		}, 1, "weights needs 3.0 GiB in one piece, D allows 2.0 GiB: out of device memory; use a smaller -batch (train's"},
 		"no memory": {func(context.Context, []string, io.Writer) error { return engine.ErrOutOfMemory }, 1, "or close other programs\n"},
 	} {
 		status, text := run(t, test.program)

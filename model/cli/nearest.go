@@ -8,7 +8,7 @@ import "strings"
 func Nearest(word string, names []string) (name string, ok bool) {
 	best := max(1, len(word)/3) + 1 // letters that may be wrong, and one more
 	for _, n := range names {
-		if d := distance(strings.ToLower(word), n); d < best {
+		if d := distance(strings.ToLower(word), strings.ToLower(n)); d < best {
 			best, name, ok = d, n, true
 		}
 	}

@@ -18,25 +18,25 @@ import (
 // The tag resume says that -resume takes the option: "free", it changes no bit of what a step computes, so that config.json holds
 // it and the checkpoint does not; or "longer".
 type Config struct {
-	File   string `json:"-" name:"config" resume:"free" help:"TOML file with options, a line each, such as batch = 16; the command line goes before it"`
+	File   string `json:"-" name:"config" resume:"free" help:"TOML file with options, such as batch = 16; the command line goes before it"`
 	Resume string `json:"-" name:"resume" resume:"free" help:"run to go on with: its folder or checkpoint; with -steps to another length"`
 
 	Model model.Config `json:"model"`
 
 	Data   string `json:"data,omitempty" resume:"free" help:"folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)"`
-	Labels string `json:"labels,omitempty" help:"classes: attributes such as Smiling,Male (CelebA's, or the built-in portraits'), or folders"`
+	Labels string `json:"labels,omitempty" help:"classes: attributes such as Smiling,Male (CelebA's, or the portraits'), or folders"`
 	Recipe
 	Precision string `json:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
 	Seed      uint64 `json:"seed" help:"of everything random"`
 
-	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty" resume:"free" help:"compute blocks again backward: less memory, a third more work"`
+	CheckpointBlocks bool `json:"checkpoint_blocks,omitempty" resume:"free" help:"compute blocks twice: less memory, a third more work"`
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
 	Device  string    `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
 	Out     string    `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
 	DryRun  bool      `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
-	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"when to measure which kernels are fastest: once a device, not at all, anew"`
+	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
 	Profile int       `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
 
 	Kept tune.Kept `json:"-"` // the kernels of Resume
@@ -45,16 +45,17 @@ type Config struct {
 // A Recipe is how a model is trained.
 type Recipe struct {
 	Batch      int     `json:"batch" help:"pictures at once"`
-	Accumulate int     `json:"accumulate" help:"batches that make one step: -batch 32 -accumulate 4 trains as -batch 128 does, in less memory"`
+	Accumulate int     `json:"accumulate" help:"batches that make a step: -batch 32 -accumulate 4 trains as -batch 128, in less memory"`
 	Steps      int     `json:"steps" resume:"longer" help:"optimizer steps"`
 	LR         float64 `json:"lr" help:"learning rate after warm-up"`
 	Warmup     int     `json:"warmup" help:"steps over which the learning rate rises from 0"`
 	Cooldown   float64 `json:"decay"` // share of the steps, at the end, over which the learning rate falls to 0 along a cosine
 	EMA        float64 `json:"ema" help:"decay of the averaged weights, which samples are drawn with; 0 turns them off"`
 	EMA2       float64 `json:"ema2,omitempty" help:"decay of a second average, kept beside it in checkpoints; 0 turns it off"`
-	EMAExact   bool    `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
-	Clip       float64 `json:"clip"`                // largest L2 norm of a gradient; 0: any
-	Flip       bool    `json:"flip" help:"mirror half of the pictures"`
+	// these decays from the first step on, as the paper's code has it; else they begin lower
+	EMAExact bool    `json:"ema_exact,omitempty"`
+	Clip     float64 `json:"clip"` // largest L2 norm of a gradient; 0: any
+	Flip     bool    `json:"flip" help:"mirror half of the pictures"`
 }
 
 // Validate says what is impossible and what would do.
@@ -67,7 +68,8 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.Labels != "" && c.Model.Arch == "post":
-		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels, c.Model.Preset)
+		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels,
+			c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
 	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):

@@ -38,15 +38,17 @@ func (m Meta) Encode() (map[string]string, error) {
 		return nil, err
 	}
 	chosen, err := json.Marshal(m.Choices)
-	return map[string]string{"format": format, "config": string(config), "step": fmt.Sprint(m.Step), "loss_scale": string(m.LossScale), "data": m.Data,
-		"choices": string(chosen)}, err
+	return map[string]string{"format": format, "config": string(config), "step": fmt.Sprint(m.Step),
+		"loss_scale": string(m.LossScale), "data": m.Data, "choices": string(chosen)}, err
 }
 
 // Load reads what a checkpoint says of its run. What an older checkpoint does not say has the value that it had then.
 func Load(f *checkpoint.File) (Meta, error) {
-	m := Meta{Config: Config{Model: model.Defaults(), Recipe: Recipe{Accumulate: 1}}, Data: f.Meta["data"], LossScale: json.RawMessage(f.Meta["loss_scale"])}
+	m := Meta{Config: Config{Model: model.Defaults(), Recipe: Recipe{Accumulate: 1}}, Data: f.Meta["data"],
+		LossScale: json.RawMessage(f.Meta["loss_scale"])}
 	if f.Meta["format"] != format {
-		return m, fmt.Errorf("not a checkpoint of this program (format %q, %q wanted); name the %s of a run", f.Meta["format"], format, CheckpointName)
+		return m, fmt.Errorf("not a checkpoint of this program (format %q, %q wanted); name the %s of a run",
+			f.Meta["format"], format, CheckpointName)
 	}
 	err := json.Unmarshal([]byte(f.Meta["config"]), &m.Config)
 	if err == nil {

@@ -40,7 +40,8 @@ func Parse(args []string) (Config, error) {
 	settings.Apply(&c) // what the user names goes before what follows
 	if help {
 		options.Help(os.Stdout, &c)
-		fmt.Printf("\nThe values shown are those of preset %s; -preset NAME -help shows another's. There is %s.\n", p.name, strings.Join(Presets(), ", "))
+		fmt.Printf("\nThe values shown are those of preset %s; -preset NAME -help shows another's. There is %s.\n", p.name,
+			strings.Join(Presets(), ", "))
 		return c, flag.ErrHelp
 	}
 	return c, c.Validate()

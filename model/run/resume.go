@@ -37,7 +37,8 @@ func resumed(from string, settings cli.Settings) (Config, error) {
 		return c, fmt.Errorf("train: -resume %s: %w", path, err)
 	}
 	if meta.Data == "" {
-		return c, fmt.Errorf("train: -resume %s: it does not say what it was trained on: it was converted, or written before runs could be resumed; start a new run", path)
+		return c, fmt.Errorf("train: -resume %s: it does not say what it was trained on: it was converted, "+
+			"or written before runs could be resumed; start a new run", path)
 	}
 	place, err := readPlace(filepath.Dir(path))
 	if err != nil {
@@ -76,8 +77,8 @@ func resumable(settings cli.Settings) error {
 			right = append(right, "-"+o.Name)
 		}
 	}
-	return fmt.Errorf("train: -resume goes on with the checkpoint's own settings: leave out %s; what can be set is %s", strings.Join(wrong, ", "),
-		strings.Join(right, ", "))
+	return fmt.Errorf("train: -resume goes on with the checkpoint's own settings: leave out %s; what can be set is %s",
+		strings.Join(wrong, ", "), strings.Join(right, ", "))
 }
 
 // copyFree gives to what from has of the options that change no bit of a run.

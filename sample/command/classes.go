@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jitvk/model"
+	"jitvk/model/cli"
 )
 
 // A class is one that is drawn. Label is -1 where the model knows none.
@@ -52,6 +53,9 @@ func (c Config) classes(m model.Config, names []string) ([]class, error) {
 			known := fmt.Sprintf("0 to %d", m.Classes-1)
 			if len(names) > 0 {
 				known += ": " + strings.Join(names[:min(len(names), most)], "; ")
+			}
+			if like, ok := cli.Nearest(want, names); ok {
+				known = fmt.Sprintf("did you mean %q? There are %s", like, known)
 			}
 			return nil, fmt.Errorf("-class %q is none of the model's %d: %s", want, m.Classes, known)
 		}

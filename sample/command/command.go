@@ -101,7 +101,8 @@ func (c Config) header(dev *engine.Device, meta run.Meta, from string, classes i
 			c.solver().Evaluations(c.Steps), c.Seed)
 	}
 	if c.Classes != nil {
-		h.Add("classes", "%d with guidance %s for tau from %g to %g", classes, strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Interval.Low, c.Interval.High)
+		h.Add("classes", "%d with guidance %s for tau from %g to %g",
+			classes, strings.Trim(fmt.Sprint(c.Guidance), "[]"), c.Interval.Low, c.Interval.High)
 	}
 	h.Add("precision", "%v", precision)
 	h.Add("memory", "%s on the device", report.Bytes(dev.Stats().Bytes))

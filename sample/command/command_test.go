@@ -219,7 +219,8 @@ func TestClassesAndGuidance(t *testing.T) {
 		t.Error("without -class it is not the class none that is drawn")
 	}
 	known := "0 to 2: not Smiling, Male; Smiling, Male; Hat"
-	for class, says := range map[string]string{"Beard": known, "3": "-class \"3\"", "-1": "-class \"-1\""} {
+	for class, says := range map[string]string{"Beard": known, "3": "-class \"3\"", "-1": "-class \"-1\"",
+		"smilng,Male": "did you mean \"Smiling, Male\"? There are 0 to 2"} {
 		_, err := draw("-checkpoint", path, "-class", class)
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "c.safetensors") {
 			t.Errorf("class %s: %v does not say %q", class, err, says)

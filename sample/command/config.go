@@ -22,10 +22,10 @@ import (
 type Config struct {
 	Checkpoint string `name:"checkpoint" help:"checkpoint to load (default that of the newest run)"`
 	Weights    string `name:"weights" of:"ema,ema2,raw" help:"an average, or as the last step left them; default ema where the run kept it"`
-	N          int    `name:"n" help:"pictures; with -class, of each class with each guidance (default 64; with -class as many as make rows of 8)"`
+	N          int    `name:"n" help:"pictures; with -class, of each class with each guidance (default 64, or what makes rows of 8)"`
 	Steps      int    `name:"steps" help:"solver steps from noise to image"`
 	Solver     string `name:"solver" of:"euler,heun" help:"heun evaluates the network twice a step and errs far less for it"`
-	End        string `name:"end" of:"x,z" help:"show the image that the last step predicts, or where the walk ends: that keeps a little noise"`
+	End        string `name:"end" of:"x,z" help:"show what the last step predicts, or where the walk ends: that keeps a little noise"`
 	Seed       uint64 `name:"seed" help:"of the noise; picture i depends on the seed, i and its class alone"`
 
 	Classes  []string  `name:"class" help:"class to draw, by name or number, or all, or none; repeat it for more, a row each"`
@@ -34,12 +34,12 @@ type Config struct {
 
 	Batch       int    `name:"batch" help:"pictures at once (default all of a class, at most 64)"`
 	Out         string `name:"out" help:"PNG file for the grid (default samples-SEED.png beside the checkpoint)"`
-	Trajectory  string `name:"trajectory" help:"safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first"`
-	Convergence string `name:"convergence" help:"PNG file for a plot instead of pictures: the error of both solvers by the number of their steps"`
+	Trajectory  string `name:"trajectory" help:"safetensors file for tau (steps+1) and z (steps+1,n,3,ImgH,ImgW), the initial noise first"`
+	Convergence string `name:"convergence" help:"PNG file for a plot instead of pictures: the error of both solvers by their steps"`
 
 	Device    string    `name:"device" help:"index of the Vulkan device or part of its name"`
 	Precision string    `name:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
-	Tune      tune.Mode `name:"tune" of:"auto,off,again" help:"when to measure which kernels are fastest: once a device, not at all, anew"`
+	Tune      tune.Mode `name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
 	DryRun    bool      `name:"dry-run" help:"print what would be done and planned memory, then stop"`
 }
 
@@ -83,7 +83,8 @@ func (c Config) validate(set cli.Settings) error {
 	case c.Classes == nil && (guided || set.Has("interval")):
 		return fmt.Errorf("sample: guidance is towards a class: say which with -class, or -class all")
 	case c.Convergence != "" && (c.Out != "" || c.Trajectory != "" || set.Has("steps", "solver", "end")):
-		return fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, -solver, " +
+		return fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, " +
+			"-solver, " +
 			"-end, -out and -trajectory")
 	case c.Convergence != "" && (len(c.Guidance) > 1 || len(c.Classes) > 1):
 		return fmt.Errorf("sample: -convergence takes one -class and one -guidance")

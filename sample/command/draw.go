@@ -51,7 +51,8 @@ func (c Config) draw(ctx context.Context, s *sampler.Sampler, classes []class, s
 
 // sample draws the pictures, cell after cell of the grid. z is their trajectories (Steps+1,pictures,3,Size,Size), float32, if those
 // are wanted.
-func (c Config) sample(ctx context.Context, s *sampler.Sampler, classes []class, size int, out io.Writer) (pictures []float32, z []byte, err error) {
+func (c Config) sample(ctx context.Context, s *sampler.Sampler, classes []class, size int,
+	out io.Writer) (pictures []float32, z []byte, err error) {
 	bytes, total := 4*3*size*size, c.total(len(classes))
 	if c.Trajectory != "" {
 		z = make([]byte, (c.Steps+1)*total*bytes)

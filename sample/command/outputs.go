@@ -17,11 +17,12 @@ func (c Config) check(loaded string, size, classes int) error {
 	picture := 12*int64(size)*int64(size) + 4*cell*cell
 	total := c.total(classes)
 	if most := maxMemory / picture; int64(total) > most {
-		return fmt.Errorf("sample: -n %d, %d pictures in all: at %d pixels at most %d fit into %s of memory; draw more with another -seed", c.N, total, size, most,
-			report.Bytes(maxMemory))
+		return fmt.Errorf("sample: -n %d, %d pictures in all: at %d pixels at most %d fit into %s of memory; draw more with another -seed",
+			c.N, total, size, most, report.Bytes(maxMemory))
 	}
 	if bytes := float64(c.Steps+1) * float64(total) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
-		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total, c.Steps,
+		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total,
+			c.Steps,
 			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
 	}
 	written := []string{loaded}

@@ -59,34 +59,42 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if os.Getenv(child) == "1" {
 		return compile(ctx, configs, out)
 	}
-	self, err := os.Executable()
+	log, err := inChild(ctx, args, *chip, out)
 	if err != nil {
 		return err
 	}
+	_, err = fmt.Fprint(out, table(read(log)))
+	return err
+}
+
+// inChild runs this program again, with the driver for a chip, and returns what it wrote to standard error.
+func inChild(ctx context.Context, args []string, chip string, out io.Writer) (*bytes.Buffer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), child+"=1")
-	if *chip != "" {
+	if chip != "" {
 		drivers, err := filepath.Glob("/usr/share/vulkan/icd.d/radeon_icd*.json")
 		if err != nil || len(drivers) == 0 {
-			return fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); install mesa-vulkan-drivers, " +
-				"or give -chip \"\"")
+			return nil, fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); " +
+				"install mesa-vulkan-drivers, or give -chip \"\"")
 		}
-		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+*chip,
-			"RADV_DEBUG=shaderstats",
-			"MESA_SHADER_CACHE_DISABLE=1")
+		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+chip,
+			"RADV_DEBUG=shaderstats", "MESA_SHADER_CACHE_DISABLE=1")
 	}
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, &log
 	if err := cmd.Run(); err != nil {
-		if *chip != "" {
-			return fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? (navi31, navi21, "+
-				"vega10, gfx1201, …)", *chip, err)
+		if chip != "" {
+			return nil, fmt.Errorf("compile: the driver for %q ended with %w; is that a chip that this Mesa can compile for? "+
+				"(navi31, navi21, vega10, gfx1201, …)", chip, err)
 		}
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		return fmt.Errorf("compile: %w: %s", err, lines[len(lines)-1])
+		return nil, fmt.Errorf("compile: %w: %s", err, lines[len(lines)-1])
 	}
-	_, err = fmt.Fprint(out, table(read(&log)))
-	return err
+	return &log, nil
 }
 
 // compile plans training runs on a device that makes their pipelines.
@@ -98,30 +106,36 @@ func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
 	defer d.Close()
 	fmt.Fprintf(out, "%s, %s\n", d.Info().Name, d.Info().Driver)
 	for _, c := range configs {
-		if err := ctx.Err(); err != nil {
+		if err := everyChoice(ctx, d, c); err != nil {
 			return err
-		}
-		// First by guesses, then by each of the other choices that a tuner would try.
-		d.Prefer(nil)
-		for n := 0; ; n++ {
-			s, err := trainer.NewState(d, c)
-			if err != nil {
-				return fmt.Errorf("compile: %s, %s: %w", c.Model.Preset, c.Precision, err)
-			}
-			s.Close()
-			prefer := engine.Choices{}
-			for _, g := range d.Guessed() {
-				if n+1 < len(g.Choices) {
-					prefer[g.Class] = g.Choices[n+1]
-				}
-			}
-			if len(prefer) == 0 {
-				break
-			}
-			d.Prefer(prefer)
 		}
 	}
 	return nil
+}
+
+// everyChoice plans a run by guesses first, then by each of the other choices that a tuner would try.
+func everyChoice(ctx context.Context, d *engine.Device, c run.Config) error {
+	d.Prefer(nil)
+	for n := 1; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := trainer.NewState(d, c)
+		if err != nil {
+			return fmt.Errorf("compile: %s, %s: %w", c.Model.Preset, c.Precision, err)
+		}
+		s.Close()
+		prefer := engine.Choices{}
+		for _, g := range d.Guessed() {
+			if n < len(g.Choices) {
+				prefer[g.Class] = g.Choices[n]
+			}
+		}
+		if len(prefer) == 0 {
+			return nil
+		}
+		d.Prefer(prefer)
+	}
 }
 
 // stats are what the driver says of a pipeline, by the names that it uses.

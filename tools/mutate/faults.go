@@ -321,6 +321,8 @@ var faults = []fault{
 	{"kernels/matmulchoice.go", "s.batch == 1 && !s.swiglu", "!s.swiglu", "kernels ^TestMatMulChoiceMisuse$"},
 	{"kernels/matmulswiglu.go", "if value.Off = n; valueFirst {", "if value.Off = n; valueFirst && false {",
 		"kernels ^TestMatMulSwiGLU$/^01_tiled$/^fp32$"},
+	{"kernels/tensor.go", "if !t.apart && !t.Contiguous() {", "if t.apart && !t.Contiguous() && false {", "kernels ^TestWrongCalls$"},
+	{"kernels/kernels.go", "t.Contiguous() && t.bytes() == StepBytes", "t.Contiguous()", "kernels ^TestWrongCalls$"},
 	{"kernels/tensor.go", "(rows-1)*t.ldOr(width)+width", "rows*t.ldOr(width)", "kernels ^TestViewAtTheLimit$"},
 	{"kernels/tensor.go", "	t.Shape = shape\n	t.Range", "	t.Shape, t.Off = shape, 0\n	t.Range", "kernels ^TestRowwiseCut$"},
 	{"kernels/attention.go", "float32(1 / math.Sqrt(float64(a.D)))", "float32(1 / math.Sqrt(float64(a.D+1)))",
@@ -338,6 +340,15 @@ var faults = []fault{
 
 	{"kernels/rung.go", "		if runs(rung, precision) {\n			return rung\n		}\n", "", "kernels ^TestRungChoice$"},
 	{"kernels/rung.go", "		if !anyhow(rung) {", "		if false {", "kernels ^TestRungChoice$"},
+
+	// The engine's boundary.
+	{"engine/plan.go", "missing(b.read.moved(b.offset), lives", "missing(rows{}, lives", "engine ^TestPartialWrites$"},
+	{"engine/rows.go", "min(a.width, b.width-skip)", "min(a.width, b.width)", "engine ^TestRows$"},
+	{"engine/program.go", "dst.buffer == src.buffer && dst.offset < src.offset+src.size", "false", "engine ^TestWrongCalls$"},
+	{"engine/check.go", "	case b.dev != p.dev:", "	case false:", "engine ^TestWrongCalls$"},
+	{"engine/check.go", "	case b.closed:", "	case false:", "engine ^TestWrongCalls$"},
+	{"engine/submit.go", "p.owns(\"a command\", b.All())", "_ = b", "engine ^TestWrongCalls$"},
+	{"kernels/chunk.go", "	if info.MaxInvocations < 256 {", "	if false {", "kernels ^TestWorkgroupsOfSmallDevices$"},
 
 	// The tape.
 	{"autograd/linear.go", "t.give(r, y)", "", "autograd ^TestGradients$/^linear"},
@@ -444,10 +455,10 @@ var faults = []fault{
 	// Choices, and what is kept between runs.
 	{"engine/choices.go", "slices.Index(choices, d.preferred[class])", "slices.Index(choices, class)", "kernels ^TestPreferredChoices$"},
 	{"engine/instance.go", "return out[:*n], nil", "return out, nil", "engine ^TestListOfDevices$"},
-	{"engine/instance.go", "last := i.users == 0", "last := i.closed", "engine ^TestInstanceOutlivesItsMaker$"},
+	{"engine/instance.go", "last := i.users == 0", "last := false", "engine ^TestInstanceOutlivesItsMaker$"},
 	{"engine/instance.go", "if !there(s) {", "if false {", "engine ^TestMissingExtensions$"},
 	{"engine/device.go", "names := slices.Clone(asked)", "names := []string(nil)", "engine ^TestWindow$"},
-	{"engine/program.go", "d.destroy(kindSetPool, p.sets)", "", "engine ^TestNothingLeaks$"},
+	{"engine/submit.go", "d.destroy(kindFence, s.fence)", "", "engine ^TestNothingLeaks$"},
 	{"engine/pipelines.go", "append(header, cacheID[:]...)", "header", "engine ^TestPipelinesAreKept$"},
 	{"engine/pipelines.go", "!bytes.Equal(sum, want[:])", "len(sum) != len(want)", "engine ^TestPipelinesAreKept$"},
 	{"kernels/class.go", "ceilDiv(n, step)*step", "n/step*step", "kernels ^TestClassSize$"},
@@ -455,6 +466,13 @@ var faults = []fault{
 	{"kernels/tune/tune.go", "maps.Copy(choices, found)", "maps.Copy(found, choices)", "kernels/tune ^TestDecide$"},
 	{"kernels/tune/table.go", "|| t.Kernels != checksum(info)", "|| checksum(info) == \"\"", "kernels/tune ^TestTableIsNoError$"},
 	{"kernels/tune/open.go", "plan.Prefer(r.Kept.Choices)", "plan.Prefer(nil)", "kernels/tune ^TestOpenKeeps$"},
-	{"kernels/tune/open.go", "d.Prefer(choices)", "d.Prefer(nil)", "kernels/tune ^TestOpen$"},
+	{"kernels/tune/open.go", "d.Prefer(choices)", "_ = choices", "kernels/tune ^TestOpen$"},
+	{"model/run/parse.go", "settings.Apply(&c) // what the user", "_ = settings // what the user", "model/run ^TestPresetThenFileThenFlags$"},
+	{"model/run/parse.go", "		p.follow(c)\n", "		_ = p\n", "model/run ^TestPaperTrainingFollowsTheBatch$"},
+	{"model/run/meta.go", "copyFree(&c, &Config{})", "_ = c", "model/run ^TestEveryOptionIsWritten$"},
+	{"model/run/resume.go", "copyFree(&c, &place)", "_ = place", "train/trainer ^TestResumeIsExact$/^quick$"},
+	{"model/cli/options.go", "func(s Setting) bool { return line.Has(s.Option.Name) }", "func(Setting) bool { return false }",
+		"model/cli ^TestOptions$"},
+	{"model/cli/options.go", "v.SetZero() // a list", "_ = v // a list", "model/cli ^TestOptions$"},
 	{"train/trainer/resume.go", "Choices: tune.Chosen(s.dev)", "Choices: tune.Kept{}", "train/trainer ^TestChoicesBelongToTheRun$"},
 }

@@ -35,7 +35,8 @@ func openData(ctx context.Context, c run.Config, out io.Writer) (*dataset.Datase
 	if c.Data != "" {
 		return dataset.Open(ctx, c.Data, o)
 	}
-	portraits := dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size))),
+	n := max(1, min(builtinFaces, builtinBytes/(3*c.Model.Size*c.Model.Size)))
+	portraits := dataset.Drawn{Name: "built-in portraits", Key: fmt.Sprintf("faces %d", builtinSeed), N: n,
 		Draw: func(index, size int) image.Image { m, _ := faces.Draw(builtinSeed, index, size); return m }}
 	for _, name := range faces.AttributeNames() {
 		portraits.Attributes = append(portraits.Attributes, dataset.Attribute{Name: name, Values: faces.AttributeLabels(name),

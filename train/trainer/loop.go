@@ -36,7 +36,8 @@ type training struct {
 }
 
 // loop trains and keeps what comes of it, an interrupted run's too.
-func loop(ctx context.Context, began time.Time, s *State, data *dataset.Dataset, samples *sampler.Sampler, dir string, out io.Writer) (err error) {
+func loop(ctx context.Context, began time.Time, s *State, data *dataset.Dataset, samples *sampler.Sampler,
+	dir string, out io.Writer) (err error) {
 	log, err := report.OpenLog(filepath.Join(dir, "log.csv"), s.at)
 	if err != nil {
 		return err
@@ -44,7 +45,8 @@ func loop(ctx context.Context, began time.Time, s *State, data *dataset.Dataset,
 	defer func() { err = errors.Join(err, log.Close()) }()
 	_, mse := data.Mean(s.Flip)
 	t := &training{State: s, pictures: newFeed(s.Config, data), samples: samples, dir: dir, out: out, log: log,
-		progress: report.NewProgress(out, s.at, s.Steps, s.Images()), baseline: max(mse, 0) * s.Config.Model.LossWeight(), began: began, savedAt: time.Now()}
+		progress: report.NewProgress(out, s.at, s.Steps, s.Images()), baseline: max(mse, 0) * s.Config.Model.LossWeight(),
+		began: began, savedAt: time.Now()}
 	if rows := log.Rows(); len(rows) > 0 {
 		t.earlier = rows[len(rows)-1].Seconds
 	}
@@ -134,11 +136,13 @@ func (t *training) note(p Pending) error {
 // sum says what came of the run: of one that was interrupted, or of one whose last samples were.
 func (t *training) sum(interrupted, unsampled bool) {
 	if rows := t.log.Rows(); len(rows) > 0 {
-		fmt.Fprintf(t.out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s; the first step ended %.1f s after the start\n",
+		fmt.Fprintf(t.out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s; "+
+			"the first step ended %.1f s after the start\n",
 			rows[len(rows)-1].Smoothed, t.baseline, report.Duration(t.progress.Elapsed()), t.first.Seconds())
 	}
 	if t.scaler.Skipped > 0 {
-		fmt.Fprintf(t.out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", t.scaler.Skipped, t.scaler.Scale)
+		fmt.Fprintf(t.out, "%d steps were skipped because a gradient overflowed in fp16; the loss scale is now %g\n", t.scaler.Skipped,
+			t.scaler.Scale)
 	}
 	switch {
 	case interrupted:
@@ -146,7 +150,7 @@ func (t *training) sum(interrupted, unsampled bool) {
 	case unsampled:
 		fmt.Fprintln(t.out, "interrupted while the samples were drawn; everything else is saved")
 	}
-	for _, file := range []struct{ what, name string }{{"samples", "samples.png"}, {"loss curve", "loss.png"}, {"checkpoint", run.CheckpointName}} {
-		fmt.Fprintf(t.out, "%-11s %s\n", file.what, filepath.Join(t.dir, file.name))
-	}
+	fmt.Fprintln(t.out, "samples    ", filepath.Join(t.dir, "samples.png"))
+	fmt.Fprintln(t.out, "loss curve ", filepath.Join(t.dir, "loss.png"))
+	fmt.Fprintln(t.out, "checkpoint ", filepath.Join(t.dir, run.CheckpointName))
 }

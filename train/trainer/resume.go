@@ -35,7 +35,8 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	}
 	before := meta.Config
 	if meta.Data != s.data || !slices.Equal(before.ClassNames, data.Classes()) {
-		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with -data, or start a new run on these",
+		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with -data, "+
+			"or start a new run on these",
 			s.Resume, data.Source, s.data, meta.Data)
 	}
 	if err := s.Load(f); err != nil {
@@ -43,7 +44,8 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	}
 	h.Add("resumed", "%s, after step %d of %d", s.Resume, s.at, s.Steps)
 	if s.Steps != before.Steps {
-		h.Add("schedule", "-steps was %d: the learning rate goes on as a run of %d steps has it, with %.3g where %.3g would have come", before.Steps,
+		h.Add("schedule", "-steps was %d: the learning rate goes on as a run of %d steps has it, with %.3g where %.3g would have come",
+			before.Steps,
 			s.Steps, s.LearningRate(s.at), before.LearningRate(s.at))
 	}
 	return nil
@@ -61,7 +63,8 @@ func (s *State) Load(f *checkpoint.File) error {
 		err = json.Unmarshal([]byte(f.Meta["loss_scale"]), &s.scaler)
 	}
 	if err != nil || step < 0 || !(s.scaler.Scale > 0) {
-		return fmt.Errorf("train: %s: step %q, loss scale %q: they cannot be used; take another checkpoint", s.Resume, f.Meta["step"], f.Meta["loss_scale"])
+		return fmt.Errorf("train: %s: step %q, loss scale %q: they cannot be used; take another checkpoint", s.Resume, f.Meta["step"],
+			f.Meta["loss_scale"])
 	}
 	s.at, s.waited = step, step
 	return s.dev.Once("no gradients yet", s.grads.Zero) // the gaps between them stay zero

@@ -110,8 +110,8 @@ func build(dev *engine.Device, c run.Config) (*State, *sampler.Sampler, error) {
 func fits(plan *engine.Device) error {
 	info, need := plan.Info(), plan.Stats().Bytes
 	if info.CPU() && need > info.MemoryBytes {
-		return fmt.Errorf("train: the run needs %s, %s has %s: %w; lower -batch (-accumulate makes up for it) or the model's size, or turn on -checkpoint-blocks", report.Bytes(need), info.Name,
-			report.Bytes(info.MemoryBytes), engine.ErrOutOfMemory)
+		return fmt.Errorf("train: the run needs %s, %s has %s: %w", report.Bytes(need), info.Name, report.Bytes(info.MemoryBytes),
+			engine.ErrOutOfMemory)
 	}
 	return nil
 }
@@ -175,7 +175,8 @@ func dryRun(ctx context.Context, c run.Config, out io.Writer) error {
 	for _, p := range s.programs() {
 		arena += p.ArenaBytes()
 	}
-	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(plan.Stats().Bytes), report.Bytes(arena))
+	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(plan.Stats().Bytes),
+		report.Bytes(arena))
 	if err := fits(plan); err != nil {
 		h.Add("too much", "the device has %s", report.Bytes(plan.Info().MemoryBytes))
 	}

@@ -21,7 +21,7 @@ const (
 // gridSize returns how many pictures the grid has: as many as a tenth of the run's work draws, a solver step being a third of
 // a training step's work a picture.
 func gridSize(c run.Config) int {
-	worth := 3 * float64(c.Steps) * float64(c.Images()) / (10 * gridSteps) // of large runs more than an int holds
+	worth := 3 * float64(c.Steps) * float64(c.Images()) / (10 * gridSteps)
 	return max(int(min(worth, gridPictures)), 1)
 }
 

@@ -580,7 +580,7 @@ func TestGridEvery(t *testing.T) {
 			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, gridSize(c), gridEvery(c), test.pictures, test.every)
 		}
 	}
-	huge := run.Config{Recipe: run.Recipe{Steps: math.MaxInt32, Batch: 65535, Accumulate: 65535}} // 2.8e19 pictures
+	huge := run.Config{Recipe: run.Recipe{Steps: math.MaxInt32, Batch: 65535, Accumulate: 30000}} // three times its pictures are more than an int holds
 	if gridSize(huge) != gridPictures {
 		t.Errorf("the largest run draws %d pictures, want %d", gridSize(huge), gridPictures)
 	}
