@@ -106,7 +106,8 @@ func Open(o Options) (*Device, error) {
 func (i *Instance) Open(o Options) (*Device, error) {
 	all, err := i.enumerate()
 	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("engine: %w: the Vulkan loader found no device; `make setup` installs a CPU driver, or install your GPU's driver", ErrNoDriver)
+		err = fmt.Errorf("engine: %w: the Vulkan loader found no device; `make setup` installs a CPU driver, or install your GPU's driver",
+			ErrNoDriver)
 	}
 	if o.DryRun && errors.Is(err, ErrNoDriver) {
 		return newDevice(candidate{info: generic}, o), nil
@@ -158,7 +159,8 @@ func choose(infos []Info, selection string) (int, error) {
 		}
 		list = append(list, info.String())
 	}
-	return 0, fmt.Errorf("engine: %w: %q is neither an index nor part of a name; there is: %s", ErrNoDevice, selection, strings.Join(list, "; "))
+	return 0, fmt.Errorf("engine: %w: %q is neither an index nor part of a name; there is: %s", ErrNoDevice, selection,
+		strings.Join(list, "; "))
 }
 
 // open makes the Vulkan device, its queue and its pipeline cache. After an error the device can only be closed.
@@ -237,7 +239,8 @@ func (d *Device) create(physical vk.PhysicalDevice, extensions []string) error {
 	defer C.free(request)
 	return d.instance.setUp(func() error {
 		handle := new(vk.Device) // on its own: cgo forbids C to write into a Go structure that holds Go pointers
-		if err := resultError("vkCreateDevice", int32(vk.CreateDevice(physical, vk.NewDeviceCreateInfoRef(request), nil, handle))); err != nil {
+		if err := resultError("vkCreateDevice",
+			int32(vk.CreateDevice(physical, vk.NewDeviceCreateInfoRef(request), nil, handle))); err != nil {
 			return err
 		}
 		if d.calls = C.jitvk_device_open(d.instance.calls, unsafe.Pointer(*handle)); d.calls == nil {

@@ -184,7 +184,8 @@ func TestFill(t *testing.T) {
 				t.Errorf("Fill has %d bytes, %d to append to", len(dst), cap(dst))
 			}
 			copy(dst, source)
-		}}, {To: b.All(), Data: same(3*i + 1)}, {To: c.All(), Fill: func(dst []byte) { copy(dst, same(3*i+2)) }}}, []Range{a.All(), b.All(), c.All()})
+		}}, {To: b.All(), Data: same(3*i + 1)}, {To: c.All(), Fill: func(dst []byte) { copy(dst, same(3*i+2)) }}},
+			[]Range{a.All(), b.All(), c.All()})
 		if err != nil || calls != 1 {
 			t.Fatalf("%d calls of Fill (%v)", calls, err)
 		}
@@ -248,7 +249,8 @@ func TestPlacement(t *testing.T) {
 			}
 			for b, lb := range lives {
 				if a != b && la.first <= lb.last && lb.first <= la.last && a.offset < b.offset+b.size && b.offset < a.offset+a.size {
-					t.Fatalf("seed %d: %v [%d,%d) and %v [%d,%d) overlap", seed, *la, a.offset, a.offset+a.size, *lb, b.offset, b.offset+b.size)
+					t.Fatalf("seed %d: %v [%d,%d) and %v [%d,%d) overlap", seed, *la, a.offset, a.offset+a.size, *lb, b.offset,
+						b.offset+b.size)
 				}
 			}
 		}
@@ -354,7 +356,8 @@ func TestChoose(t *testing.T) {
 }
 
 func TestResultErrors(t *testing.T) {
-	for code, want := range map[int32]error{-1: ErrOutOfMemory, -2: ErrOutOfMemory, -4: ErrDeviceLost, -7: ErrUnsupported, -9: ErrNoDriver} {
+	for code, want := range map[int32]error{-1: ErrOutOfMemory, -2: ErrOutOfMemory, -4: ErrDeviceLost, -7: ErrUnsupported,
+		-9: ErrNoDriver} {
 		if err := resultError("vkX", code); !errors.Is(err, want) {
 			t.Errorf("%d: %v", code, err)
 		}
@@ -494,9 +497,12 @@ func TestTraffic(t *testing.T) {
 		{[]Binding{Read(x), Write(y)}, 4000},
 		{[]Binding{ReadWrite(x)}, 6000},
 		{[]Binding{Write(x), Read(x)}, 6000}, // in place
-		{[]Binding{Read(x).Rows(0, 10, 30, 100), Read(x).Rows(10, 10, 30, 100), Read(x).Rows(20, 10, 30, 100), Write(y)}, 4000}, // q, k and v
-		{[]Binding{Read(x), Read(x), Write(y), {Range: y}}, 4000},                                                               // bound again
-		{[]Binding{Read(x), Read(b.Range(1000, 3000))}, 4000},                                                                   // in part the same
+		// q, k and v
+		{[]Binding{Read(x).Rows(0, 10, 30, 100), Read(x).Rows(10, 10, 30, 100), Read(x).Rows(20, 10, 30, 100), Write(y)}, 4000},
+		// bound again
+		{[]Binding{Read(x), Read(x), Write(y), {Range: y}}, 4000},
+		// in part the same
+		{[]Binding{Read(x), Read(b.Range(1000, 3000))}, 4000},
 		{[]Binding{Read(x).Rows(0, 10, 20, 100).And(Write(x).Rows(10, 10, 20, 100))}, 2000},
 	} {
 		if got := traffic(c.bind); got != c.want {
@@ -539,7 +545,9 @@ func TestCapabilities(t *testing.T) {
 		operations uint32
 		matrix     bool
 	}
-	for name, want := range map[string]want{"add": {}, "rmsnorm_fwd": {1 | 4, false}, "attention/01_narrow_fwd": {1 | 8, false}, "matmul/05_coopmat": {1, true}} { // 1 basic, 4 arithmetic, 8 ballot
+	// 1 basic, 4 arithmetic, 8 ballot
+	for name, want := range map[string]want{"add": {}, "rmsnorm_fwd": {1 | 4, false}, "attention/01_narrow_fwd": {1 | 8, false},
+		"matmul/05_coopmat": {1, true}} {
 		code, ok := shaders.SPIRV(name)
 		if operations, matrix := capabilities(code); !ok || operations != want.operations || matrix != want.matrix {
 			t.Errorf("%s: %#x, %v, want %v", name, operations, matrix, want)
@@ -547,7 +555,8 @@ func TestCapabilities(t *testing.T) {
 	}
 	d := testDevice(t)
 	d.info.subgroupOperations = 0
-	if err := d.makePipelines([]command{{Dispatch: Dispatch{Shader: "rmsnorm_fwd", Bind: make([]Binding, 4)}}}); !errors.Is(err, ErrUnsupported) {
+	if err := d.makePipelines([]command{{Dispatch: Dispatch{Shader: "rmsnorm_fwd", Bind: make([]Binding, 4)}}}); !errors.Is(err,
+		ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -613,8 +622,10 @@ func BenchmarkRecord(b *testing.B) {
 		for b.Loop() {
 			vk.BeginCommandBuffer(cb, &vk.CommandBufferBeginInfo{SType: vk.StructureTypeCommandBufferBeginInfo})
 			for range n {
-				vk.CmdPipelineBarrier(cb, vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit), vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit), 0, 1,
-					[]vk.MemoryBarrier{{SType: vk.StructureTypeMemoryBarrier, SrcAccessMask: vk.AccessFlags(vk.AccessShaderWriteBit), DstAccessMask: vk.AccessFlags(vk.AccessShaderReadBit)}}, 0, nil, 0, nil)
+				vk.CmdPipelineBarrier(cb, vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit),
+					vk.PipelineStageFlags(vk.PipelineStageComputeShaderBit), 0, 1,
+					[]vk.MemoryBarrier{{SType: vk.StructureTypeMemoryBarrier, SrcAccessMask: vk.AccessFlags(vk.AccessShaderWriteBit),
+						DstAccessMask: vk.AccessFlags(vk.AccessShaderReadBit)}}, 0, nil, 0, nil)
 			}
 			vk.EndCommandBuffer(cb)
 		}
@@ -625,7 +636,8 @@ func BenchmarkRecord(b *testing.B) {
 // TestFeatures prints what the device offers beyond Vulkan 1.1; where there are cooperative matrices it says which.
 func TestFeatures(t *testing.T) {
 	info := testDevice(t).Info()
-	t.Logf("%v: float16 %v, bfloat16 %v, int64 %v, cooperative matrices %v, NV_cooperative_matrix2 %+v", info, info.Float16, info.BFloat16, info.Int64, info.CoopMat, info.CoopMat2)
+	t.Logf("%v: float16 %v, bfloat16 %v, int64 %v, cooperative matrices %v, NV_cooperative_matrix2 %+v", info, info.Float16, info.BFloat16,
+		info.Int64, info.CoopMat, info.CoopMat2)
 	for _, c := range info.CoopMat {
 		if c.M < 1 || c.N < 1 || c.K < 1 {
 			t.Errorf("%+v", c)

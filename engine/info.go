@@ -107,13 +107,15 @@ func (i *Instance) describe(h vk.PhysicalDevice) candidate {
 	if features&C.JITVK_COOPMAT != 0 {
 		var list [64]C.jitvk_coopmat
 		for _, c := range list[:C.jitvk_coopmats(i.calls, unsafe.Pointer(h), &list[0], C.uint32_t(len(list)))] {
-			info.CoopMat = append(info.CoopMat, CoopMat{int(c.m), int(c.n), int(c.k), componentTypes[c.a], componentTypes[c.b], componentTypes[c.c], componentTypes[c.r]})
+			info.CoopMat = append(info.CoopMat,
+				CoopMat{int(c.m), int(c.n), int(c.k), componentTypes[c.a], componentTypes[c.b], componentTypes[c.c], componentTypes[c.r]})
 		}
 	}
 	found := candidate{handle: h}
 	for n := range m.MemoryTypeCount {
 		m.MemoryTypes[n].Deref()
-		found.memory.types = append(found.memory.types, memoryType{memoryFlags(m.MemoryTypes[n].PropertyFlags), int(m.MemoryTypes[n].HeapIndex)})
+		found.memory.types = append(found.memory.types,
+			memoryType{memoryFlags(m.MemoryTypes[n].PropertyFlags), int(m.MemoryTypes[n].HeapIndex)})
 	}
 	for n := range m.MemoryHeapCount {
 		m.MemoryHeaps[n].Deref()
@@ -130,5 +132,7 @@ func (i *Instance) describe(h vk.PhysicalDevice) candidate {
 }
 
 // generic is what a dry run plans for where there is no driver: a mid-range discrete GPU.
-var generic = Info{Name: "a generic GPU (no Vulkan driver here)", Type: "discrete", Driver: "none", SubgroupSize: 32, SharedMemory: 48 << 10,
-	MaxInvocations: 1024, MaxStorageBufferRange: 1<<32 - 1, MaxAllocation: 4 << 30, OffsetAlignment: 64, MemoryBytes: 16 << 30, TimestampPeriod: 1}
+var generic = Info{Name: "a generic GPU (no Vulkan driver here)", Type: "discrete", Driver: "none", SubgroupSize: 32,
+	SharedMemory:   48 << 10,
+	MaxInvocations: 1024, MaxStorageBufferRange: 1<<32 - 1, MaxAllocation: 4 << 30, OffsetAlignment: 64, MemoryBytes: 16 << 30,
+	TimestampPeriod: 1}

@@ -69,7 +69,8 @@ func NewInstance(o InstanceOptions) (*Instance, error) {
 	}
 	// Drivers on top of another API, such as MoltenVK on Metal, are hidden from who does not ask for them.
 	portable := C.int(0)
-	if portability := []string{"VK_KHR_portability_enumeration"}; lacking(portability, func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }) == nil {
+	if portability := []string{"VK_KHR_portability_enumeration"}; lacking(portability,
+		func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }) == nil {
 		portable, extensions = 1, append(extensions, portability...)
 	}
 	names, free := cStrings(extensions)
@@ -99,7 +100,8 @@ func load() error {
 	}
 	proc := C.jitvk_load()
 	if proc == nil {
-		return fmt.Errorf("engine: %w: no Vulkan loader (libvulkan.so.1) found; `make setup` installs it with a CPU driver, or install your GPU's driver", ErrNoDriver)
+		return fmt.Errorf("engine: %w: no Vulkan loader (libvulkan.so.1) found; "+
+			"`make setup` installs it with a CPU driver, or install your GPU's driver", ErrNoDriver)
 	}
 	vk.SetGetInstanceProcAddr(proc)
 	if err := vk.Init(); err != nil {
@@ -191,7 +193,8 @@ type ExtensionError struct {
 }
 
 func (e *ExtensionError) Error() string {
-	return fmt.Sprintf("engine: %s: no %s: %v; update the driver or choose another device", e.Of, strings.Join(e.Lacking, ", "), ErrUnsupported)
+	return fmt.Sprintf("engine: %s: no %s: %v; update the driver or choose another device", e.Of, strings.Join(e.Lacking, ", "),
+		ErrUnsupported)
 }
 
 func (e *ExtensionError) Unwrap() error { return ErrUnsupported }

@@ -120,7 +120,8 @@ func (d *Device) prepare(o *pipelineOrder) (err error) {
 	o.code = code
 	operations, matrix := capabilities(code)
 	if lacking := operations &^ d.info.subgroupOperations; lacking != 0 {
-		return fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or choose another device",
+		return fmt.Errorf("engine: %s needs subgroup operations that %s lacks (VkSubgroupFeatureFlags %#x): %w; update its driver or "+
+			"choose another device",
 			o.shader, d.info.Name, lacking, ErrUnsupported)
 	}
 	// A matrix is shared out among a subgroup's lanes, and its kernels count subgroups: their size must be the one that Info

@@ -70,7 +70,8 @@ func TestPipelinesAreKept(t *testing.T) {
 	alien := append(bytes.Repeat([]byte{0}, sha256.Size), "a driver's bytes without their header"...)
 	sum := sha256.Sum256(alien[sha256.Size:])
 	copy(alien, sum[:])
-	for name, damaged := range map[string][]byte{"empty": {}, "of a few bytes": {1, 2, 3}, "cut short": short, "with a bit turned": flipped, "of another kind": alien} {
+	for name, damaged := range map[string][]byte{"empty": {}, "of a few bytes": {1, 2, 3}, "cut short": short, "with a bit turned": flipped,
+		"of another kind": alien} {
 		if err := os.WriteFile(path, damaged, 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,8 @@ func (p *Program) bindSets() ([]handle, error) {
 		sets[i] = allocated[n]
 		for b, bind := range p.commands[i].Bind {
 			reach := min(bind.size+d.slack, bind.buffer.size-bind.offset, d.info.MaxStorageBufferRange)
-			writes = append(writes, C.jitvk_write{set: allocated[n], binding: C.uint32_t(b), buffer: bind.handle(), offset: bind.at(), _range: C.uint64_t(reach)})
+			writes = append(writes, C.jitvk_write{set: allocated[n], binding: C.uint32_t(b), buffer: bind.handle(), offset: bind.at(),
+				_range: C.uint64_t(reach)})
 		}
 	}
 	C.jitvk_update_sets(d.calls, unsafe.SliceData(writes), C.uint32_t(len(writes)))
@@ -93,7 +94,8 @@ func (p *Program) lower(piece int, sets []handle) []C.jitvk_cmd {
 			cmds = append(cmds, copyCommand(c.Bind[0].Range, c.Bind[1].Range))
 		case C.JITVK_FILL:
 			dst := c.Bind[0].Range
-			cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_FILL, dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(dst.size), word: C.uint32_t(c.word)})
+			cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_FILL, dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(dst.size),
+				word: C.uint32_t(c.word)})
 		}
 		if p.profile {
 			cmds = append(cmds, stamp(i+1))
@@ -117,7 +119,8 @@ func (r Range) handle() handle { return r.buffer.block.buffer }
 func (r Range) at() C.uint64_t { return C.uint64_t(r.buffer.offset + r.offset) }
 
 func copyCommand(src, dst Range) C.jitvk_cmd {
-	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(), size: C.uint64_t(src.size)}
+	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(),
+		size: C.uint64_t(src.size)}
 }
 
 // recordInto records commands, which take the place of those that the command buffer had.

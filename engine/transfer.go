@@ -69,7 +69,8 @@ func (d *Device) DownloadTo(w io.Writer, from ...Range) error {
 }
 
 // transfer submits the ranges in batches, and has done take what each read back once the next is under way.
-func (d *Device) transfer(label string, ranges []Range, submit func(*Program, []Range) (*Submission, error), done func([][]byte) error) error {
+func (d *Device) transfer(label string, ranges []Range, submit func(*Program, []Range) (*Submission, error),
+	done func([][]byte) error) error {
 	p := NewProgram(d, label)
 	for _, r := range ranges {
 		p.lasting(label, r)

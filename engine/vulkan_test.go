@@ -226,7 +226,8 @@ func TestMissingExtensions(t *testing.T) {
 		!errors.Is(err, ErrUnsupported) || lacks.Lacking[len(lacks.Lacking)-1] != "VK_NO_such" {
 		t.Errorf("instance: %v", err)
 	}
-	if _, err := Open(Options{Select: os.Getenv("JITVK_DEVICE"), Extensions: []string{"VK_NO_such", "VK_NO_other"}}); !errors.As(err, &lacks) ||
+	if _, err := Open(Options{Select: os.Getenv("JITVK_DEVICE"), Extensions: []string{"VK_NO_such", "VK_NO_other"}}); !errors.As(err,
+		&lacks) ||
 		!reflect.DeepEqual(lacks.Lacking, []string{"VK_NO_such", "VK_NO_other"}) {
 		t.Errorf("device: %v", err)
 	}
@@ -256,7 +257,8 @@ func TestListOfDevices(t *testing.T) {
 	if got, err := list("vkX", ask); err != nil || !reflect.DeepEqual(got, []int{1, 2}) {
 		t.Errorf("one more: %v (%v)", got, err)
 	}
-	if got, err := list("vkX", func(*uint32, []int) vk.Result { return vk.ErrorInitializationFailed }); got != nil || !errors.Is(err, ErrNoDriver) {
+	if got, err := list("vkX", func(*uint32, []int) vk.Result { return vk.ErrorInitializationFailed }); got != nil ||
+		!errors.Is(err, ErrNoDriver) {
 		t.Errorf("no driver: %v (%v)", got, err)
 	}
 }

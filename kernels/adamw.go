@@ -14,7 +14,8 @@ type AdamWOptions struct {
 
 // AdamW is one optimizer step over flat tensors of one length; w, m and v are updated. g is first divided by the step's
 // loss scale and multiplied by min(1, Clip/(norm + 1e-6)), norm being GradNorm's result over all parameters, loss scale
-// included. Where that is not finite the step is skipped: nothing changes. The step's Bias1 and Bias2 are 1 - Beta1^t and 1 - Beta2^t. Source: arXiv 1711.05101, as PyTorch orders it.
+// included. Where that is not finite the step is skipped: nothing changes. The step's Bias1 and Bias2 are 1 - Beta1^t and 1 - Beta2^t.
+// Source: arXiv 1711.05101, as PyTorch orders it.
 func AdamW(p *engine.Program, w, g, m, v, norm, step Tensor, o AdamWOptions) {
 	finite("AdamW", o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.Clip)
 	check(norm.Len() == 1, "AdamW", "norm %v, (1) wanted", norm)
@@ -24,6 +25,7 @@ func AdamW(p *engine.Program, w, g, m, v, norm, step Tensor, o AdamWOptions) {
 	}{0, o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.Clip}
 	flat(p, "AdamW", func(n int, t []Tensor) {
 		push.Count = uint32(n)
-		elementwise(p, "adamw", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[2].ReadWrite(), t[3].ReadWrite(), t[1].Read(), norm.Read(), step.stepBuffer("AdamW"))
+		elementwise(p, "adamw", n, push, []uint32{vec(p, n)}, t[0].ReadWrite(), t[2].ReadWrite(), t[3].ReadWrite(), t[1].Read(),
+			norm.Read(), step.stepBuffer("AdamW"))
 	}, w, g, m, v)
 }

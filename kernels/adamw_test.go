@@ -35,9 +35,10 @@ func TestAdamW(t *testing.T) {
 			return func(p *engine.Program) { kernels.AdamW(p, wt, gt, mt, vt, nt, st, o) }, []kernels.Tensor{wt, mt, vt, gt}
 		})
 		w64, m64, v64 := kerneltest.Widen(w), kerneltest.Widen(m), kerneltest.Widen(v)
-		ref.AdamW(w64, kerneltest.Widen(g), m64, v64, float64(norm), ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2),
-			Eps: float64(o.Eps), WeightDecay: float64(o.WeightDecay), Clip: float64(o.Clip), LR: float64(step.LR),
-			Bias1: float64(step.Bias1), Bias2: float64(step.Bias2), LossScale: float64(step.LossScale)})
+		ref.AdamW(w64, kerneltest.Widen(g), m64, v64, float64(norm),
+			ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2),
+				Eps: float64(o.Eps), WeightDecay: float64(o.WeightDecay), Clip: float64(o.Clip), LR: float64(step.LR),
+				Bias1: float64(step.Bias1), Bias2: float64(step.Bias2), LossScale: float64(step.LossScale)})
 		kerneltest.Equal(t, "w", got[0], w64, 1e-5)
 		kerneltest.Equal(t, "m", got[1], m64, 1e-5)
 		kerneltest.Equal(t, "v", got[2], v64, 1e-5)
@@ -59,7 +60,8 @@ func TestAdamWSkips(t *testing.T) {
 		values, gradient := [][]float32{rnd.Normal(n), rnd.Normal(n), rnd.Uniform(n, 0, 1)}, rnd.Normal(n)
 		gradient[3] = bad
 		h := kerneltest.New(t)
-		w, m, v, g, norm := h.Input(values[0], n), h.Input(values[1], n), h.Input(values[2], n), h.Input(gradient, n), h.Input([]float32{bad}, 1)
+		w, m, v, g, norm := h.Input(values[0], n), h.Input(values[1], n), h.Input(values[2], n), h.Input(gradient, n),
+			h.Input([]float32{bad}, 1)
 		step := h.Step(kernels.Step{LR: 1, Bias1: 0.1, Bias2: 0.05, LossScale: 1})
 		h.Run(func(p *engine.Program) {
 			kernels.AdamW(p, w, g, m, v, norm, step, kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, WeightDecay: 0.1, Clip: 1})
@@ -74,7 +76,8 @@ func TestAdamWSkips(t *testing.T) {
 func TestAdamWZero(t *testing.T) {
 	h := kerneltest.New(t)
 	const n = 100
-	w, g, m, v, norm := h.Input(kerneltest.NewRand(1).Normal(n), n), h.Input(make([]float32, n), n), h.Input(make([]float32, n), n), h.Input(make([]float32, n), n), h.Input([]float32{0}, 1)
+	w, g, m, v, norm := h.Input(kerneltest.NewRand(1).Normal(n), n), h.Input(make([]float32, n), n), h.Input(make([]float32, n), n),
+		h.Input(make([]float32, n), n), h.Input([]float32{0}, 1)
 	before := h.Floats(w)
 	step := h.Step(kernels.Step{LR: 1, Bias1: 0.1, Bias2: 0.05, LossScale: 1})
 	h.Run(func(p *engine.Program) {
@@ -86,5 +89,6 @@ func TestAdamWZero(t *testing.T) {
 			t.Error("a NaN option is taken")
 		}
 	}()
-	kernels.AdamW(engine.NewProgram(kerneltest.Device(t), "misuse"), w, g, m, v, norm, step, kernels.AdamWOptions{Clip: float32(math.NaN())})
+	kernels.AdamW(engine.NewProgram(kerneltest.Device(t), "misuse"), w, g, m, v, norm, step,
+		kernels.AdamWOptions{Clip: float32(math.NaN())})
 }

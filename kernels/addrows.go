@@ -17,7 +17,8 @@ func AddRows(p *engine.Program, y, x, table Tensor) {
 	b, width := x.Shape[0], n/x.Shape[0]
 	for _, s := range spans(p, "AddRows", b, 1, width) {
 		push := struct{ Images, Count, Blocks uint32 }{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p)))}
-		blocked(p, "addrows", s.n, width, push, []uint32{vec(p, width)}, piece(y, s, width).Write(), piece(x, s, width).Read(), table.Read())
+		blocked(p, "addrows", s.n, width, push, []uint32{vec(p, width)}, piece(y, s, width).Write(), piece(x, s, width).Read(),
+			table.Read())
 	}
 }
 

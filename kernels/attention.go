@@ -182,8 +182,10 @@ func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) 
 		part := func(i int) Tensor { return views[i].piece(span{s.first * a.T, s.n * a.T}) }
 		q, o, k, v := part(0), part(1), part(2), part(3)
 		a := a.batch(s.n)
-		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(), a.scale()}
-		a.record(p, rung.fwd, rung.launch(p.Info(), a, false), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(), v.Read())
+		push := attentionPush{uint32(a.T), o.stride(), o.offset(), q.stride(), q.offset(), k.stride(), k.offset(), v.stride(), v.offset(),
+			a.scale()}
+		a.record(p, rung.fwd, rung.launch(p.Info(), a, false), 2, push, o.Write(), piece(lse, s, a.H*a.T).Write(), q.Read(), k.Read(),
+			v.Read())
 	}
 }
 
@@ -210,7 +212,8 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		delta := Temp(p, "attention delta", a.B, a.H, a.T)
 		rows := a.B * a.T * a.H
 		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset()}
-		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push, []uint32{uint32(a.Precision), fours(a.D, do.Ld, do.Off, o.Ld, o.Off)}, delta.Write(), do.Read(), o.Read())
+		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push,
+			[]uint32{uint32(a.Precision), fours(a.D, do.Ld, do.Off, o.Ld, o.Off)}, delta.Write(), do.Read(), o.Read())
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}

@@ -22,7 +22,8 @@ func TestAttentionShapes(t *testing.T) {
 		t.Skipf("%v has no matrix unit for fp16", info)
 	}
 	m, n, k, _, _, _ := kernels.AttentionShape(info, 64)
-	for i, s := range [][5]int{{m, n, k, 4, 32}, {m, n, k, 1, 32}, {m, n, k, 4, 16}, {m, 2 * n, k, 4, 32}, {m, n, 2 * k, 2, 16}, {m, 2 * n, 2 * k, 4, 32}} {
+	for i, s := range [][5]int{{m, n, k, 4, 32}, {m, n, k, 1, 32}, {m, n, k, 4, 16}, {m, 2 * n, k, 4, 32}, {m, n, 2 * k, 2, 16},
+		{m, 2 * n, 2 * k, 4, 32}} {
 		if s[1]*s[2] > n*k && (!info.CoopMat2.FlexibleDimensions || !info.CPU()) { // elsewhere the granularity may be larger
 			continue
 		}
@@ -39,11 +40,13 @@ func TestAttentionShapes(t *testing.T) {
 // TestAttentionShapeChoice: what devices are given, and that it fits into their shared memory.
 func TestAttentionShapeChoice(t *testing.T) {
 	units := func(m, n, k int) []engine.CoopMat { // first what 03_coopmat must not take
-		return []engine.CoopMat{{M: m, N: n, K: k, A: "bf16", B: "bf16", C: "f32", R: "f32"}, {M: 2 * m, N: n, K: k, A: "f16", B: "f16", C: "f32", R: "f32"},
+		return []engine.CoopMat{{M: m, N: n, K: k, A: "bf16", B: "bf16", C: "f32", R: "f32"},
+			{M: 2 * m, N: n, K: k, A: "f16", B: "f16", C: "f32", R: "f32"},
 			{M: m, N: n, K: k, A: "f16", B: "f16", C: "f16", R: "f16"}, {M: m, N: n, K: k, A: "f16", B: "f16", C: "f32", R: "f32"}}
 	}
 	device := func(lanes, memory int, c []engine.CoopMat) engine.Info {
-		return engine.Info{Type: "discrete", SubgroupSize: lanes, SharedMemory: memory << 10, MaxInvocations: 1024, Float16: true, CoopMat: c}
+		return engine.Info{Type: "discrete", SubgroupSize: lanes, SharedMemory: memory << 10, MaxInvocations: 1024, Float16: true,
+			CoopMat: c}
 	}
 	for _, c := range []struct {
 		name       string
@@ -61,7 +64,8 @@ func TestAttentionShapeChoice(t *testing.T) {
 	} {
 		m, n, _, _, tile, bytes := kernels.AttentionShape(c.info, 128)
 		if m != c.m || n != c.n || tile != c.tile || bytes > c.info.SharedMemory {
-			t.Errorf("%s: fragments of %d x %d, tiles of %d, %d bytes; want %d x %d, tiles of %d", c.name, m, n, tile, bytes, c.m, c.n, c.tile)
+			t.Errorf("%s: fragments of %d x %d, tiles of %d, %d bytes; want %d x %d, tiles of %d", c.name, m, n, tile, bytes, c.m, c.n,
+				c.tile)
 		}
 		want := "attention/02_shared"
 		if c.m != 0 {

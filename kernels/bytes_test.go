@@ -26,15 +26,19 @@ func TestBytes(t *testing.T) {
 		floats float64
 		record func(p *engine.Program)
 	}{
-		"product":             {M*N + M*K + K*N, func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{}) }},
-		"product, added":      {2*M*N + M*K + K*N, func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{Accumulate: true}) }},
-		"product, residual":   {2*M*N + M*K + K*N, func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{Residual: &hidden}) }},
-		"products and SwiGLU": {2*M*K + 2*N*K + M*N + 2*M*N + M*N, func(p *engine.Program) { kernels.MatMulSwiGLU(p, hidden, &ab, a, w2, kernels.MatMulSwiGLUOptions{}) }},
+		"product": {M*N + M*K + K*N, func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{}) }},
+		"product, added": {2*M*N + M*K + K*N,
+			func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{Accumulate: true}) }},
+		"product, residual": {2*M*N + M*K + K*N,
+			func(p *engine.Program) { kernels.MatMul(p, c, a, b, kernels.MatMulOptions{Residual: &hidden}) }},
+		"products and SwiGLU": {2*M*K + 2*N*K + M*N + 2*M*N + M*N,
+			func(p *engine.Program) { kernels.MatMulSwiGLU(p, hidden, &ab, a, w2, kernels.MatMulSwiGLUOptions{}) }},
 		"attention of views": {4*B*T*H*D + B*H*T, func(p *engine.Program) {
 			kernels.Attention(p, heads, lse, view(0), view(1), view(2), kernels.AttentionOptions{})
 		}},
-		"RMSNorm of a view": {2*B*T*H*D + B*T*H + D, func(p *engine.Program) { kernels.RMSNorm(p, heads, lse, view(1), h.Output(D), 1e-6) }},
-		"Add in place":      {3 * M * N, func(p *engine.Program) { kernels.Add(p, c, c, hidden) }},
+		"RMSNorm of a view": {2*B*T*H*D + B*T*H + D,
+			func(p *engine.Program) { kernels.RMSNorm(p, heads, lse, view(1), h.Output(D), 1e-6) }},
+		"Add in place": {3 * M * N, func(p *engine.Program) { kernels.Add(p, c, c, hidden) }},
 	} {
 		p := engine.NewProgram(kerneltest.Device(t), name)
 		defer p.Close()

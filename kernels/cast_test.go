@@ -16,9 +16,11 @@ import (
 // TestCast: every way to round, to the bit, NaN and infinities included, and pieces of what a binding holds.
 func TestCast(t *testing.T) {
 	for _, precision := range []kernels.Precision{kernels.FP16, kernels.BF16} {
-		inf, nan, ones := float32(math.Inf(1)), math.Float32frombits(0x7f800001), math.Float32frombits(0x7fffffff) // nan's upper half is infinity's
+		// nan's upper half is infinity's
+		inf, nan, ones := float32(math.Inf(1)), math.Float32frombits(0x7f800001), math.Float32frombits(0x7fffffff)
 		values := append([]float32{inf, -inf, nan, -nan, ones, -ones, 65520, -65520, math.MaxFloat32, 0x1p-25}, roundingValues(4096)...)
-		values = slices.DeleteFunc(values, func(v float32) bool { return v != 0 && math.Abs(float64(v)) < 0x1p-126 }) // devices may flush these
+		// devices may flush these
+		values = slices.DeleteFunc(values, func(v float32) bool { return v != 0 && math.Abs(float64(v)) < 0x1p-126 })
 		for _, n := range []int{4, 8, 1020, 4096, 4100} {
 			x := values[:n]
 			got := stable(t, limit(n), func(h *kerneltest.Run) (func(*engine.Program), []kernels.Tensor) {

@@ -89,10 +89,12 @@ func single(p *engine.Program, shader string, n int, push any, spec []uint32, bi
 		Push: push, Bind: bind, FLOPs: float64(n)})
 }
 
-// vec is the specialization constant VEC of shaders/vec.glsl for shaders whose lanes are neighbours in memory: how many floats
-// an invocation moves at a time, if rows of such lengths, and such distances and offsets of rows, are all that it meets. Not
-// four on Mesa's CPU driver from 26 on: it has a gather instruction load a word for each lane, so that four words cost four
-// gathers, and these like it better if their lanes' words lie side by side.
+// vec returns how many floats an invocation moves at a time: VEC of shaders/vec.glsl, 4 or 1. It is for shaders whose lanes are
+// neighbours in memory. floats are all lengths, distances and offsets of the rows that the shader meets; four at a time needs each
+// of them to be a multiple of four.
+//
+// Mesa's CPU driver from version 26 on gets 1. It loads a word for each lane with one gather instruction, so four words a lane cost
+// four gathers, and a gather is fastest where the lanes' words lie side by side.
 func vec(p *engine.Program, floats ...int) uint32 {
 	var mesa int
 	if _, err := fmt.Sscanf(p.Info().Driver, "llvmpipe Mesa %d", &mesa); err == nil && mesa > 25 && subgroupWorkgroups(p) {

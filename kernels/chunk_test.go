@@ -178,11 +178,13 @@ func TestFailures(t *testing.T) {
 // TestWorkgroupsOfSmallDevices: no workgroup is larger than its device allows; Vulkan promises 128 invocations.
 func TestWorkgroupsOfSmallDevices(t *testing.T) {
 	for _, c := range []struct{ most, subgroup, size, rows int }{
-		{128, 32, 128, 4}, {128, 64, 128, 2}, {128, 128, 128, 1}, {192, 32, 128, 4}, {255, 64, 128, 3}, {256, 64, 256, 4}, {1024, 32, 256, 4}, {1792, 16, 256, 4},
+		{128, 32, 128, 4}, {128, 64, 128, 2}, {128, 128, 128, 1}, {192, 32, 128, 4}, {255, 64, 128, 3}, {256, 64, 256, 4},
+		{1024, 32, 256, 4}, {1792, 16, 256, 4},
 	} {
 		info := engine.Info{Type: "discrete", SubgroupSize: c.subgroup, MaxInvocations: c.most}
 		if size, rows := kernels.WorkgroupSize(info), kernels.RowsPerWorkgroup(info); size != c.size || rows != c.rows {
-			t.Errorf("%d invocations, subgroups of %d: workgroups of %d and %d rows, want %d and %d", c.most, c.subgroup, size, rows, c.size, c.rows)
+			t.Errorf("%d invocations, subgroups of %d: workgroups of %d and %d rows, want %d and %d", c.most, c.subgroup, size, rows,
+				c.size, c.rows)
 		}
 	}
 }

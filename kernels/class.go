@@ -11,10 +11,12 @@ import (
 // halves, and rounded sizes. Products of 830 x 384 by 384 x 128 and of 832 x 384 by 384 x 128, say, are of the class "matmul fp32
 // nt 1x832x128x384". Package tune measures for each class of a program which choice is the fastest on a device.
 type Class struct {
-	Op        string // "matmul", "swiglu" for a product that ends in one, "attention"
-	Precision Precision
-	Variant   string // of a product its operands, "n" or, if transposed, "t", capitals where they lie in halves: "nt", "NT"; "forward" or "backward"
-	Size      [4]int // batch, M, N and K of a product; B, T, H and D of attention
+	Op        string    // "matmul", "swiglu" (a product that is part of one) or "attention"
+	Precision Precision // of the operands in the product
+	// Variant of attention is "forward" or "backward". Of a product it has a letter for each operand, a and b: n as it is stored, t
+	// transposed. "nt" is x wᵀ; "nT" is the same with w in halves.
+	Variant string
+	Size    [4]int // batch, M, N and K of a product; B, T, H and D of attention
 }
 
 // String is the class's name: "matmul fp32 nt 1x832x384x128".

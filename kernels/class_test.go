@@ -32,7 +32,8 @@ func TestClassNames(t *testing.T) {
 			t.Errorf("%v: %v, %v", c, got, err)
 		}
 	}
-	for _, name := range []string{"", "matmul", "matmul fp32 nt 1x2x3", "matmul fp64 nt 1x2x3x4", "matmul fp32 nt 1x2x3x0", "matmul fp32 nt 1x2x3x4 5", "matmul fp32 nt 1x2x3x-4"} {
+	for _, name := range []string{"", "matmul", "matmul fp32 nt 1x2x3", "matmul fp64 nt 1x2x3x4", "matmul fp32 nt 1x2x3x0",
+		"matmul fp32 nt 1x2x3x4 5", "matmul fp32 nt 1x2x3x-4"} {
 		if c, err := kernels.ParseClass(name); err == nil {
 			t.Errorf("%q is taken for %v", name, c)
 		}
@@ -53,7 +54,8 @@ func TestPreferredChoices(t *testing.T) {
 	}
 	shape := kernels.NewMatMulShape(1, 800, 384, 128)
 	o := kernels.MatMulOptions{Precision: kernels.FP16}
-	if got, choices := kernels.ChooseMatMulBy(tensorInfo, shape, o, second), asked["matmul fp16 nn 1x832x384x128"]; len(choices) < 2 || fmt.Sprint(got) != choices[len(choices)-1] {
+	if got, choices := kernels.ChooseMatMulBy(tensorInfo, shape, o, second),
+		asked["matmul fp16 nn 1x832x384x128"]; len(choices) < 2 || fmt.Sprint(got) != choices[len(choices)-1] {
 		t.Errorf("%v of %v", got, asked)
 	}
 	info := tensorInfo
@@ -70,7 +72,8 @@ func TestPreferredChoices(t *testing.T) {
 	p := engine.NewProgram(d, t.Name())
 	choices := []string{"guess", "other"}
 	d.Prefer(engine.Choices{"a": "other", "b": "none such"})
-	if a, b, c := p.Choose("a", choices), p.Choose("b", choices), p.Choose("c", choices); a != 1 || b != 0 || c != 0 || p.Choose("one", choices[:1]) != 0 {
+	if a, b, c := p.Choose("a", choices), p.Choose("b", choices),
+		p.Choose("c", choices); a != 1 || b != 0 || c != 0 || p.Choose("one", choices[:1]) != 0 {
 		t.Errorf("choices %d, %d and %d", a, b, c)
 	}
 	p.Choose("c", choices)

@@ -11,7 +11,8 @@ func derfRows(op string, x, alpha Tensor) Tensor {
 		dims = 2
 	}
 	v := x.byRows(op, dims)
-	check(v.width() == alpha.Len() && alpha.Contiguous(), op, "x %v, alpha %v: x (N,C) with alpha (C), or (B,T,H,D) with (H*D), wanted", x, alpha)
+	check(v.width() == alpha.Len() && alpha.Contiguous(), op, "x %v, alpha %v: x (N,C) with alpha (C), or (B,T,H,D) with (H*D), wanted", x,
+		alpha)
 	return v
 }
 
@@ -20,7 +21,8 @@ func derfRows(op string, x, alpha Tensor) Tensor {
 // it would round it.
 func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 	xv, yv := derfRows("Derf", x, alpha), derfRows("Derf", y, alpha)
-	check(yv.rows() == xv.rows() && shift.Contiguous() && shift.Len() == alpha.Len(), "Derf", "y %v, x %v, alpha %v, shift %v", y, x, alpha, shift)
+	check(yv.rows() == xv.rows() && shift.Contiguous() && shift.Len() == alpha.Len(), "Derf", "y %v, x %v, alpha %v, shift %v", y, x, alpha,
+		shift)
 	for _, s := range spans(p, "Derf", xv.rows(), 1, xv.Ld, yv.words(yv.Ld)) {
 		x, y, chunk := xv.piece(s), yv.piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, Cols, LdX, OffX, LdY, OffY, Chunk uint32 }{
@@ -29,7 +31,8 @@ func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 		if y.Precision != FP32 {
 			columns /= 4
 		}
-		downColumns(p, "derf_fwd", s.n, columns, chunk, 40*float64(s.n*x.width()), push, []uint32{uint32(y.Precision)}, y.write(), x.Read(), alpha.Read(), shift.Read())
+		downColumns(p, "derf_fwd", s.n, columns, chunk, 40*float64(s.n*x.width()), push, []uint32{uint32(y.Precision)}, y.write(), x.Read(),
+			alpha.Read(), shift.Read())
 	}
 }
 
@@ -38,7 +41,8 @@ func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Tensor, accX, accW bool) {
 	const op = "DerfBackward"
 	xv, dxv, dyv := derfRows(op, x, alpha), derfRows(op, dx, alpha), derfRows(op, dy, alpha)
-	check(dxv.rows() == xv.rows() && dyv.rows() == xv.rows() && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx, dy, x)
+	check(dxv.rows() == xv.rows() && dyv.rows() == xv.rows() && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx,
+		dy, x)
 	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.Ld) {
 		x, dx, dy, chunk := xv.piece(s), dxv.piece(s), dyv.piece(s), chunkRows(p, s.n)
 		partA := Temp(p, "derf dalpha", ceilDiv(s.n, chunk), x.width())

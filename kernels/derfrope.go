@@ -11,7 +11,8 @@ func DerfRoPE(p *engine.Program, y, x, alpha, shift, cos, sin Tensor, interleave
 	const op = "DerfRoPE"
 	v := ropeRows(op, cos, sin, x, y)
 	T, D := x.Shape[1], x.Shape[3]
-	check(same(op, alpha, shift) == v[0].width(), op, "x %v, alpha %v, shift %v: alpha and shift (%d) wanted", x, alpha, shift, v[0].width())
+	check(same(op, alpha, shift) == v[0].width(), op, "x %v, alpha %v, shift %v: alpha and shift (%d) wanted", x, alpha, shift,
+		v[0].width())
 	for _, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld) {
 		x, y, chunk := v[0].piece(s), v[1].piece(s), chunkRows(p, s.n)
 		push := struct{ Rows, T, Pairs, Half, LdX, OffX, LdY, OffY, Chunk uint32 }{
@@ -27,11 +28,14 @@ func DerfRoPEBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift
 	const op = "DerfRoPEBackward"
 	v := ropeRows(op, cos, sin, x, dx, dy)
 	T, D := x.Shape[1], x.Shape[3]
-	check(same(op, alpha, shift, dalpha, dshift) == v[0].width(), op, "x %v, alpha %v: alpha, shift and their gradients (%d) wanted", x, alpha, v[0].width())
+	check(same(op, alpha, shift, dalpha, dshift) == v[0].width(), op, "x %v, alpha %v: alpha, shift and their gradients (%d) wanted", x,
+		alpha, v[0].width())
 	for i, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld, v[2].Ld) {
 		x, dx, dy, chunk := v[0].piece(s), v[1].piece(s), v[2].piece(s), chunkRows(p, s.n)
-		partA, partS := Temp(p, "derfrope dalpha", ceilDiv(s.n, chunk), x.width()), Temp(p, "derfrope dshift", ceilDiv(s.n, chunk), x.width())
-		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width() / 2), uint32(D / 2),
+		partA, partS := Temp(p, "derfrope dalpha", ceilDiv(s.n, chunk), x.width()),
+			Temp(p, "derfrope dshift", ceilDiv(s.n, chunk), x.width())
+		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T),
+			uint32(x.width() / 2), uint32(D / 2),
 			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
 		downColumns(p, "derfrope_bwd", s.n, x.width()/2, chunk, 33*float64(s.n*x.width()), push, []uint32{flag(accX), flag(interleaved)},
 			dx.Update(accX), partA.Write(), partS.Write(), dy.Read(), x.Read(), alpha.Read(), shift.Read(), cos.Read(), sin.Read())

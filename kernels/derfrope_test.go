@@ -28,10 +28,12 @@ func TestDerfRoPE(t *testing.T) {
 					dat, dst := rows(h, pick(acc, da0), packed, width, width), rows(h, pick(acc, ds0), packed, width, width)
 					h.Run(func(p *engine.Program) {
 						kernels.DerfRoPE(p, yt.Tensor, xt.Tensor, at, st, cost, sint, interleaved)
-						kernels.DerfRoPEBackward(p, dxt.Tensor, dat.Tensor, dst.Tensor, dyt.Tensor, xt.Tensor, at, st, cost, sint, interleaved, acc, acc)
+						kernels.DerfRoPEBackward(p, dxt.Tensor, dat.Tensor, dst.Tensor, dyt.Tensor, xt.Tensor, at, st, cost, sint,
+							interleaved, acc, acc)
 					})
 					y, dx, da, ds := make([]float64, n), make([]float64, n), make([]float64, width), make([]float64, width)
-					x64, a64, s64, cos64, sin64 := kerneltest.Widen(x), kerneltest.Widen(alpha), kerneltest.Widen(shift), kerneltest.Widen(cos), kerneltest.Widen(sin)
+					x64, a64, s64, cos64, sin64 := kerneltest.Widen(x), kerneltest.Widen(alpha), kerneltest.Widen(shift),
+						kerneltest.Widen(cos), kerneltest.Widen(sin)
 					ref.DerfRoPE(y, x64, a64, s64, cos64, sin64, c.b, c.t, c.h, c.d, interleaved)
 					ref.DerfRoPEBackward(dx, da, ds, kerneltest.Widen(dy), x64, a64, s64, cos64, sin64, c.b, c.t, c.h, c.d, interleaved)
 					kerneltest.Equal(t, "y", yt.values(t), y, 1e-5)

@@ -27,7 +27,8 @@ func dropped(t *testing.T, b int, s kernels.Step, none uint32, prob float32) (go
 		}, []kernels.Tensor{kept}
 	})[0]
 	want = make([]uint32, b)
-	ref.DropLabels(want, labels, none, float64(prob), ref.Random{Seed: s.Seed, Step: s.Step, Image0: s.Image0, Stream: kernels.StreamLabels})
+	ref.DropLabels(want, labels, none, float64(prob),
+		ref.Random{Seed: s.Seed, Step: s.Step, Image0: s.Image0, Stream: kernels.StreamLabels})
 	return bitsOf(floats), want
 }
 

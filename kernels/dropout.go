@@ -16,6 +16,7 @@ func Dropout(p *engine.Program, y, x, step Tensor, prob float32, stream uint32, 
 			Images, Count, Blocks, First, Stream uint32
 			Prob, Scale                          float32
 		}{uint32(s.n), uint32(width), uint32(ceilDiv(width, blockSize(p))), uint32(s.first), stream, prob, 1 / (1 - prob)}
-		blocked(p, "dropout", s.n, width, push, []uint32{flag(acc), fours(width)}, piece(y, s, width).Update(acc), piece(x, s, width).Read(), step.stepBuffer("Dropout"))
+		blocked(p, "dropout", s.n, width, push, []uint32{flag(acc), fours(width)}, piece(y, s, width).Update(acc),
+			piece(x, s, width).Read(), step.stepBuffer("Dropout"))
 	}
 }

@@ -20,7 +20,8 @@ func TestDropout(t *testing.T) {
 		rnd := kerneltest.NewRand(uint64(c.n))
 		x, before := rnd.Normal(c.b*c.n), rnd.Normal(c.b*c.n)
 		got := stable(t, c.limit, func(h *kerneltest.Run) (func(*engine.Program), []kernels.Tensor) {
-			xt, y, inPlace, added, step := h.Input(x, c.b, c.n), h.Output(c.b, c.n), h.Input(x, c.b, c.n), h.Input(before, c.b, c.n), h.Step(testStep)
+			xt, y, inPlace, added, step := h.Input(x, c.b, c.n), h.Output(c.b, c.n), h.Input(x, c.b, c.n), h.Input(before, c.b, c.n),
+				h.Step(testStep)
 			return func(p *engine.Program) {
 				kernels.Dropout(p, y, xt, step, prob, random.Stream, false)
 				kernels.Dropout(p, inPlace, inPlace, step, prob, random.Stream, false)

@@ -8,6 +8,7 @@ import "jitvk/engine"
 func EMA(p *engine.Program, ema, w, step Tensor, which int) {
 	check(which == 0 || which == 1, "EMA", "average %d, 0 or 1 wanted", which)
 	flat(p, "EMA", func(n int, t []Tensor) {
-		elementwise(p, "ema", n, struct{ Count uint32 }{uint32(n)}, []uint32{uint32(which), vec(p, n)}, t[0].ReadWrite(), t[1].Read(), step.stepBuffer("EMA"))
+		elementwise(p, "ema", n, struct{ Count uint32 }{uint32(n)}, []uint32{uint32(which), vec(p, n)}, t[0].ReadWrite(), t[1].Read(),
+			step.stepBuffer("EMA"))
 	}, ema, w)
 }

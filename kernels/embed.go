@@ -20,7 +20,8 @@ func Embed(p *engine.Program, y, table, labels Tensor) {
 func EmbedBackward(p *engine.Program, dtable, dy, labels Tensor, acc bool) {
 	embed(p, "EmbedBackward", dy, dtable, labels, func(rows, images span, push embedPush) {
 		c, acc := dtable.Shape[1], acc || images.first > 0
-		blocked(p, "embed_bwd", rows.n, c, push, []uint32{flag(acc)}, piece(dtable, rows, c).Update(acc), piece(dy, images, c).Read(), labels.Read())
+		blocked(p, "embed_bwd", rows.n, c, push, []uint32{flag(acc)}, piece(dtable, rows, c).Update(acc), piece(dy, images, c).Read(),
+			labels.Read())
 	})
 }
 

@@ -79,7 +79,8 @@ func FlowLoss(p *engine.Program, loss Tensor, dpred *Tensor, pred Tensor, x, noi
 			step = o.Step.stepBuffer(op)
 		}
 		blocked(p, "flowloss_bwd", s.n, width, push, append(spec, flag(o.Step != nil), vec(p, width)),
-			piece(*dpred, s, width).Write(), piece(pred, s, width).Read(), operand(x, "x", X, s), operand(noise, "noise", Eps, s), tau.Read(), step)
+			piece(*dpred, s, width).Write(), piece(pred, s, width).Read(), operand(x, "x", X, s), operand(noise, "noise", Eps, s),
+			tau.Read(), step)
 	}
 }
 

@@ -36,13 +36,15 @@ func TestNoiseMix(t *testing.T) {
 var kinds = []kernels.Kind{kernels.X, kernels.Eps, kernels.V}
 
 func flowPath(o kernels.FlowLossOptions) ref.Path[float64] {
-	return ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: float64(o.TauClamp), NoiseScale: float64(o.NoiseScale)}
+	return ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: float64(o.TauClamp),
+		NoiseScale: float64(o.NoiseScale)}
 }
 
 func TestFlowLoss(t *testing.T) {
 	for i, c := range imageSizes {
 		for j, predict := range kinds {
-			o := kernels.FlowLossOptions{Predict: predict, Loss: kinds[(i+j)%3], TauClamp: 0.05, NoiseScale: 1.5} // all nine within three sizes
+			// all nine within three sizes
+			o := kernels.FlowLossOptions{Predict: predict, Loss: kinds[(i+j)%3], TauClamp: 0.05, NoiseScale: 1.5}
 			rnd := kerneltest.NewRand(uint64(c.n))
 			x, noise, pred, tau := rnd.Normal(c.b*c.n), rnd.Normal(c.b*c.n), rnd.Normal(c.b*c.n), rnd.Uniform(c.b, 0, 1)
 			tau[c.b-1], tau[c.b/2] = 0.99, 0.01 // clamped
@@ -58,7 +60,8 @@ func TestFlowLoss(t *testing.T) {
 					kernels.FlowLoss(p, alone, nil, predt, &xt, &nt, taut, o)
 				}, []kernels.Tensor{loss, scaled, alone, plain, dpred}
 			})
-			p64, x64, n64, t64, dpred := kerneltest.Widen(pred), kerneltest.Widen(x), kerneltest.Widen(noise), kerneltest.Widen(tau), make([]float64, c.b*c.n)
+			p64, x64, n64, t64, dpred := kerneltest.Widen(pred), kerneltest.Widen(x), kerneltest.Widen(noise), kerneltest.Widen(tau),
+				make([]float64, c.b*c.n)
 			loss := []float64{ref.FlowLoss(p64, x64, n64, t64, c.n, flowPath(o))}
 			for i, name := range []string{"loss", "loss beside a scaled gradient", "loss alone"} {
 				kerneltest.Equal(t, name, got[i], loss, 2e-6)
@@ -82,9 +85,11 @@ func TestFlowLossOfTruth(t *testing.T) {
 	for i, truth := range [][]float32{x, noise, v} {
 		for _, loss := range kinds {
 			h := kerneltest.New(t)
-			xt, nt, pred, tau, sum, dpred := h.Input(x, b, n), h.Input(noise, b, n), h.Input(truth, b, n), h.Input([]float32{0, 0.5, 1}, b), h.Output(1), h.Output(b, n)
+			xt, nt, pred, tau, sum, dpred := h.Input(x, b, n), h.Input(noise, b, n), h.Input(truth, b, n), h.Input([]float32{0, 0.5, 1}, b),
+				h.Output(1), h.Output(b, n)
 			h.Run(func(p *engine.Program) {
-				kernels.FlowLoss(p, sum, &dpred, pred, &xt, &nt, tau, kernels.FlowLossOptions{Predict: kinds[i], Loss: loss, TauClamp: 0.05, NoiseScale: 1})
+				kernels.FlowLoss(p, sum, &dpred, pred, &xt, &nt, tau,
+					kernels.FlowLossOptions{Predict: kinds[i], Loss: loss, TauClamp: 0.05, NoiseScale: 1})
 			})
 			kerneltest.Equal(t, "loss", h.Floats(sum), []float64{0}, 0)
 			kerneltest.Equal(t, "dpred", h.Floats(dpred), make([]float64, b*n), 0)
@@ -96,7 +101,8 @@ func TestFlowLossMisuse(t *testing.T) {
 	h := kerneltest.New(t)
 	x, tau, loss := h.Output(2, 3), h.Output(2), h.Output(1)
 	for _, o := range []kernels.FlowLossOptions{
-		{Predict: kernels.X, TauClamp: 0}, {Predict: 3, TauClamp: 1}, {Loss: 3, TauClamp: 1}, {Predict: kernels.Eps, TauClamp: 1}, {Predict: kernels.V, TauClamp: 1},
+		{Predict: kernels.X, TauClamp: 0}, {Predict: 3, TauClamp: 1}, {Loss: 3, TauClamp: 1}, {Predict: kernels.Eps, TauClamp: 1},
+		{Predict: kernels.V, TauClamp: 1},
 	} {
 		mustPanic(t, "kernels: FlowLoss: ", func(p *engine.Program) { kernels.FlowLoss(p, loss, nil, x, &x, nil, tau, o) })
 	}

@@ -27,8 +27,10 @@ func Fold(p *engine.Program, img, tok Tensor, o FoldOptions) { fold(p, "Fold", i
 
 // fold records either; both shaders have the same constants.
 func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions) {
-	ok := len(img.Shape) == 4 && img.Shape[1] == 3 && len(tok.Shape) == 3 && img.Contiguous() && tok.Contiguous() && o.Patch > 0 && o.Stride > 0 && o.Stride <= o.Patch
-	check(ok, op, "tok %v, img %v, patch %d, stride %d: contiguous (B,T,3PP) and (B,3,ImgH,ImgW) wanted, 0 < stride <= patch", tok, img, o.Patch, o.Stride)
+	ok := len(img.Shape) == 4 && img.Shape[1] == 3 && len(tok.Shape) == 3 && img.Contiguous() && tok.Contiguous() && o.Patch > 0 &&
+		o.Stride > 0 && o.Stride <= o.Patch
+	check(ok, op, "tok %v, img %v, patch %d, stride %d: contiguous (B,T,3PP) and (B,3,ImgH,ImgW) wanted, 0 < stride <= patch", tok, img,
+		o.Patch, o.Stride)
 	b, h, w := img.Shape[0], img.Shape[2], img.Shape[3]
 	tiled := h >= o.Patch && w >= o.Patch && (h-o.Patch)%o.Stride == 0 && (w-o.Patch)%o.Stride == 0
 	check(tiled, op, "img %v: patch %d, stride %d do not tile it: (size - patch) %% stride must be 0", img, o.Patch, o.Stride)
@@ -44,7 +46,8 @@ func fold(p *engine.Program, op string, dst, src, tok, img Tensor, o FoldOptions
 		check(o.InvNorm.Contiguous() && o.InvNorm.Len() == h*w, op, "invNorm %v, (%d,%d) wanted", o.InvNorm, h, w)
 		inv = o.InvNorm.Read()
 	}
-	spec := []uint32{uint32(o.Patch), uint32(o.Stride), uint32(h), uint32(w), flag(o.ChannelLast), flag(o.Window != nil), flag(o.InvNorm != nil)}
+	spec := []uint32{uint32(o.Patch), uint32(o.Stride), uint32(h), uint32(w), flag(o.ChannelLast), flag(o.Window != nil),
+		flag(o.InvNorm != nil)}
 	shader, elems := "fold", 3*h*w
 	if op == "Unfold" {
 		shader, elems = "unfold", t*width

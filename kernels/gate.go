@@ -51,6 +51,7 @@ func gateColumns(p *engine.Program, g Tensor, tokens int) (push gatePush, vec ui
 	vec = columnVec(p, g.width(), g.Ld, g.Off)
 	local, chunk := localSize(p), chunkRows(p, tokens)
 	chunks, blocks := ceilDiv(tokens, chunk), ceilDiv(g.width(), local*int(vec))
-	return gatePush{uint32(g.rows()), uint32(tokens), uint32(g.width()), g.stride(), g.offset(), uint32(chunk), uint32(chunks), uint32(blocks)}, vec,
+	return gatePush{uint32(g.rows()), uint32(tokens), uint32(g.width()), g.stride(), g.offset(), uint32(chunk), uint32(chunks),
+			uint32(blocks)}, vec,
 		g.rows() * chunks * blocks * local
 }

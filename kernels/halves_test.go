@@ -61,14 +61,18 @@ func TestStoredInHalves(t *testing.T) {
 // another precision, and rows that are no multiples of four.
 func TestHalvesAreRefused(t *testing.T) {
 	h := kerneltest.New(t)
-	floats, half, brain, odd := h.Output(4, 8), h.OutputIn(kernels.FP16, 4, 8), h.OutputIn(kernels.BF16, 8, 8), h.OutputIn(kernels.FP16, 4, 6)
+	floats, half, brain, odd := h.Output(4, 8), h.OutputIn(kernels.FP16, 4, 8), h.OutputIn(kernels.BF16, 8, 8),
+		h.OutputIn(kernels.FP16, 4, 6)
 	c, bias := h.Output(4, 4), h.OutputIn(kernels.FP16, 4)
 	for want, f := range map[string]func(p *engine.Program){
 		"a tensor in halves: (32 fp16)":   func(p *engine.Program) { kernels.Add(p, floats, floats, half) },
 		"a tensor in halves: (32 fp16), ": func(p *engine.Program) { kernels.SiLU(p, half, floats) },
 		"a tensor in halves: (4,8 fp16)":  func(p *engine.Program) { kernels.ColSum(p, h.Output(8), half, false) },
 		"RMSNorm: (4,6 fp16)":             func(p *engine.Program) { kernels.RMSNorm(p, odd, h.Output(4), h.Output(4, 6), h.Output(6), 1) },
-		"MatMul: c (4,4), a (4,8 fp16)":   func(p *engine.Program) { kernels.MatMul(p, c, half, floats, kernels.MatMulOptions{TransB: true}) },
+		"MatMul: c (4,4), a (4,8 fp16)": func(p *engine.Program) {
+			kernels.MatMul(p, c, half, floats,
+				kernels.MatMulOptions{TransB: true})
+		},
 	} {
 		t.Run(want, func(t *testing.T) { mustPanic(t, "kernels: "+want, f) })
 	}

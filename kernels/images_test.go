@@ -17,7 +17,8 @@ func TestImages(t *testing.T) {
 		flip    bool
 		limit   int64
 	}{
-		{1, 1, 1, false, 0}, {3, 5, 7, true, 0}, {10, 8, 8, true, 3072}, {300, 3, 5, true, 47000}, {16, 32, 32, true, 1 << 16}, {2, 64, 67, false, 0}, {70001, 1, 2, true, 1 << 20},
+		{1, 1, 1, false, 0}, {3, 5, 7, true, 0}, {10, 8, 8, true, 3072}, {300, 3, 5, true, 47000}, {16, 32, 32, true, 1 << 16},
+		{2, 64, 67, false, 0}, {70001, 1, 2, true, 1 << 20},
 	} {
 		rnd := kerneltest.NewRand(uint64(c.b))
 		bytes := make([]uint8, c.b*c.h*c.w*3)

@@ -9,6 +9,11 @@
 //
 // Wrong shapes are misuse and panic with the shapes in the message.
 //
+// Five words tell how an op's work is done. A ladder is a folder of shaders that do the same work, and a rung one of them:
+// "matmul/03_vector" (rung.go). A class is work that gets the same choice, such as all products in fp32 of about 832 x 128 x 384
+// (class.go). A choice is how the work of a class is done in full detail: rung, tile, slices (MatMulChoice). A guess is the choice for
+// a class that nobody has measured (guessMatMul); package tune measures.
+//
 // Dimensions, everywhere: B batch, T tokens, C width, H heads, D head size, F SwiGLU hidden size, P patch size; images
 // are (B,ImgC,ImgH,ImgW) with values in [-1,1]; flow time is tau, 0 noise and 1 image.
 package kernels
@@ -53,8 +58,8 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 // elementwise records a shader of that shape over n elements. Constants from 2 on are the shader's own.
 func elementwise(p *engine.Program, shader string, n int, push any, spec []uint32, bind ...engine.Binding) {
 	local, block := localSize(p), blockSize(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), uint32(block / local)}, spec...), Groups: grid(ceilDiv(n, block)),
-		Push: push, Bind: bind, FLOPs: float64(n)})
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), uint32(block / local)}, spec...),
+		Groups: grid(ceilDiv(n, block)), Push: push, Bind: bind, FLOPs: float64(n)})
 }
 
 // grid spreads n workgroups over two dimensions of at most 65535, the most that every device takes. A shader finds its
@@ -77,7 +82,7 @@ type Step struct {
 	Tau       float32 // flow time of a solver step
 	DT        float32 // its length
 	Guidance  float32 // sampling: weight of classifier-free guidance, 1 is none
-	Spare     [3]uint32
+	Reserved  [3]uint32
 }
 
 // stepBuffer binds the tensor as a step buffer, of 16 words. It panics where it is none.

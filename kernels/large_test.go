@@ -224,6 +224,7 @@ func TestLargeMatMul(t *testing.T) {
 			picked = append(picked, got[i*largeF+c])
 		}
 	}
-	kerneltest.Check(t, kerneltest.Case{Name: "matmul dw", Shape: []int{N, len(cols)}}, picked, sums, kerneltest.Bound{Rel: 1e-5, Terms: terms})
+	kerneltest.Check(t, kerneltest.Case{Name: "matmul dw", Shape: []int{N, len(cols)}}, picked, sums,
+		kerneltest.Bound{Rel: 1e-5, Terms: terms})
 	written(t, h, "dw", dw, N, largeF)
 }

@@ -97,7 +97,8 @@ func TestMath(t *testing.T) {
 		{"sinpi", probeSinPi, func(x float64) float64 { return math.Sin(math.Pi * math.Mod(x, 2)) }, one, 1.2e-7, turns},
 		{"cospi", probeCosPi, func(x float64) float64 { return math.Cos(math.Pi * math.Mod(x, 2)) }, one, 1.2e-7, turns},
 		{"erf", probeErf, math.Erf, ulp, 1.5, append(append(rnd.Uniform(n, -4.5, 4.5), anyScale(-100, 6, true)...), 0, inf, -inf)},
-		{"sigmoid", probeSigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, ulp, 4, append(rnd.Uniform(n, -87, 30), anyScale(-40, 6, true)...)},
+		{"sigmoid", probeSigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, ulp, 4,
+			append(rnd.Uniform(n, -87, 30), anyScale(-40, 6, true)...)},
 	} {
 		words := make([]uint32, len(c.x))
 		for i, v := range c.x {
@@ -122,9 +123,12 @@ func TestMath(t *testing.T) {
 		function uint32
 		x, want  float32
 	}{
-		{"exp", probeExp, -88, 0}, {"exp", probeExp, -inf, 0}, {"exp", probeExp, 89, inf}, {"exp", probeExp, inf, inf}, {"exp", probeExp, 0, 1}, {"exp", probeExp, nan, nan},
-		{"log", probeLog, 0, -inf}, {"log", probeLog, -1, nan}, {"log", probeLog, inf, inf}, {"log", probeLog, 1, 0}, {"log", probeLog, nan, nan},
-		{"sin", probeSin, 0, 0}, {"cos", probeCos, 0, 1}, {"sin", probeSin, nan, nan}, {"sinpi", probeSinPi, 1, 0}, {"cospi", probeCosPi, 0.5, 0},
+		{"exp", probeExp, -88, 0}, {"exp", probeExp, -inf, 0}, {"exp", probeExp, 89, inf}, {"exp", probeExp, inf, inf},
+		{"exp", probeExp, 0, 1}, {"exp", probeExp, nan, nan},
+		{"log", probeLog, 0, -inf}, {"log", probeLog, -1, nan}, {"log", probeLog, inf, inf}, {"log", probeLog, 1, 0},
+		{"log", probeLog, nan, nan},
+		{"sin", probeSin, 0, 0}, {"cos", probeCos, 0, 1}, {"sin", probeSin, nan, nan}, {"sinpi", probeSinPi, 1, 0},
+		{"cospi", probeCosPi, 0.5, 0},
 		{"erf", probeErf, inf, 1}, {"erf", probeErf, -inf, -1}, {"erf", probeErf, nan, nan},
 		{"sigmoid", probeSigmoid, inf, 1}, {"sigmoid", probeSigmoid, 0, 0.5}, {"sigmoid", probeSigmoid, nan, nan},
 	} {
@@ -145,7 +149,8 @@ func TestPhilox(t *testing.T) {
 	}{
 		{[4]uint32{}, [2]uint32{}, [4]uint32{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
 		{[4]uint32{all, all, all, all}, [2]uint32{all, all}, [4]uint32{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0}, [4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0},
+			[4]uint32{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
 		if got := ref.Philox(c.counter, c.key); got != c.want {
 			t.Errorf("ref.Philox(%x, %x) = %x, want %x", c.counter, c.key, got, c.want)

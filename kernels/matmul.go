@@ -19,7 +19,7 @@ type MatMulOptions struct {
 	AddRowSum      bool          // add that to what RowSum holds
 	Precision      Precision     // of the product; a and b may be in halves of it
 	Rung           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_RUNG and the device
-	Choice         *MatMulChoice // how to compute it in every detail, instead of Rung; nil takes what Program.Choose has for the class, or the guess
+	Choice         *MatMulChoice // instead of Rung, how to compute it in every detail; nil leaves it to Program.Choose
 }
 
 // MatMul is c = op(a) op(b) [+ bias] [+ residual] [+ c], op the identity or the transpose: op(a) (M,K), op(b) (K,N),
@@ -282,8 +282,8 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	push := matMulPush{M: u(m.M), N: u(m.N), EachK: u(slice), LastK: u((m.K-1)%slice + 1),
 		LdC: c.stride(), OffC: u(c.Off + m.swiglu.gate), StepC: u(c.step()),
 		LdA: a.stride(), OffA: a.offset(), StepA: u(stepA), LdB: b.stride(), OffB: b.offset(), StepB: u(stepB)}
-	vecC := c.inFours() && m.N%4 == 0
-	bindC, bias, residual, swiglu, sums, sum := c.Update(m.Accumulate), engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing, uint32(0)
+	bindC, vecC := c.Update(m.Accumulate), c.inFours() && m.N%4 == 0
+	bias, residual, swiglu, sums, sum := engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing, uint32(0)
 	if m.Bias != nil {
 		bias, push.OffBias = m.bias(), m.Bias.offset()
 	}

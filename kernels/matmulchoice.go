@@ -33,9 +33,11 @@ func (s matMulShape) splits() bool { return s.batch == 1 && !s.swiglu }
 func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose chooser) MatMulChoice {
 	if c := o.Choice; c != nil {
 		r := findRung(c.Rung)
-		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul", "%v has not what %v needs for %v operands",
+		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul",
+			"%v has not what %v needs for %v operands",
 			info, *c, o.Precision)
-		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
+		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU",
+			*c)
 		return *c
 	}
 	runs := func(rung string, p Precision) bool { return findRung(rung).runs(info, p) }
@@ -175,7 +177,8 @@ var matMulRungs = []matMulRung{
 	{"matmul/01_tiled", in256, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", in256, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", in256, vectorTiles},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 },
+		oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
 }
@@ -248,7 +251,8 @@ func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
 		// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
 		shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N
 		if local := subgroups * info.SubgroupSize; local <= info.MaxInvocations && shared <= info.SharedMemory {
-			tiles = append(tiles, matMulTile{bm, bn, local, true, false, []uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}})
+			tiles = append(tiles, matMulTile{bm, bn, local, true, false,
+				[]uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}})
 		}
 	}
 	return tiles

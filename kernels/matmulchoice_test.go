@@ -14,10 +14,12 @@ import (
 
 // Devices to choose for.
 var (
-	cpuInfo    = engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true, MaxInvocations: 1024, SharedMemory: 32 << 10, Float16: true, CoopMat: units16}
+	cpuInfo = engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true, MaxInvocations: 1024, SharedMemory: 32 << 10, Float16: true,
+		CoopMat: units16}
 	gpuInfo    = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
-	tensorInfo = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10, Float16: true, CoopMat: units16}
-	units16    = []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
+	tensorInfo = engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10, Float16: true,
+		CoopMat: units16}
+	units16 = []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
 )
 
 // TestMatMulGuess: what a device gets that nobody has measured.
@@ -64,8 +66,10 @@ func TestMatMulChoices(t *testing.T) {
 		info      engine.Info
 		precision kernels.Precision
 		K, want   int
-	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2}, {gpuInfo, kernels.FP32, 512, 4},
-		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8}, {elements, kernels.FP16, 8192, 16}} {
+	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2},
+		{gpuInfo, kernels.FP32, 512, 4},
+		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8},
+		{elements, kernels.FP16, 8192, 16}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
 		got := kernels.MatMulChoices(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
@@ -102,7 +106,8 @@ func TestCoopMatTilesAreWhole(t *testing.T) {
 					t.Errorf("%d lanes: slices of %d x %d and %d x %d for %d invocations", lanes, bm, bk, bn, bk, local)
 				}
 				if rows := subgroups / columns; rows*columns != subgroups || bm%(rows*cm) != 0 || bn%(columns*cn) != 0 || bk%ck != 0 {
-					t.Errorf("%d lanes: %d x %d x %d in fragments of %v for %d subgroups, %d of them side by side", lanes, bm, bn, bk, f, subgroups, columns)
+					t.Errorf("%d lanes: %d x %d x %d in fragments of %v for %d subgroups, %d of them side by side", lanes, bm, bn, bk, f,
+						subgroups, columns)
 				}
 			}
 		}
@@ -116,8 +121,10 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 		precision kernels.Precision
 		want      string
 	}{
-		{kernels.MatMulChoice{Rung: "matmul/03_vector", Split: 2}, kernels.FP32, "{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
-		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Split: 1}, kernels.FP32, "has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
+		{kernels.MatMulChoice{Rung: "matmul/03_vector", Split: 2}, kernels.FP32,
+			"{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
+		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Split: 1}, kernels.FP32,
+			"has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
 		{kernels.MatMulChoice{Rung: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
 		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
 		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
@@ -130,7 +137,8 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 					t.Errorf("panic %q, want %q", got, c.want)
 				}
 			}()
-			kernels.ChooseMatMul(tensorInfo, kernels.NewMatMulShape(2, 64, 64, 64), kernels.MatMulOptions{Precision: c.precision, Choice: &c.choice})
+			kernels.ChooseMatMul(tensorInfo, kernels.NewMatMulShape(2, 64, 64, 64),
+				kernels.MatMulOptions{Precision: c.precision, Choice: &c.choice})
 		}()
 	}
 }

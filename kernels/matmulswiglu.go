@@ -83,7 +83,8 @@ func (t Tensor) columns(first, n int) Tensor {
 func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMulSwiGLUOptions) {
 	const op = "MatMulSwiGLU"
 	rows, F := h.Rows(1)
-	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F && (o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
+	ok := h.Contiguous() && w.Contiguous() && len(w.Shape) == 2 && w.Shape[0] == 2*F &&
+		(o.Bias == nil || o.Bias.Contiguous() && o.Bias.Len() == 2*F)
 	check(ok, op, "h %v, x %v, w %v, bias %v: h (N,F), w (2F,C) and bias (2F) wanted, contiguous", h, x, w, o.Bias)
 	gateW, valueW := rowHalves(w, F*w.Shape[1], o.ValueFirst)
 	forGates := MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung}
@@ -119,8 +120,8 @@ func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiG
 	const op = "MatMulSwiGLUBackward"
 	same(op, dab, ab)
 	rows, width := ab.Rows(1)
-	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil, op, "dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted",
-		dab, dy, w, ab)
+	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil, op,
+		"dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted", dab, dy, w, ab)
 	ab, dab = ab.Reshape(rows, width), dab.Reshape(rows, width)
 	gate, value := columnHalves(ab, o.ValueFirst)
 	dh := newProduct(op, dab, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung})

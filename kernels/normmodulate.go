@@ -14,7 +14,8 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 	check(rstd.Contiguous() && rstd.Len() == B*T, op, "rstd %v, x %v: rstd (%d,%d) wanted", rstd, x, B, T)
 	av, bv := scale.byRows(op, 1), shift.byRows(op, 1)
 	wide := fours(C, av.Ld, av.Off, bv.Ld, bv.Off)
-	check(y.Precision == FP32 || wide == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale, shift)
+	check(y.Precision == FP32 || wide == 4, op, "y %v, x %v, scale %v, shift %v: halves want all rows in multiples of four", y, x, scale,
+		shift)
 	for _, s := range spans(p, op, B, 1, T*C, y.words(T*C), T, av.Ld, bv.Ld) {
 		a, b := av.piece(s), bv.piece(s)
 		push := struct {
@@ -35,27 +36,32 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, scale, rstd Tensor, accX, accW, accM bool) {
 	const op = "NormModulateBackward"
 	B, T, C := modulateShape(op, x, w, []Tensor{dx, dy}, []Tensor{dscale, dshift, scale})
-	check(dw.Contiguous() && dw.Len() == C && rstd.Contiguous() && rstd.Len() == B*T, op, "dw %v, rstd %v, x %v: dw (%d) and rstd (%d,%d) wanted", dw, rstd, x, C, B, T)
+	check(dw.Contiguous() && dw.Len() == C && rstd.Contiguous() && rstd.Len() == B*T, op,
+		"dw %v, rstd %v, x %v: dw (%d) and rstd (%d,%d) wanted", dw, rstd, x, C, B, T)
 	av, dav, dbv := scale.byRows(op, 1), dscale.byRows(op, 1), dshift.byRows(op, 1)
 	chunk := chunkRows(p, T)
 	chunks := ceilDiv(T, chunk)
 	for i, s := range spans(p, op, B, 1, T*C, T, av.Ld, dav.Ld, dbv.Ld) {
-		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C), piece(rstd, s, T)
+		a, da, db, dx, dy, x, rstd := av.piece(s), dav.piece(s), dbv.piece(s), piece(dx, s, T*C), piece(dy, s, T*C), piece(x, s, T*C),
+			piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.Ld, a.Off)}, dot.Write(), dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.Ld, a.Off)}, dot.Write(),
+			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
 		u := columnVec(p, C, a.Ld, a.Off)
-		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(), dyPart.Write(),
+		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(),
+			dyPart.Write(),
 			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
 
 		dwPart := Temp(p, "normmodulate dw", s.n, C)
 		pushSum := struct{ Chunks, Cols, LdDScale, OffDScale, LdDShift, OffDShift, LdScale, OffScale uint32 }{
 			uint32(chunks), uint32(C), da.stride(), da.offset(), db.stride(), db.offset(), a.stride(), a.offset()}
 		u = columnVec(p, C, a.Ld, a.Off, da.Ld, da.Off, db.Ld, db.Off)
-		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM), dwPart.Write(),
+		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM),
+			dwPart.Write(),
 			normPart.Read(), dyPart.Read(), w.Read(), a.Read())
 		colSum(p, dw, dwPart.byRows(op, 1), accW || i > 0)
 	}
@@ -76,13 +82,16 @@ func modulateShape(op string, x, w Tensor, like, rows []Tensor) (b, t, c int) {
 // the shader's own.
 func acrossTokens(p *engine.Program, shader string, images, tokens int, flops float64, push any, spec []uint32, bind ...engine.Binding) {
 	rows, local, shared := rowsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), flag(shared)}, spec...), Groups: [3]int{ceilDiv(tokens, rows), images, 1},
-		Push: push, Bind: bind, FLOPs: flops})
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local), flag(shared)}, spec...),
+		Groups: [3]int{ceilDiv(tokens, rows), images, 1},
+		Push:   push, Bind: bind, FLOPs: flops})
 }
 
 // perImage records a shader whose invocations each own vec of width columns; what gl_WorkGroupID.y and z count is its own.
-func perImage(p *engine.Program, shader string, width int, vec uint32, y, z int, flops float64, push any, acc bool, bind ...engine.Binding) {
+func perImage(p *engine.Program, shader string, width int, vec uint32, y, z int, flops float64, push any, acc bool,
+	bind ...engine.Binding) {
 	local := columnsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc), vec}, Groups: [3]int{ceilDiv(width, local*int(vec)), y, z},
-		Push: push, Bind: bind, FLOPs: flops})
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc), vec},
+		Groups: [3]int{ceilDiv(width, local*int(vec)), y, z},
+		Push:   push, Bind: bind, FLOPs: flops})
 }

@@ -38,7 +38,8 @@ func TestNormModulate(t *testing.T) {
 				x, w, dy, mod := rnd.Normal(size), rnd.Normal(c.c), rnd.Normal(size), rnd.Normal(c.b*n*c.c)
 				dx0, dw0, dmod0 := rnd.Normal(size), rnd.Normal(c.c), rnd.Normal(c.b*n*c.c)
 				shape := []int{c.b, c.t, c.c}
-				xt, wt, dyt, yt, rstdt := h.Input(x, shape...), h.Input(w, c.c), h.Input(dy, shape...), h.Output(shape...), h.Output(c.b, c.t)
+				xt, wt, dyt, yt, rstdt := h.Input(x, shape...), h.Input(w, c.c), h.Input(dy, shape...), h.Output(shape...),
+					h.Output(c.b, c.t)
 				dxt, dwt := rows(h, pick(acc, dx0), packed, c.c, shape...), rows(h, pick(acc, dw0), packed, c.c, c.c)
 				dmodt := rows(h, pick(acc, dmod0), packed, n*c.c, c.b, n*c.c)
 				m, dm := parts(rows(h, mod, packed, n*c.c, c.b, n*c.c), n, c.c), parts(dmodt, n, c.c)
@@ -49,7 +50,8 @@ func TestNormModulate(t *testing.T) {
 				})
 				y, rstd, dx, dw := make([]float64, size), make([]float64, c.b*c.t), make([]float64, size), make([]float64, c.c)
 				dscale, dshift := make([]float64, c.b*c.c), make([]float64, c.b*c.c)
-				x64, w64, dy64, scale, shift := kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(dy), kerneltest.Widen(column(mod, 4, n, c.c)), kerneltest.Widen(column(mod, 3, n, c.c))
+				x64, w64, dy64, scale, shift := kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(dy),
+					kerneltest.Widen(column(mod, 4, n, c.c)), kerneltest.Widen(column(mod, 3, n, c.c))
 				ref.NormModulate(y, rstd, x64, w64, scale, shift, c.b, c.t, c.c, eps)
 				ref.NormModulateBackward(dx, dw, dscale, dshift, dy64, x64, w64, scale, rstd, c.b, c.t, c.c)
 				kerneltest.Equal(t, "y", h.Floats(yt), y, 1e-5)
@@ -78,10 +80,12 @@ func TestNormModulateExtremes(t *testing.T) {
 		x[i], x[c+i], x[2*c+i] = 0, x[c+i]*1e15, x[2*c+i]*1e-6
 	}
 	w, scale, shift := rnd.Normal(c), rnd.Normal(c), rnd.Normal(c)
-	xt, wt, yt, rstdt, at, bt := h.Input(x, b, T, c), h.Input(w, c), h.Output(b, T, c), h.Output(b, T), h.Input(scale, b, c), h.Input(shift, b, c)
+	xt, wt, yt, rstdt, at, bt := h.Input(x, b, T, c), h.Input(w, c), h.Output(b, T, c), h.Output(b, T), h.Input(scale, b, c),
+		h.Input(shift, b, c)
 	h.Run(func(p *engine.Program) { kernels.NormModulate(p, yt, rstdt, xt, wt, at, bt, eps) })
 	y := make([]float64, b*T*c)
-	ref.NormModulate(y, make([]float64, b*T), kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(scale), kerneltest.Widen(shift), b, T, c, eps)
+	ref.NormModulate(y, make([]float64, b*T), kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(scale), kerneltest.Widen(shift), b,
+		T, c, eps)
 	kerneltest.Equal(t, "y", h.Floats(yt), y, 1e-5)
 }
 
@@ -107,7 +111,8 @@ func TestNormModulateCut(t *testing.T) {
 	x, dy, w, mod := rnd.Normal(b*T*c), rnd.Normal(b*T*c), rnd.Normal(c), rnd.Normal(b*2*c)
 	y, rstd, dx, dw := make([]float64, b*T*c), make([]float64, b*T), make([]float64, b*T*c), make([]float64, c)
 	dscale, dshift := make([]float64, b*c), make([]float64, b*c)
-	x64, dy64, w64, scale, shift := kerneltest.Widen(x), kerneltest.Widen(dy), kerneltest.Widen(w), kerneltest.Widen(column(mod, 0, 2, c)), kerneltest.Widen(column(mod, 1, 2, c))
+	x64, dy64, w64, scale, shift := kerneltest.Widen(x), kerneltest.Widen(dy), kerneltest.Widen(w), kerneltest.Widen(column(mod, 0, 2, c)),
+		kerneltest.Widen(column(mod, 1, 2, c))
 	ref.NormModulate(y, rstd, x64, w64, scale, shift, b, T, c, 1e-6)
 	ref.NormModulateBackward(dx, dw, dscale, dshift, dy64, x64, w64, scale, rstd, b, T, c)
 	for _, limit := range []int64{0, 4 * 4 * T * c} { // 4 images: two pieces

@@ -12,7 +12,8 @@ func NormRoPE(p *engine.Program, y, rstd, x, w, cos, sin Tensor, eps float32, in
 	finite(op, eps)
 	v := ropeRows(op, cos, sin, x, y)
 	T, H, D := x.Shape[1], x.Shape[2], x.Shape[3]
-	check(w.Contiguous() && w.Len() == D && rstd.Contiguous() && rstd.Len() == v[0].rows()*H, op, "x %v, w %v, rstd %v: w (%d), rstd (%d) wanted", x, w, rstd, D, v[0].rows()*H)
+	check(w.Contiguous() && w.Len() == D && rstd.Contiguous() && rstd.Len() == v[0].rows()*H, op,
+		"x %v, w %v, rstd %v: w (%d), rstd (%d) wanted", x, w, rstd, D, v[0].rows()*H)
 	for _, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld, H) {
 		x, y, rows := v[0].piece(s), v[1].piece(s), s.n*H
 		push := struct {
@@ -37,13 +38,15 @@ func NormRoPEBackward(p *engine.Program, dx, dw, dy, y, x, w, rstd, cos, sin Ten
 	for i, s := range spans(p, op, v[0].rows(), T, v[0].Ld, v[1].Ld, v[2].Ld, v[3].Ld, H) {
 		x, dx, dy, y, rstd, rows := v[0].piece(s), v[1].piece(s), v[2].piece(s), v[3].piece(s), piece(rstd, s, H), s.n*H
 		delta := Temp(p, "normrope delta", s.n, H)
-		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()} // T 1: delta (tokens, H)
+		// T 1: delta (tokens, H)
+		pushDelta := attentionDeltaPush{uint32(rows), 1, uint32(H), uint32(D), dy.stride(), dy.offset(), y.stride(), y.offset()}
 		acrossRows(p, "attention/delta", rows, 2*float64(rows*D), pushDelta, []uint32{uint32(FP32), fours(D, dy.Ld, dy.Off, y.Ld, y.Off)},
 			delta.Write(), dy.Read(), y.Read())
 
 		chunk := chunkRows(p, s.n)
 		part := Temp(p, "normrope dw", ceilDiv(s.n, chunk)*H, D)
-		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T), uint32(x.width() / 2), uint32(D / 2),
+		push := struct{ Rows, T, Pairs, Half, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{uint32(s.n), uint32(T),
+			uint32(x.width() / 2), uint32(D / 2),
 			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
 		u := columnVec(p, D/4, dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
 		downColumns(p, "normrope_bwd", s.n, x.width()/2/int(u), chunk, 10*float64(rows*D), push, []uint32{flag(accX), flag(interleaved), u},

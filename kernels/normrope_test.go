@@ -13,7 +13,8 @@ import (
 )
 
 // qkCases are queries to normalise and turn: one head, the cuts of lanes, and the heads of tiny, jit-h16 and blog256.
-var qkCases = []struct{ b, t, h, d int }{{1, 1, 1, 4}, {2, 3, 2, 8}, {1, 7, 3, 12}, {2, 17, 1, 28}, {3, 16, 3, 64}, {2, 64, 4, 32}, {1, 129, 5, 104}, {2, 45, 1, 128}, {1, 441, 12, 64}}
+var qkCases = []struct{ b, t, h, d int }{{1, 1, 1, 4}, {2, 3, 2, 8}, {1, 7, 3, 12}, {2, 17, 1, 28}, {3, 16, 3, 64}, {2, 64, 4, 32},
+	{1, 129, 5, 104}, {2, 45, 1, 128}, {1, 441, 12, 64}}
 
 func TestNormRoPE(t *testing.T) {
 	const eps = 0.1
@@ -32,10 +33,12 @@ func TestNormRoPE(t *testing.T) {
 					dwt := rows(h, pick(acc, dw0), packed, c.d, c.d)
 					h.Run(func(p *engine.Program) {
 						kernels.NormRoPE(p, yt.Tensor, rstdt, xt.Tensor, wt, cost, sint, eps, interleaved)
-						kernels.NormRoPEBackward(p, dxt.Tensor, dwt.Tensor, dyt.Tensor, yt.Tensor, xt.Tensor, wt, rstdt, cost, sint, interleaved, acc, acc)
+						kernels.NormRoPEBackward(p, dxt.Tensor, dwt.Tensor, dyt.Tensor, yt.Tensor, xt.Tensor, wt, rstdt, cost, sint,
+							interleaved, acc, acc)
 					})
 					y, rstd, dx, dw := make([]float64, n*c.d), make([]float64, n), make([]float64, n*c.d), make([]float64, c.d)
-					x64, w64, dy64, cos64, sin64 := kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(dy), kerneltest.Widen(cos), kerneltest.Widen(sin)
+					x64, w64, dy64, cos64, sin64 := kerneltest.Widen(x), kerneltest.Widen(w), kerneltest.Widen(dy), kerneltest.Widen(cos),
+						kerneltest.Widen(sin)
 					ref.NormRoPE(y, rstd, x64, w64, cos64, sin64, c.b, c.t, c.h, c.d, eps, interleaved)
 					ref.NormRoPEBackward(dx, dw, dy64, x64, w64, rstd, cos64, sin64, c.b, c.t, c.h, c.d, interleaved)
 					kerneltest.Equal(t, "y", yt.values(t), y, 1e-5)
@@ -53,7 +56,8 @@ func TestNormRoPETwice(t *testing.T) {
 		const b, T, heads, d = 3, 150, 2, 32
 		const n = b * T * heads * d
 		rnd, shape := kerneltest.NewRand(3), []int{b, T, heads, d}
-		x, w, dy, table := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(d), d), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(T*d/2), T, d/2)
+		x, w, dy, table := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(d), d), h.Input(rnd.Normal(n), shape...),
+			h.Input(rnd.Normal(T*d/2), T, d/2)
 		y, rstd, dx, dw := h.Output(shape...), h.Output(b, T, heads), h.Output(shape...), h.Output(d)
 		return func(p *engine.Program) {
 			kernels.NormRoPE(p, y, rstd, x, w, table, table, 1e-6, false)

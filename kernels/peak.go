@@ -30,7 +30,8 @@ func Peak(p *engine.Program, y Tensor, precision Precision, steps int) {
 		flat(p, "Peak", func(n int, t []Tensor) {
 			local := localSize(p)
 			p.Dispatch(engine.Dispatch{Shader: "peak/fma", Spec: []uint32{uint32(local)}, Groups: grid(ceilDiv(n, local)),
-				Push: push{uint32(n), uint32(steps), peakA, peakB}, Bind: []engine.Binding{t[0].Write()}, FLOPs: 2 * peakChainsFMA * float64(n) * float64(steps)})
+				Push: push{uint32(n), uint32(steps), peakA, peakB}, Bind: []engine.Binding{t[0].Write()},
+				FLOPs: 2 * peakChainsFMA * float64(n) * float64(steps)})
 		}, y)
 		return
 	}
@@ -39,8 +40,10 @@ func Peak(p *engine.Program, y Tensor, precision Precision, steps int) {
 	check(len(y.Shape) == 3 && y.Shape[1] == f.M && y.Shape[2] == f.N && y.Contiguous(), "Peak", "y %v: (N,%d,%d) wanted", y, f.M, f.N)
 	for _, s := range spans(p, "Peak", y.Shape[0], 64, f.M*f.N) { // chains begin at their fragment's number mod 64
 		const subgroups = 4
-		p.Dispatch(engine.Dispatch{Shader: "peak/coopmat", Spec: []uint32{uint32(subgroups * p.Info().SubgroupSize), uint32(f.M), uint32(f.N), uint32(f.K)},
-			Groups: grid(ceilDiv(s.n, subgroups)), Push: push{uint32(s.n), uint32(steps), peakFill, peakFill}, Bind: []engine.Binding{piece(y, s, f.M*f.N).Write()},
+		p.Dispatch(engine.Dispatch{Shader: "peak/coopmat",
+			Spec:   []uint32{uint32(subgroups * p.Info().SubgroupSize), uint32(f.M), uint32(f.N), uint32(f.K)},
+			Groups: grid(ceilDiv(s.n, subgroups)), Push: push{uint32(s.n), uint32(steps), peakFill, peakFill},
+			Bind:  []engine.Binding{piece(y, s, f.M*f.N).Write()},
 			FLOPs: 2 * peakChainsMatrix * float64(s.n*f.M*f.N*f.K) * float64(steps)})
 	}
 }

@@ -70,7 +70,8 @@ func TestLogitNormal(t *testing.T) {
 			return func(p *engine.Program) { kernels.LogitNormal(p, tau, step, -0.75, 0.875, kernels.StreamTau) }, []kernels.Tensor{tau}
 		})
 		want := make([]float64, b)
-		ref.LogitNormal(want, -0.75, 0.875, ref.Random{Seed: testStep.Seed, Step: testStep.Step, Image0: testStep.Image0, Stream: kernels.StreamTau})
+		ref.LogitNormal(want, -0.75, 0.875,
+			ref.Random{Seed: testStep.Seed, Step: testStep.Step, Image0: testStep.Image0, Stream: kernels.StreamTau})
 		kerneltest.Equal(t, "tau", got[0], want, 1e-6)
 	}
 }

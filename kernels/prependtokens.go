@@ -37,7 +37,8 @@ func DropTokensBackward(p *engine.Program, dx, dy Tensor, acc bool) {
 func prepend(p *engine.Program, op string, y, x Tensor, e, pos *Tensor, acc bool) {
 	b, k, t, c := prependShape(op, y, x)
 	for _, s := range spans(p, op, b, 1, (k+t)*c, t*c, c) {
-		push := struct{ Rows, Tokens, Added, Width, Blocks uint32 }{uint32(s.n * (k + t)), uint32(k + t), uint32(k), uint32(c), uint32(ceilDiv(c, blockSize(p)))}
+		push := struct{ Rows, Tokens, Added, Width, Blocks uint32 }{uint32(s.n * (k + t)), uint32(k + t), uint32(k), uint32(c),
+			uint32(ceilDiv(c, blockSize(p)))}
 		embedding, positions := engine.Nothing, engine.Nothing
 		if e != nil {
 			embedding, positions = piece(*e, s, c).Read(), pos.Read()
@@ -51,8 +52,10 @@ func prepend(p *engine.Program, op string, y, x Tensor, e, pos *Tensor, acc bool
 func drop(p *engine.Program, op string, y, x Tensor, acc bool) {
 	b, k, t, c := prependShape(op, x, y)
 	for _, s := range spans(p, op, b, 1, (k+t)*c, t*c) {
-		push := struct{ Images, Count, Dropped, Blocks uint32 }{uint32(s.n), uint32(t * c), uint32(k * c), uint32(ceilDiv(t*c, blockSize(p)))}
-		blocked(p, "droptokens", s.n, t*c, push, []uint32{flag(acc), vec(p, t*c, k*c)}, piece(y, s, t*c).Update(acc), piece(x, s, (k+t)*c).Read())
+		push := struct{ Images, Count, Dropped, Blocks uint32 }{uint32(s.n), uint32(t * c), uint32(k * c),
+			uint32(ceilDiv(t*c, blockSize(p)))}
+		blocked(p, "droptokens", s.n, t*c, push, []uint32{flag(acc), vec(p, t*c, k*c)}, piece(y, s, t*c).Update(acc),
+			piece(x, s, (k+t)*c).Read())
 	}
 }
 

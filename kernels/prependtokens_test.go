@@ -16,7 +16,8 @@ func TestPrependTokens(t *testing.T) {
 		b, k, t, c int
 		limit      int64
 	}{
-		{1, 1, 1, 1, 256}, {3, 2, 5, 7, 8192}, {130, 8, 9, 33, 1 << 18}, {2, 32, 256, 768, 1 << 20}, {7001, 1, 2, 3, 1 << 17}, {3, 1, 2, 1025, 1 << 20},
+		{1, 1, 1, 1, 256}, {3, 2, 5, 7, 8192}, {130, 8, 9, 33, 1 << 18}, {2, 32, 256, 768, 1 << 20}, {7001, 1, 2, 3, 1 << 17},
+		{3, 1, 2, 1025, 1 << 20},
 	} {
 		rnd := kerneltest.NewRand(uint64(s.b))
 		n, k := s.b*s.t*s.c, s.k+s.t
@@ -28,7 +29,8 @@ func TestPrependTokens(t *testing.T) {
 				xt, et, post, dyt := h.Input(x, s.b, s.t, s.c), h.Input(e, s.b, s.c), h.Input(pos, s.k, s.c), h.Input(dy, s.b, k, s.c)
 				y, kept, dlong := h.Output(s.b, k, s.c), h.Output(s.b, s.t, s.c), h.Output(s.b, k, s.c)
 				dx, de, dpos := h.Output(s.b, s.t, s.c), h.Output(s.b, s.c), h.Output(s.k, s.c)
-				sumX, sumE, sumPos, sumL := h.Input(beforeX, s.b, s.t, s.c), h.Input(beforeE, s.b, s.c), h.Input(beforePos, s.k, s.c), h.Input(beforeL, s.b, k, s.c)
+				sumX, sumE, sumPos, sumL := h.Input(beforeX, s.b, s.t, s.c), h.Input(beforeE, s.b, s.c), h.Input(beforePos, s.k, s.c),
+					h.Input(beforeL, s.b, k, s.c)
 				return func(p *engine.Program) {
 					kernels.PrependTokens(p, y, xt, et, post)
 					kernels.DropTokens(p, kept, y)
@@ -42,11 +44,13 @@ func TestPrependTokens(t *testing.T) {
 		stable(t, s.limit, run(8))
 		got := stable(t, 0, run(10))
 		wide := kerneltest.Widen
-		y, dlong, dx, de, dpos := make([]float64, s.b*k*s.c), make([]float64, s.b*k*s.c), make([]float64, n), make([]float64, len(e)), make([]float64, len(pos))
+		y, dlong, dx, de, dpos := make([]float64, s.b*k*s.c), make([]float64, s.b*k*s.c), make([]float64, n), make([]float64, len(e)),
+			make([]float64, len(pos))
 		ref.PrependTokens(y, wide(x), wide(e), wide(pos), s.b, s.k, s.t, s.c)
 		ref.PrependTokensBackward(dx, de, dpos, wide(dy), s.b, s.k, s.t, s.c)
 		ref.DropTokensBackward(dlong, wide(x), s.b, s.k, s.t, s.c)
-		for i, want := range [][]float64{y, wide(x), dx, de, sum(beforeX, dx), sum(beforeE, de), dlong, sum(beforeL, dlong), dpos, sum(beforePos, dpos)} {
+		for i, want := range [][]float64{y, wide(x), dx, de, sum(beforeX, dx), sum(beforeE, de), dlong, sum(beforeL, dlong), dpos,
+			sum(beforePos, dpos)} {
 			name := []string{"y", "kept", "dx", "de", "dx, added", "de, added", "dlong", "dlong, added", "dpos", "dpos, added"}[i]
 			kerneltest.Equal(t, name, got[i], want, 1e-5)
 		}

@@ -35,7 +35,8 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 	dyv, _ := headRows(op, dy, w.Len())
 	check(w.Contiguous() && dw.Contiguous() && rstd.Contiguous() && dw.Len() == w.Len() && rstd.Len() == xv.rows()*heads &&
 		dxv.rows() == xv.rows() && dxv.width() == xv.width() && dyv.rows() == xv.rows() && dyv.width() == xv.width(),
-		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd, xv.rows()*heads)
+		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd,
+		xv.rows()*heads)
 	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.Ld, heads) {
 		x, dx, dy, rstd, rows := xv.piece(s), dxv.piece(s), dyv.piece(s), piece(rstd, s, heads), s.n*heads
 		dot := Temp(p, "rmsnorm dot", rows)
@@ -47,7 +48,8 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		chunk := chunkRows(p, rows)
 		part := Temp(p, "rmsnorm dw", ceilDiv(rows, chunk), w.Len())
 		push := struct{ Rows, Heads, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
-			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
+			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(),
+			uint32(chunk)}
 		v := columnVec(p, w.Len(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
 		downColumns(p, "rmsnorm_bwd", rows, w.Len()/int(v), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX), v},
 			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), dot.Read())

@@ -35,7 +35,8 @@ func RoPE(p *engine.Program, y, x, cos, sin Tensor, o RoPEOptions) {
 // theirs.
 func ropeRows(op string, cos, sin Tensor, ts ...Tensor) (v []Tensor) {
 	for _, t := range ts {
-		check(len(t.Shape) == 4 && slices.Equal(t.Shape, ts[0].Shape) && t.Shape[3]%4 == 0, op, "%v: one shape (B,T,H,D) wanted, D a multiple of 4", ts)
+		check(len(t.Shape) == 4 && slices.Equal(t.Shape, ts[0].Shape) && t.Shape[3]%4 == 0, op,
+			"%v: one shape (B,T,H,D) wanted, D a multiple of 4", ts)
 		v = append(v, t.byRows(op, 2))
 	}
 	T, D := ts[0].Shape[1], ts[0].Shape[3]

@@ -14,7 +14,8 @@ import (
 )
 
 func TestRoPE(t *testing.T) {
-	for _, c := range []struct{ b, t, h, d int }{{1, 1, 1, 4}, {2, 3, 2, 8}, {3, 16, 3, 64}, {2, 64, 4, 32}, {1, 129, 5, 104}, {3, 45, 1, 128}} {
+	for _, c := range []struct{ b, t, h, d int }{{1, 1, 1, 4}, {2, 3, 2, 8}, {3, 16, 3, 64}, {2, 64, 4, 32}, {1, 129, 5, 104},
+		{3, 45, 1, 128}} {
 		for _, l := range layouts {
 			for flags := range 4 {
 				inverse, interleaved := flags&1 != 0, flags&2 != 0
@@ -79,5 +80,8 @@ func TestRoPEMisuse(t *testing.T) {
 	h := kerneltest.New(t)
 	x, table := h.Output(1, 2, 3, 8), h.Output(2, 4)
 	mustPanic(t, "kernels: RoPE: ", func(p *engine.Program) { kernels.RoPE(p, x, h.Output(2, 24), table, table, kernels.RoPEOptions{}) })
-	mustPanic(t, "kernels: RoPE: ", func(p *engine.Program) { kernels.RoPE(p, x, x, h.Output(3, 4), h.Output(3, 4), kernels.RoPEOptions{}) })
+	mustPanic(t, "kernels: RoPE: ", func(p *engine.Program) {
+		kernels.RoPE(p, x, x, h.Output(3, 4), h.Output(3, 4),
+			kernels.RoPEOptions{})
+	})
 }

@@ -55,25 +55,28 @@ func BenchmarkAttention(b *testing.B) {
 				if !forward {
 					name, products = "bwd", 5
 				}
-				b.Run(fmt.Sprintf("%s/%s/B%dT%dH%dD%d", strings.TrimPrefix(rung, "attention/"), name, c.b, c.t, c.h, c.d), func(b *testing.B) {
-					h, rnd, width := kerneltest.New(b), kerneltest.NewRand(1), c.h*c.d
-					n, shape := c.b*c.t*width, []int{c.b, c.t, c.h, c.d}
-					view := func(r engine.Range, i int) kernels.Tensor {
-						return kernels.Tensor{Shape: shape, Range: r, Ld: 3 * width, Off: i * width}
-					}
-					qkv, dqkv := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width).Range, h.Output(c.b, c.t, 3*width).Range
-					o, do, lse := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.b*c.h*c.t), c.b, c.h, c.t)
-					opt := kernels.AttentionOptions{Rung: rung}
-					replay(b, func(p *engine.Program) {
-						if forward {
-							kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
-						} else {
-							kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+				b.Run(fmt.Sprintf("%s/%s/B%dT%dH%dD%d", strings.TrimPrefix(rung, "attention/"), name, c.b, c.t, c.h, c.d),
+					func(b *testing.B) {
+						h, rnd, width := kerneltest.New(b), kerneltest.NewRand(1), c.h*c.d
+						n, shape := c.b*c.t*width, []int{c.b, c.t, c.h, c.d}
+						view := func(r engine.Range, i int) kernels.Tensor {
+							return kernels.Tensor{Shape: shape, Range: r, Ld: 3 * width, Off: i * width}
 						}
+						qkv, dqkv := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width).Range, h.Output(c.b, c.t, 3*width).Range
+						o, do, lse := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...),
+							h.Input(rnd.Normal(c.b*c.h*c.t), c.b, c.h, c.t)
+						opt := kernels.AttentionOptions{Rung: rung}
+						replay(b, func(p *engine.Program) {
+							if forward {
+								kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+							} else {
+								kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0),
+									view(qkv, 1), view(qkv, 2), opt)
+							}
+						})
+						flops := 2 * products * float64(c.b*c.h*c.t*c.t*c.d)
+						b.ReportMetric(flops/1e9*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 					})
-					flops := 2 * products * float64(c.b*c.h*c.t*c.t*c.d)
-					b.ReportMetric(flops/1e9*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
-				})
 			}
 		}
 	}
@@ -88,8 +91,10 @@ func BenchmarkNormRoPE(b *testing.B) {
 	}{{"quick", 32, 25, 2, 64}, {"tiny", 16, 64, 4, 32}, {"faces64", 16, 64, 6, 64}, {"blog256", 4, 441, 12, 64}} {
 		h, rnd, width := kerneltest.New(b), kerneltest.NewRand(1), c.h*c.d
 		n, shape := c.b*c.t*width, []int{c.b, c.t, c.h, c.d}
-		qkv, dqkv, table := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width), h.Output(c.b, c.t, 3*width), h.Input(slices.Repeat([]float32{math.Sqrt2 / 2}, c.t*c.d/2), c.t, c.d/2)
-		y, dy, w, a := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.d), c.d), h.Input(rnd.Normal(width), width)
+		qkv, dqkv, table := h.Input(rnd.Normal(3*n), c.b, c.t, 3*width), h.Output(c.b, c.t, 3*width),
+			h.Input(slices.Repeat([]float32{math.Sqrt2 / 2}, c.t*c.d/2), c.t, c.d/2)
+		y, dy, w, a := h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(n), shape...), h.Input(rnd.Normal(c.d), c.d),
+			h.Input(rnd.Normal(width), width)
 		dw, da, ds, rstd := h.Output(c.d), h.Output(width), h.Output(width), h.Input(rnd.Normal(n/c.d), n/c.d)
 		view := func(x kernels.Tensor, i int) kernels.Tensor {
 			return kernels.Tensor{Shape: shape, Range: x.Range, Ld: 3 * width, Off: i * width}
@@ -160,7 +165,8 @@ func BenchmarkRowwise(b *testing.B) {
 			kernels.RMSNorm(p, y.Reshape(B, T, H, D), h.Output(n*H), x.Reshape(B, T, H, D), h.Output(D), 1e-6)
 		}},
 		"RMSNorm/heads bwd": {3, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
-			kernels.RMSNormBackward(p, z.Reshape(B, T, H, D), h.Output(D), y.Reshape(B, T, H, D), x.Reshape(B, T, H, D), h.Output(D), h.Output(n*H), false, false)
+			kernels.RMSNormBackward(p, z.Reshape(B, T, H, D), h.Output(D), y.Reshape(B, T, H, D), x.Reshape(B, T, H, D), h.Output(D),
+				h.Output(n*H), false, false)
 		}},
 		"Derf/fwd": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
 			kernels.Derf(p, y, x, h.Output(c), h.Output(c))
@@ -176,7 +182,8 @@ func BenchmarkRowwise(b *testing.B) {
 			kernels.Gate(p, z.Reshape(B, T, c), x.Reshape(B, T, c), y.Reshape(B, T, c), h.Output(B, c))
 		}},
 		"Gate/bwd": {3, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
-			kernels.GateBackward(p, z.Reshape(B, T, c), h.Output(B, c), y.Reshape(B, T, c), x.Reshape(B, T, c), h.Output(B, c), false, false)
+			kernels.GateBackward(p, z.Reshape(B, T, c), h.Output(B, c), y.Reshape(B, T, c), x.Reshape(B, T, c), h.Output(B, c), false,
+				false)
 		}},
 		"Dropout": {2, func(p *engine.Program, h *kerneltest.Run, x, y, z kernels.Tensor) {
 			kernels.Dropout(p, z.Reshape(B, T, c), x.Reshape(B, T, c), h.Step(testStep), 0.2, 0, false)

@@ -162,12 +162,14 @@ func TestRowwiseCut(t *testing.T) {
 			kernels.DerfBackward(p, outs[3].Tensor, da.Tensor, ds.Tensor, dyt.Tensor, xt.Tensor, wt, wt, false, false)
 			kernels.RoPE(p, outs[4].Tensor, xt.Tensor, tt, tt, kernels.RoPEOptions{})
 			kernels.NormRoPE(p, outs[9].Tensor, rstd, xt.Tensor, wdt, tt, tt, 1e-6, false)
-			kernels.NormRoPEBackward(p, outs[10].Tensor, dw2.Tensor, dyt.Tensor, outs[9].Tensor, xt.Tensor, wdt, rstd, tt, tt, false, false, false)
+			kernels.NormRoPEBackward(p, outs[10].Tensor, dw2.Tensor, dyt.Tensor, outs[9].Tensor, xt.Tensor, wdt, rstd, tt, tt, false, false,
+				false)
 			kernels.DerfRoPE(p, outs[11].Tensor, xt.Tensor, wt, wt, tt, tt, false)
 			kernels.DerfRoPEBackward(p, outs[12].Tensor, da2.Tensor, ds2.Tensor, dyt.Tensor, xt.Tensor, wt, wt, tt, tt, false, false, false)
 			kernels.ColSum(p, db.Tensor, kernels.Tensor{Shape: []int{n, c}, Range: xt.Range, Ld: xt.Ld, Off: xt.Off}, false)
 			kernels.Attention(p, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
-			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor, dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
+			kernels.AttentionBackward(p, outs[6].Tensor, outs[7].Tensor, outs[8].Tensor, dyt.Tensor, outs[5].Tensor, lse, xt.Tensor,
+				dyt.Tensor, xt.Tensor, kernels.AttentionOptions{})
 		})
 		for i, o := range append(outs, dw, da, ds, db, dw2, da2, ds2) {
 			got := o.values(t)
@@ -176,7 +178,8 @@ func TestRowwiseCut(t *testing.T) {
 				continue
 			}
 			want := kerneltest.Widen(first[i])
-			kerneltest.Equal(t, []string{"rmsnorm", "rmsnorm dx", "derf", "derf dx", "rope", "attention", "dq", "dk", "dv", "normrope", "normrope dx", "derfrope", "derfrope dx",
+			kerneltest.Equal(t, []string{"rmsnorm", "rmsnorm dx", "derf", "derf dx", "rope", "attention", "dq", "dk", "dv", "normrope",
+				"normrope dx", "derfrope", "derfrope dx",
 				"dw", "dalpha", "dshift", "colsum", "normrope dw", "derfrope dalpha", "derfrope dshift"}[i], got, want, 1e-6)
 		}
 	}

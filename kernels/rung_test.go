@@ -43,7 +43,8 @@ func TestRungs(t *testing.T) {
 // device cannot run what is asked for.
 func TestRungChoice(t *testing.T) {
 	units := []engine.CoopMat{{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f32", R: "f32"}}
-	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true}, engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
+	cpu, gpu := engine.Info{Type: "cpu", SubgroupSize: 8, Int64: true},
+		engine.Info{Type: "discrete", SubgroupSize: 32, MaxInvocations: 1024, SharedMemory: 48 << 10}
 	odd, tensor := engine.Info{Type: "integrated", SubgroupSize: 2}, gpu
 	tensor.Float16, tensor.CoopMat = true, units
 	const fp32, fp16 = kernels.FP32, kernels.FP16
@@ -82,14 +83,16 @@ func TestRungChoice(t *testing.T) {
 			}()
 			kernels.WithRungs(c.env, func() {
 				if c.op == "MatMul" {
-					got = kernels.ChooseMatMul(c.info, kernels.NewMatMulShape(1, 512, 512, 512), kernels.MatMulOptions{Precision: c.precision, Rung: c.rung}).Rung
+					got = kernels.ChooseMatMul(c.info, kernels.NewMatMulShape(1, 512, 512, 512),
+						kernels.MatMulOptions{Precision: c.precision, Rung: c.rung}).Rung
 				} else {
 					got = kernels.ChooseAttention(c.info, c.precision, 64, c.rung)
 				}
 			})
 			return got
 		}()
-		if got != c.want && (strings.HasPrefix(c.want, "matmul/") || strings.HasPrefix(c.want, "attention/") || !strings.Contains(got, c.want)) {
+		if got != c.want && (strings.HasPrefix(c.want, "matmul/") || strings.HasPrefix(c.want, "attention/") ||
+			!strings.Contains(got, c.want)) {
 			t.Errorf("%s of %v on %q with JITVK_RUNG=%q, Rung %q: %s, want %s", c.op, c.precision, c.info.Type, c.env, c.rung, got, c.want)
 		}
 	}

@@ -28,7 +28,8 @@ func EulerStep(p *engine.Program, z, u, step Tensor, o SolverOptions) {
 	o.check("EulerStep")
 	flat(p, "EulerStep", func(n int, t []Tensor) {
 		push := solverPush{uint32(n), o.TauClamp}
-		elementwise(p, "eulerstep", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].ReadWrite(), t[1].Read(), step.stepBuffer("EulerStep"))
+		elementwise(p, "eulerstep", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].ReadWrite(), t[1].Read(),
+			step.stepBuffer("EulerStep"))
 	}, z, u)
 }
 
@@ -38,7 +39,8 @@ func HeunStep(p *engine.Program, z, start, u, step Tensor, o SolverOptions) {
 	o.check("HeunStep")
 	flat(p, "HeunStep", func(n int, t []Tensor) {
 		push := solverPush{uint32(n), o.TauClamp}
-		elementwise(p, "heunstep", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].ReadWrite(), t[1].Read(), t[2].Read(), step.stepBuffer("HeunStep"))
+		elementwise(p, "heunstep", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].ReadWrite(), t[1].Read(), t[2].Read(),
+			step.stepBuffer("HeunStep"))
 	}, z, start, u)
 }
 
@@ -47,7 +49,8 @@ func CleanImage(p *engine.Program, x, z, u, step Tensor, o SolverOptions) {
 	o.check("CleanImage")
 	flat(p, "CleanImage", func(n int, t []Tensor) {
 		push := solverPush{uint32(n), o.TauClamp}
-		elementwise(p, "cleanimage", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].Write(), t[1].Read(), t[2].Read(), step.stepBuffer("CleanImage"))
+		elementwise(p, "cleanimage", n, push, []uint32{uint32(o.Predict), vec(p, n)}, t[0].Write(), t[1].Read(), t[2].Read(),
+			step.stepBuffer("CleanImage"))
 	}, x, z, u)
 }
 

@@ -37,6 +37,7 @@ func SwiGLUBackward(p *engine.Program, dab, dh, ab Tensor, o SwiGLUOptions) {
 func swigluShape(op string, h, ab Tensor) (rows, width int) {
 	rows, width = h.Rows(1)
 	abRows, abWidth := ab.Rows(1)
-	check(h.Contiguous() && ab.Contiguous() && rows == abRows && abWidth == 2*width, op, "h %v, ab %v: contiguous (N,F) and (N,2F) wanted", h, ab)
+	check(h.Contiguous() && ab.Contiguous() && rows == abRows && abWidth == 2*width, op, "h %v, ab %v: contiguous (N,F) and (N,2F) wanted",
+		h, ab)
 	return rows, width
 }

@@ -20,7 +20,8 @@ const timePowers = 12
 
 // TimeEmbedding is e[b] = [sin a | cos a], a_i = Scale tau[b] MaxPeriod^(-i/(E/2)). e (B,E), E even; tau (B).
 func TimeEmbedding(p *engine.Program, e, tau Tensor, o TimeEmbeddingOptions) {
-	ok := len(e.Shape) == 2 && e.Shape[1]%2 == 0 && e.Shape[1] <= 2<<timePowers && tau.Len() == e.Shape[0] && e.Contiguous() && tau.Contiguous()
+	ok := len(e.Shape) == 2 && e.Shape[1]%2 == 0 && e.Shape[1] <= 2<<timePowers && tau.Len() == e.Shape[0] && e.Contiguous() &&
+		tau.Contiguous()
 	check(ok, "TimeEmbedding", "e %v, tau %v: contiguous (B,E) and (B) wanted, E even and at most %d", e, tau, 2<<timePowers)
 	if o.MaxPeriod == 0 {
 		o.MaxPeriod = 10000

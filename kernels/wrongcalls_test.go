@@ -53,9 +53,12 @@ func (w wrong) memory(d *engine.Device, size int64) engine.Range {
 
 // freely are the dimensions that may have any size whatever the other tensors have, so that another size is no mistake: of a tensor
 // that is alone, of a table's rows, of tokens that are cut off or put before.
-var freely = map[string]bool{"GradNorm g": true, "Normal x": true, "LogitNormal tau": true, "Peak y": true, "Embed table 0": true, "ColSum dy 0": true, "AddRows x 0": true, "RoPE y 2": true, "ConcatTimeBackward dy 1": true, "ConcatTimeBackward dy 2": true,
+var freely = map[string]bool{"GradNorm g": true, "Normal x": true, "LogitNormal tau": true, "Peak y": true, "Embed table 0": true,
+	"ColSum dy 0": true, "AddRows x 0": true, "RoPE y 2": true,
+	"ConcatTimeBackward dy 1": true, "ConcatTimeBackward dy 2": true,
 	"ConcatTimeBackward de 1": true, "TimeEmbedding e 1": true, "RoPE y 0": true, "AddRows y 0": true,
-	"EmbedBackward dtable 0": true, "DropTokens x 1": true, "DropTokens y 1": true, "DropTokensBackward dx 1": true, "DropTokensBackward dy 1": true}
+	"EmbedBackward dtable 0": true, "DropTokens x 1": true, "DropTokens y 1": true, "DropTokensBackward dx 1": true,
+	"DropTokensBackward dy 1": true}
 
 var bends = []bend{
 	{"a range that is too small", func(w wrong, t *kernels.Tensor, a arg) bool {
@@ -151,7 +154,8 @@ var bends = []bend{
 }
 
 // mayBeHalves are the tensors that ops take in halves or in fp32, whatever the rest of the call is.
-var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModulate y": true, "Cast y": true, "MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
+var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModulate y": true, "Cast y": true,
+	"MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
 	"MatMulSwiGLU x": true, "MatMulSwiGLU w": true, "MatMul a": true, "MatMul b": true, "MatMulSwiGLU h": true}
 
 // mayBeApart are contiguous tensors of right calls whose rows ops let lie apart all the same.

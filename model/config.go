@@ -26,8 +26,9 @@ type Config struct {
 	TimeScale  float64 `json:"time_scale"`  // tau is multiplied by this before it is embedded
 	RoPEBase   float64 `json:"rope_base"`
 	ValueFirst bool    `json:"value_first"` // SwiGLU's fused weight holds (value, gate) rather than (gate, value)
-	Window     string  `json:"window"`      // weight of a pixel in its patch where patches overlap: "hann" (the post's; 0 at the edge), "sine"
-	ZeroOutput bool    `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
+	// weight of a pixel in its patch where patches overlap: "hann" (the post's; 0 at the edge), "sine"
+	Window     string `json:"window"`
+	ZeroOutput bool   `json:"zero_output"` // the last layer starts at zero, so that the first prediction is a grey image
 
 	Arch         string  `json:"arch"`                    // "post": the blog post's network; "jit": the paper's (adaLN-Zero, class labels)
 	Classes      int     `json:"classes,omitempty"`       // labels 0 to Classes-1, and Classes for "none"; 0: the model knows no classes
@@ -54,8 +55,9 @@ const normEps = 1e-6
 
 // Defaults is what presets share unless they say otherwise, and what fields mean that an older checkpoint does not have.
 func Defaults() Config {
-	return Config{Arch: "post", Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine", ZeroOutput: true,
-		Predict: "x", Loss: "v", NoiseScale: 1,
+	return Config{Arch: "post", Norm: "rms", TimeDim: 64, TimeHidden: 256, TimeScale: 1000, RoPEBase: 20000, Window: "sine",
+		ZeroOutput: true,
+		Predict:    "x", Loss: "v", NoiseScale: 1,
 		Mu: -0.8, Sigma: 0.8}
 }
 
@@ -80,7 +82,8 @@ func (c Config) Validate() error {
 	case c.Patch > c.Size:
 		return fmt.Errorf("model: -patch %d is larger than the image (-size %d)", c.Patch, c.Size)
 	case c.Stride > c.Patch:
-		return fmt.Errorf("model: -stride %d is larger than -patch %d: pixels between the patches would never be seen; use at most %d", c.Stride,
+		return fmt.Errorf("model: -stride %d is larger than -patch %d: pixels between the patches would never be seen; use at most %d",
+			c.Stride,
 			c.Patch, c.Patch)
 	case (c.Size-c.Patch)%c.Stride != 0:
 		var ok []int
@@ -89,7 +92,8 @@ func (c Config) Validate() error {
 				ok = append(ok, s)
 			}
 		}
-		return fmt.Errorf("model: -stride %d does not tile %d pixels with patches of %d (%d - %d is not a multiple of it); strides that do: %s",
+		return fmt.Errorf("model: -stride %d does not tile %d pixels with patches of %d (%d - %d is not a multiple of it); strides that "+
+			"do: %s",
 			c.Stride, c.Size, c.Patch, c.Size, c.Patch, list(ok))
 	case c.Dim%c.Heads != 0 || !headSizeOK(c.Dim/c.Heads):
 		var ok []int
@@ -99,17 +103,20 @@ func (c Config) Validate() error {
 			}
 		}
 		if len(ok) == 0 {
-			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a multiple of "+
+			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a "+
+				"multiple of "+
 				"8, such as %d", c.Dim, (c.Dim+63)/64*64)
 		}
-		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of heads "+
+		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of "+
+			"heads "+
 			"that do: %s", c.Heads, c.Dim, list(ok))
 	case c.Arch != "post" && c.Arch != "jit":
 		return fmt.Errorf("model: architecture %q: it is post or jit", c.Arch)
 	case c.Arch == "post" && (c.Classes != 0 || c.Bottleneck != 0 || c.Context != 0 || c.Dropout != 0 || c.LabelDrop != 0):
 		return fmt.Errorf("model: the post's network knows no classes, bottleneck, in-context tokens or dropout; take a preset jit-…")
 	case c.Arch == "jit" && (c.Norm != "rms" || c.ValueFirst || c.Bottleneck < 1 || c.Classes < 0 || c.Classes > 1<<20):
-		return fmt.Errorf("model: the paper's network has RMSNorm, the gate before the value, a bottleneck of at least 1 and up to %d classes",
+		return fmt.Errorf("model: the paper's network has RMSNorm, the gate before the value, a bottleneck of at least 1 and up to %d "+
+			"classes",
 			1<<20)
 	case c.Arch == "jit" && c.Dim%4 != 0:
 		return fmt.Errorf("model: -dim %d: a multiple of 4 for the paper's positions; such as %d", c.Dim, (c.Dim+3)/4*4)
@@ -135,7 +142,8 @@ func (c Config) Validate() error {
 	case c.TimeDim < 2 || c.TimeDim%2 != 0 || c.TimeDim > 8192 || c.TimeHidden < 1:
 		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even and at most 8192", c.TimeDim, c.TimeHidden)
 	case c.Tokens()*c.Dim > 1<<28: // tables of tokens are computed on the host, in a dry run too
-		return fmt.Errorf("model: -size %d, -patch %d, -stride %d: %d tokens of width %d are too many; use a larger -patch and -stride or a "+
+		return fmt.Errorf("model: -size %d, -patch %d, -stride %d: %d tokens of width %d are too many; use a larger -patch and -stride "+
+			"or a "+
 			"smaller -size", c.Size, c.Patch, c.Stride, c.Tokens(), c.Dim)
 	}
 	return nil

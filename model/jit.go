@@ -60,10 +60,11 @@ func (m *Model) jit(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, s
 		t.P.Fill(none.Range, uint32(m.Classes))
 		labels = &none
 	}
-	y := t.Embed(w["y_embedder.embedding_table.weight"], *labels)                                    // (B,C)
-	c := t.TimeEmbedding(tau, m.TimeDim, kernels.TimeEmbeddingOptions{Scale: 1, CosFirst: true})     // (B,E)
-	c = t.SiLU(m.linear(t, w, "t_embedder.mlp.0", c, nil))                                           // (B,C)
-	c = t.SiLU(m.linear(t, w, "t_embedder.mlp.2", c, y))                                             // silu(time + class): all that reads it begins so
+	y := t.Embed(w["y_embedder.embedding_table.weight"], *labels)                                // (B,C)
+	c := t.TimeEmbedding(tau, m.TimeDim, kernels.TimeEmbeddingOptions{Scale: 1, CosFirst: true}) // (B,E)
+	c = t.SiLU(m.linear(t, w, "t_embedder.mlp.0", c, nil))                                       // (B,C)
+	// silu(time + class): all that reads it begins so
+	c = t.SiLU(m.linear(t, w, "t_embedder.mlp.2", c, y))
 	x := t.Unfold(z, kernels.FoldOptions{Patch: m.Patch, Stride: m.Stride})                          // (B,T,3PP)
 	x = m.linear(t, w, "x_embedder.proj2", t.Linear(x, w["x_embedder.proj1.weight"], nil, nil), nil) // (B,T,C)
 	x = t.AddRows(x, m.positions)
@@ -92,7 +93,8 @@ func (m *Model) jit(t *autograd.Tape, w Weights, z, tau *autograd.Var, labels, s
 
 // jitBlock is x += gate attention(modulate(norm(x))), x += gate mlp(modulate(norm(x))) with shifts, scales and gates from
 // the conditioning vector c (B,C). dropout, nil where there is none, follows the attention's last layer and the SwiGLU.
-func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.Var, r rotation, dropout func(*autograd.Var, int) *autograd.Var) *autograd.Var {
+func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.Var, r rotation,
+	dropout func(*autograd.Var, int) *autograd.Var) *autograd.Var {
 	s := x.Value.Shape
 	mod := t.Parts(m.linear(t, w, b+"adaLN_modulation.1", c, nil), 6) // shift, scale, gate of attention, then of the MLP
 

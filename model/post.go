@@ -42,7 +42,8 @@ func (c Config) postParams() []Param {
 		norm(b+"k_norm", c.Dim, c.HeadSize())
 		list = append(list, Param{b + "proj.weight", []int{c.Dim, c.Dim}, weight}, Param{b + "proj.bias", []int{c.Dim}, constant(0)})
 		norm(b+"norm2", c.Dim, c.Dim)
-		list = append(list, Param{b + "w12.weight", []int{2 * c.Hidden, c.Dim}, weight}, Param{b + "w3.weight", []int{c.Dim, c.Hidden}, weight})
+		list = append(list, Param{b + "w12.weight", []int{2 * c.Hidden, c.Dim}, weight},
+			Param{b + "w3.weight", []int{c.Dim, c.Hidden}, weight})
 	}
 	return append(list, Param{"out.weight", []int{c.PatchDim(), c.Dim}, out})
 }

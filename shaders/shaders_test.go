@@ -100,7 +100,8 @@ func TestCheckCatches(t *testing.T) {
 		plant func()
 		want  string
 	}{
-		{"source edited", func() { write("ladder/00.comp", "#include \"b.glsl\"\n#include \"own.glsl\"\n//\n") }, "ladder/00.comp has changed"},
+		{"source edited", func() { write("ladder/00.comp", "#include \"b.glsl\"\n#include \"own.glsl\"\n//\n") },
+			"ladder/00.comp has changed"},
 		{"include of an include edited", func() { write("b.glsl", "float c;\n") }, "b.glsl has changed"},
 		{"include dropped", func() { write("a.glsl", "") }, "a.glsl has changed"},
 		{"include gone", func() { os.Remove(filepath.Join(dir, "b.glsl")) }, "no such file"},

@@ -6,7 +6,7 @@
 // of that name. A program killed in between leaves the earlier file as it was and at most one PATH.tmp, which the next write
 // of the same file takes over. While one process writes, a second one that wants the same file gets ErrBusy.
 //
-// AtomicWrite serves nearly everything; Create is for files whose first bytes are known last; ReadFile reads back. Errors are of the environment
-// (a full disk, a folder without permission), one line each, and say what to do. CacheDir is the folder for what can be made
+// AtomicWrite serves nearly everything; Create is for files whose first bytes are known last; ReadFile reads back. Errors are of the
+// environment (a full disk, a folder without permission), one line each, and say what to do. CacheDir is the folder for what can be made
 // again. Imports nothing of ours.
 package files

@@ -26,7 +26,8 @@ func TestHalf(t *testing.T) {
 			}
 		}
 	}
-	for h, want := range map[uint16]float32{0x3c00: 1, 0xc000: -2, 0x0001: 0x1p-24, 0x8400: -0x1p-14, 0x7bff: 65504, 0x7c00: float32(math.Inf(1))} {
+	for h, want := range map[uint16]float32{0x3c00: 1, 0xc000: -2, 0x0001: 0x1p-24, 0x8400: -0x1p-14, 0x7bff: 65504,
+		0x7c00: float32(math.Inf(1))} {
 		if got := kernels.FP16.FromHalf(h); got != want {
 			t.Errorf("fp16 %#x is %v, want %v", h, got, want)
 		}

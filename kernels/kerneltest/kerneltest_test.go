@@ -79,7 +79,8 @@ func TestCompare(t *testing.T) {
 	}
 	r := &recorder{TB: t}
 	Check(r, Case{Op: SelfTest, Name: "y", Shape: []int{2, 3, 4}}, append(make([]float32, 23), 7), make([]float64, 24), Bound{Abs: 0.5})
-	if len(r.said) != 1 || !strings.Contains(r.said[0], "y: 1 of 24 elements") || !strings.Contains(r.said[0], "element 23 = (1,2,3): got 7, want 0, off by 7 where 0.5 is allowed") {
+	if len(r.said) != 1 || !strings.Contains(r.said[0], "y: 1 of 24 elements") ||
+		!strings.Contains(r.said[0], "element 23 = (1,2,3): got 7, want 0, off by 7 where 0.5 is allowed") {
 		t.Errorf("Check said %q", r.said)
 	}
 	for i, fails := range []bool{false, true} { // Equal: the bound of an element grows with the others
@@ -158,7 +159,8 @@ func TestSummary(t *testing.T) {
 		note(fmt.Sprintf("TestMatMulSizes/01_tiled/%d", i), Case{Name: "c", Shape: []int{2, 2}}, Worst{Ratio: ratio, At: i}, 4)
 	}
 	got := strings.Join(strings.Fields(Summary()), " ")
-	if want := "MatMul 01_tiled 3 12 0.75 TestMatMulSizes/01_tiled/1: c[1 = (0,1)] 1 ops, 3 cases, 12 elements;"; !strings.Contains(got, want) {
+	if want := "MatMul 01_tiled 3 12 0.75 TestMatMulSizes/01_tiled/1: c[1 = (0,1)] 1 ops, 3 cases, 12 elements;"; !strings.Contains(got,
+		want) {
 		t.Errorf("summary %q, want %q in it", got, want)
 	}
 }

@@ -112,7 +112,8 @@ func Summary() string {
 	total, ops := tally{}, map[string]bool{}
 	for _, k := range keys {
 		n := summary.lines[k]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.2f\t%s\n", k.op, cmp.Or(k.rung, "-"), n.cases, n.elements, n.worst, n.where[:min(len(n.where), 100)])
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.2f\t%s\n", k.op, cmp.Or(k.rung, "-"), n.cases, n.elements, n.worst,
+			n.where[:min(len(n.where), 100)])
 		total.cases += n.cases
 		total.elements += n.elements
 		if slices.Contains(summary.ops, k.op) {
@@ -120,6 +121,7 @@ func Summary() string {
 		}
 	}
 	w.Flush()
-	fmt.Fprintf(&b, "%d ops, %d cases, %d elements; a case is one output held against its float64 reference\n", len(ops), total.cases, total.elements)
+	fmt.Fprintf(&b, "%d ops, %d cases, %d elements; a case is one output held against its float64 reference\n", len(ops), total.cases,
+		total.elements)
 	return b.String()
 }

@@ -32,7 +32,8 @@ func NewAttention(m *Memory, B, T, H, D int) Attention {
 			kernels.Attention(p, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
 		},
 		Backward: func(p *engine.Program, opt kernels.AttentionOptions) {
-			kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2), opt)
+			kernels.AttentionBackward(p, view(dqkv, 0), view(dqkv, 1), view(dqkv, 2), do, o, lse, view(qkv, 0), view(qkv, 1), view(qkv, 2),
+				opt)
 		},
 		O: o, DQKV: dqkv, ForwardFLOPs: 2 * product, BackwardFLOPs: 5 * product,
 	}

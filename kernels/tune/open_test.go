@@ -46,7 +46,8 @@ func TestOpen(t *testing.T) {
 		t.Errorf("a dry run takes %s", got)
 	}
 	r.DryRun = false
-	if _, err := Open(context.Background(), r, func(*engine.Device) error { return errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := Open(context.Background(), r, func(*engine.Device) error { return errors.ErrUnsupported }); !errors.Is(err,
+		errors.ErrUnsupported) {
 		t.Errorf("a recording that fails: %v", err)
 	}
 	r.Device = "voodoo"

@@ -34,7 +34,8 @@ const (
 )
 
 // Usage is what -help says of Mode.
-const Usage = "`when` to measure which kernels are fastest here: auto (once for each device and driver; kept in the user's cache folder), off (take guesses) or again (measure anew)"
+const Usage = "`when` to measure which kernels are fastest here: auto (once for each device and driver; kept in the user's cache folder), " +
+	"off (take guesses) or again (measure anew)"
 
 // String and Set make Mode a flag.Value.
 func (m *Mode) String() string { return string(*m) }
@@ -171,7 +172,8 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, h
 	case c.Op == "swiglu": // the product for dh
-		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false), matrix(in[1], K, N, false)
+		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false),
+			matrix(in[1], K, N, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, dab

@@ -56,8 +56,10 @@ const small, large = "matmul fp32 nt 1x32x32x32", "attention fp32 forward 2x16x2
 // TestWork: what is measured for a class is work of that class, in every op and variant.
 func TestWork(t *testing.T) {
 	d := kerneltest.Device(t)
-	for _, class := range []string{small, large, "matmul fp32 tn 1x32x16x64", "matmul fp32 nn 3x32x16x64", "matmul fp16 tt 1x16x16x16", "swiglu fp32 nt 1x16x24x32",
-		"swiglu fp32 nn 1x16x24x32", "matmul fp16 NT 1x32x16x64", "matmul bf16 tN 3x32x16x64", "swiglu fp16 NT 1x16x24x32", "swiglu bf16 nN 1x16x24x32", "attention fp32 backward 2x16x2x32"} {
+	for _, class := range []string{small, large, "matmul fp32 tn 1x32x16x64", "matmul fp32 nn 3x32x16x64", "matmul fp16 tt 1x16x16x16",
+		"swiglu fp32 nt 1x16x24x32",
+		"swiglu fp32 nn 1x16x24x32", "matmul fp16 NT 1x32x16x64", "matmul bf16 tN 3x32x16x64", "swiglu fp16 NT 1x16x24x32",
+		"swiglu bf16 nN 1x16x24x32", "attention fp32 backward 2x16x2x32"} {
 		c, err := kernels.ParseClass(class)
 		if err != nil {
 			t.Fatal(err)
@@ -137,7 +139,8 @@ func TestWorkFits(t *testing.T) {
 	}
 }
 
-// TestFastest: the faster choice wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is guessed.
+// TestFastest: the faster choice wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is
+// guessed.
 func TestFastest(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
@@ -161,8 +164,10 @@ func TestFastest(t *testing.T) {
 	for _, c := range []struct {
 		choices []string
 		want    string
-	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"}, {[]string{"once", "twice", "ten times"}, "once"},
-		{[]string{"ten times", "wrong", "elsewhere", "twice"}, "twice"}, {[]string{"ten times", "wrong"}, "ten times"}, {[]string{"ten times", "elsewhere"}, "ten times"}} {
+	}{{[]string{"twice", "once", "ten times"}, "once"}, {[]string{"ten times", "twice"}, "twice"},
+		{[]string{"once", "twice", "ten times"}, "once"},
+		{[]string{"ten times", "wrong", "elsewhere", "twice"}, "twice"}, {[]string{"ten times", "wrong"}, "ten times"},
+		{[]string{"ten times", "elsewhere"}, "ten times"}} {
 		if got, err := fastest(d, c.choices, y, record); err != nil || got != c.want {
 			t.Errorf("of %v: %q, %v", c.choices, got, err)
 		}
@@ -364,16 +369,19 @@ func TestModeIsAFlag(t *testing.T) {
 
 // TestAlike: halves are read as the numbers they are, and a hundredth is the border between two results.
 func TestAlike(t *testing.T) {
-	for bits, want := range map[uint16]float64{0: 0, 1: 0x1p-24, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14, 0x7c00: math.Inf(1)} {
+	for bits, want := range map[uint16]float64{0: 0, 1: 0x1p-24, 0x3c00: 1, 0xc000: -2, 0x7bff: 65504, 0x0400: 0x1p-14,
+		0x7c00: math.Inf(1)} {
 		if got := float64(kernels.FP16.FromHalf(bits)); got != want {
 			t.Errorf("fp16 %#x is %g, not %g", bits, got, want)
 		}
 	}
-	if kernels.BF16.FromHalf(0xbf80) != -1 || !math.IsNaN(float64(kernels.FP16.FromHalf(0xffff))) || !math.IsNaN(float64(kernels.BF16.FromHalf(0xffff))) {
+	if kernels.BF16.FromHalf(0xbf80) != -1 || !math.IsNaN(float64(kernels.FP16.FromHalf(0xffff))) ||
+		!math.IsNaN(float64(kernels.BF16.FromHalf(0xffff))) {
 		t.Error("bf16, or NaN")
 	}
 	a := []float32{1, -2, 3}
-	for got, want := range map[*[]float32]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, float32(math.NaN())}: false, {-1, 2, -3}: false, {}: false} {
+	for got, want := range map[*[]float32]bool{{1, -2, 3.03}: true, {1, -2, 3.05}: false, {1, -2, float32(math.NaN())}: false,
+		{-1, 2, -3}: false, {}: false} {
 		if alike(*got, a) != want {
 			t.Errorf("%v", *got)
 		}

@@ -53,7 +53,8 @@ var described = Describe("test", config{})
 
 // preset is what the program sets by itself.
 func preset() config {
-	return config{Model: inner{Dim: 8, Norm: "rms", Deep: 3}, inner2: inner2{Batch: 2}, Flip: true, Weights: []float64{1}, Classes: []string{"none"}, Span: span{"0", "1"}}
+	return config{Model: inner{Dim: 8, Norm: "rms", Deep: 3}, inner2: inner2{Batch: 2}, Flip: true, Weights: []float64{1},
+		Classes: []string{"none"}, Span: span{"0", "1"}}
 }
 
 // write puts a file of options into a folder of its own.
@@ -79,7 +80,8 @@ func TestOptions(t *testing.T) {
 	want := preset()
 	want.Model.Dim, want.Model.Norm, want.Batch, want.Rate, want.Seed, want.Flip, want.Dry = 16, "derf", 4, 2e-3, 1<<63, false, true
 	want.Classes, want.Weights, want.Span = []string{"a", "b,c"}, []float64{1, 2.5}, span{"2", "3"}
-	line := strings.Fields("-dim 16 -norm derf -batch 4 -learn-rate 2e-3 -seed 9223372036854775808 -flip=false -dry-run -class a -class b,c -weights 1,2.5 -span 2,3")
+	line := strings.Fields("-dim 16 -norm derf -batch 4 -learn-rate 2e-3 -seed 9223372036854775808 -flip=false -dry-run -class a -class " +
+		"b,c -weights 1,2.5 -span 2,3")
 	file := write(t, `# all of it
 dim = 16
 norm = "derf"
@@ -113,7 +115,8 @@ span = [2, 3]
 	if text, ok := settings.Value("dim"); err != nil || text != "9" || !ok || !settings.Has("seed", "x") || settings.Has("x", "config2") {
 		t.Errorf("%v, %v", settings, err)
 	}
-	if i := slices.IndexFunc(settings, func(s Setting) bool { return s.Option.Name == "seed" }); settings[i].String() != "seed (in "+file+")" {
+	if i := slices.IndexFunc(settings, func(s Setting) bool { return s.Option.Name == "seed" }); settings[i].String() != "seed (in "+
+		""+file+")" {
 		t.Errorf("a file's setting is called %v", settings[i])
 	}
 }
@@ -137,7 +140,8 @@ func TestBadOptions(t *testing.T) {
 		"-config F -dim": "-dim",
 	} {
 		_, err := described.Parse(strings.Fields(args))
-		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "test: ") {
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") ||
+			!strings.HasPrefix(err.Error(), "test: ") {
 			t.Errorf("%s: %v does not say %q in one line", args, err, says)
 		}
 	}
@@ -155,7 +159,8 @@ func TestBadOptions(t *testing.T) {
 		"batch =":              `last key "batch"`,
 	} {
 		_, err := described.Parse([]string{"-config", write(t, text)})
-		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "run.toml") {
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") ||
+			!strings.Contains(err.Error(), "run.toml") {
 			t.Errorf("%q: %v does not say %q in one line", text, err, says)
 		}
 	}
@@ -171,7 +176,8 @@ func TestHelp(t *testing.T) {
 	settings.Apply(&c)
 	var out strings.Builder
 	described.Help(&out, &c)
-	for _, line := range []string{"usage: go run ./test [options]\n", "  -dim 8\n        width\n", "  -norm rms\n        of blocks (rms or derf)\n", "  -batch 5\n", "  -flip=true\n", "  -dry-run\n",
+	for _, line := range []string{"usage: go run ./test [options]\n", "  -dim 8\n        width\n",
+		"  -norm rms\n        of blocks (rms or derf)\n", "  -batch 5\n", "  -flip=true\n", "  -dry-run\n",
 		"  -class none\n", "  -config TEXT\n", "  -learn-rate NUMBER\n", "  -span 0,1\n", "  -weights 1\n"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no %q in\n%s", line, &out)
@@ -181,7 +187,8 @@ func TestHelp(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	names := []string{"batch", "steps", "ema", "ema2", "precision", "dry-run"}
-	for word, want := range map[string]string{"bacth": "batch", "batc": "batch", "Steps": "steps", "emma": "ema", "dryrun": "dry-run", "percison": "precision", "lr": "", "": "", "xyz": ""} {
+	for word, want := range map[string]string{"bacth": "batch", "batc": "batch", "Steps": "steps", "emma": "ema", "dryrun": "dry-run",
+		"percison": "precision", "lr": "", "": "", "xyz": ""} {
 		if got, ok := Nearest(word, names); got != want || ok != (want != "") {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}

@@ -24,7 +24,7 @@ type Config struct {
 	Model model.Config `json:"model"`
 
 	Data   string `json:"data,omitempty" resume:"free" help:"folder or .zip of JPEG, PNG or WebP pictures (default the built-in portraits)"`
-	Labels string `json:"labels,omitempty" help:"classes: attributes such as Smiling,Male (CelebA's, or the built-in portraits'), or folders"`
+	Labels string `json:"labels,omitempty" help:"classes: attributes such as Smiling,Male (CelebA's, or the portraits'), or folders"`
 	Recipe
 	Precision string `json:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
 	Seed      uint64 `json:"seed" help:"of everything random"`
@@ -45,16 +45,17 @@ type Config struct {
 // A Recipe is how a model is trained.
 type Recipe struct {
 	Batch      int     `json:"batch" help:"pictures at once"`
-	Accumulate int     `json:"accumulate" help:"batches that make one step: -batch 32 -accumulate 4 trains as -batch 128 does, in less memory"`
+	Accumulate int     `json:"accumulate" help:"batches that make a step: -batch 32 -accumulate 4 trains as -batch 128, in less memory"`
 	Steps      int     `json:"steps" resume:"longer" help:"optimizer steps"`
 	LR         float64 `json:"lr" help:"learning rate after warm-up"`
 	Warmup     int     `json:"warmup" help:"steps over which the learning rate rises from 0"`
 	Cooldown   float64 `json:"decay"` // share of the steps, at the end, over which the learning rate falls to 0 along a cosine
 	EMA        float64 `json:"ema" help:"decay of the averaged weights, which samples are drawn with; 0 turns them off"`
 	EMA2       float64 `json:"ema2,omitempty" help:"decay of a second average, kept beside it in checkpoints; 0 turns it off"`
-	EMAExact   bool    `json:"ema_exact,omitempty"` // these decays from the first step on, as the paper's code has it; else they begin lower
-	Clip       float64 `json:"clip"`                // largest L2 norm of a gradient; 0: any
-	Flip       bool    `json:"flip" help:"mirror half of the pictures"`
+	// these decays from the first step on, as the paper's code has it; else they begin lower
+	EMAExact bool    `json:"ema_exact,omitempty"`
+	Clip     float64 `json:"clip"` // largest L2 norm of a gradient; 0: any
+	Flip     bool    `json:"flip" help:"mirror half of the pictures"`
 }
 
 // Validate says what is impossible and what would do.

@@ -18,11 +18,11 @@ import (
 // old is the metadata of a checkpoint as commit f6bdbc9 wrote it, before this package was there.
 var old = map[string]string{
 	"choices": `{"device":"llvmpipe-llvm-15-0-6-256-bits-2cc76aaa","ways":{"matmul fp32 nt 1x832x384x128":"{matmul/03_vector 0 1}"}}`,
-	"config": `{"model":{"preset":"jit-quick","size":32,"patch":8,"stride":6,"dim":32,"depth":2,"heads":1,"hidden":88,"norm":"rms","time_dim":256,` +
-		`"time_hidden":128,"time_scale":1,"rope_base":10000,"value_first":false,"window":"sine","zero_output":true,"arch":"jit","classes":2,"bottleneck":64,` +
-		`"context":4,"context_start":1,"label_drop":0.1,"predict":"x","loss":"v","noise_scale":1,"mu":-0.8,"sigma":0.8,"shift":false},"labels":"Smiling",` +
-		`"batch":4,"accumulate":2,"steps":30,"lr":0.002,"warmup":100,"decay":0.5,"ema":0.99,"ema2":0.9,"clip":1,"precision":"fp16","seed":7,"flip":true,` +
-		`"class_names":["not Smiling","Smiling"]}`,
+	"config": `{"model":{"preset":"jit-quick","size":32,"patch":8,"stride":6,"dim":32,"depth":2,"heads":1,"hidden":88,"norm":"rms",` +
+		`"time_dim":256,"time_hidden":128,"time_scale":1,"rope_base":10000,"value_first":false,"window":"sine","zero_output":true,"arch":"jit",` +
+		`"classes":2,"bottleneck":64,"context":4,"context_start":1,"label_drop":0.1,"predict":"x","loss":"v","noise_scale":1,"mu":-0.8,"sigma":0.8,"shift":false},` +
+		`"labels":"Smiling","batch":4,"accumulate":2,"steps":30,"lr":0.002,"warmup":100,"decay":0.5,"ema":0.99,"ema2":0.9,"clip":1,"precision":"fp16","seed":7,` +
+		`"flip":true,"class_names":["not Smiling","Smiling"]}`,
 	"data":       "20000 pictures, CRC-32C 4d677961",
 	"format":     "jitvk 1",
 	"loss_scale": `{"scale":32768,"good":12,"skipped":1,"outcomes":[true]}`,
@@ -55,9 +55,11 @@ func TestOldMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Model.Dim, want.Model.Depth, want.Model.Heads, want.Model.Hidden, want.Model.Classes = 32, 2, 1, 88, 2
-	want.Recipe = Recipe{Batch: 4, Accumulate: 2, Steps: 30, LR: 2e-3, Warmup: 100, Cooldown: 0.5, EMA: 0.99, EMA2: 0.9, Clip: 1, Flip: true}
+	want.Recipe = Recipe{Batch: 4, Accumulate: 2, Steps: 30, LR: 2e-3, Warmup: 100, Cooldown: 0.5, EMA: 0.99, EMA2: 0.9, Clip: 1,
+		Flip: true}
 	want.Labels, want.Precision, want.Seed, want.ClassNames = "Smiling", "fp16", 7, []string{"not Smiling", "Smiling"}
-	choices := tune.Kept{Device: "llvmpipe-llvm-15-0-6-256-bits-2cc76aaa", Choices: engine.Choices{"matmul fp32 nt 1x832x384x128": "{matmul/03_vector 0 1}"}}
+	choices := tune.Kept{Device: "llvmpipe-llvm-15-0-6-256-bits-2cc76aaa",
+		Choices: engine.Choices{"matmul fp32 nt 1x832x384x128": "{matmul/03_vector 0 1}"}}
 	if diff := cmp.Diff(Meta{want, 12, old["data"], []byte(old["loss_scale"]), choices}, m); diff != "" {
 		t.Errorf("-want +read:\n%s", diff)
 	}
@@ -103,7 +105,8 @@ func TestBadMetadata(t *testing.T) {
 		for _, value := range values {
 			meta := maps.Clone(old)
 			meta[key] = value
-			if _, err := Load(open(t, meta)); err == nil || !strings.Contains(err.Error(), key) && key != "config" || strings.Contains(err.Error(), "\n") {
+			if _, err := Load(open(t, meta)); err == nil || !strings.Contains(err.Error(), key) && key != "config" ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s %q: %v", key, value, err)
 			}
 		}

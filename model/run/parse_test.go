@@ -47,7 +47,8 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 	if err != nil || c.Model.Stride != 4 || c.Model.Hidden%8 != 0 || c.Model.Hidden < 2*96 {
 		t.Errorf("%+v, %v", c.Model, err)
 	}
-	for args, want := range map[string]int{"": 6, "-size 64": 7, "-size 64 -stride 4": 4, "-size 40 -patch 10": 6, "-size 8": 6, "-patch 1": 1} {
+	for args, want := range map[string]int{"": 6, "-size 64": 7, "-size 64 -stride 4": 4, "-size 40 -patch 10": 6, "-size 8": 6,
+		"-patch 1": 1} {
 		if c, err := Parse(strings.Fields("-preset quick " + args)); err != nil || c.Model.Stride != want {
 			t.Errorf("%q: stride %d, want %d; %v", args, c.Model.Stride, want, err)
 		}
@@ -57,7 +58,8 @@ func TestParseRefusesTheImpossible(t *testing.T) {
 // TestPresetThenFileThenFlags: each goes before what it follows, and what the user does not name follows from what he does.
 func TestPresetThenFileThenFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "run.toml")
-	if err := os.WriteFile(file, []byte("preset = \"jit-b16\"\nbatch = 32\naccumulate = 2\nsize = 128\nwarmup = 7\nflip = false\n"), 0o666); err != nil {
+	if err := os.WriteFile(file, []byte("preset = \"jit-b16\"\nbatch = 32\naccumulate = 2\nsize = 128\nwarmup = 7\nflip = false\n"),
+		0o666); err != nil {
 		t.Fatal(err)
 	}
 	got, err := Parse([]string{"-config", file, "-batch", "64", "-warmup", "9"})
@@ -83,7 +85,8 @@ func TestPresetThenFileThenFlags(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse([]string{"-config", file}); err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
+		if _, err := Parse([]string{"-config", file}); err == nil || !strings.Contains(err.Error(), says) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v does not say %q in one line", text, err, says)
 		}
 	}

@@ -16,7 +16,8 @@ func TestParameterCounts(t *testing.T) {
 	for name, want := range map[string]struct {
 		parameters int
 		gmacs      float64 // the paper's "Gflops"; the post names none
-	}{"blog256": {114591040, 0}, "jit-b16": {131123712, 25.2}, "jit-b32": {133190400, 25.8}, "jit-l16": {458877664, 87.9}, "jit-h16": {952514368, 181.9}} {
+	}{"blog256": {114591040, 0}, "jit-b16": {131123712, 25.2}, "jit-b32": {133190400, 25.8}, "jit-l16": {458877664, 87.9},
+		"jit-h16": {952514368, 181.9}} {
 		c, err := Preset(name)
 		if err != nil || c.Model.ParamCount() != want.parameters {
 			t.Errorf("%s: %d parameters, want %d (%v)", name, c.Model.ParamCount(), want.parameters, err)
@@ -64,7 +65,8 @@ func TestPaperTrainingFollowsTheBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		if c.Steps != want.Steps || c.Warmup != want.Warmup || math.Abs(c.LR/want.LR-1) > 1e-12 {
-			t.Errorf("%s: %d steps, warm-up %d, learning rate %g; want %d, %d, %g", args, c.Steps, c.Warmup, c.LR, want.Steps, want.Warmup, want.LR)
+			t.Errorf("%s: %d steps, warm-up %d, learning rate %g; want %d, %d, %g", args, c.Steps, c.Warmup, c.LR, want.Steps, want.Warmup,
+				want.LR)
 		}
 	}
 }

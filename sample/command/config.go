@@ -34,7 +34,7 @@ type Config struct {
 
 	Batch       int    `name:"batch" help:"pictures at once (default all of a class, at most 64)"`
 	Out         string `name:"out" help:"PNG file for the grid (default samples-SEED.png beside the checkpoint)"`
-	Trajectory  string `name:"trajectory" help:"safetensors file for tau (steps+1) and z (steps+1, n, 3, ImgH, ImgW), the initial noise first"`
+	Trajectory  string `name:"trajectory" help:"safetensors file for tau (steps+1) and z (steps+1,n,3,ImgH,ImgW), the initial noise first"`
 	Convergence string `name:"convergence" help:"PNG file for a plot instead of pictures: the error of both solvers by their steps"`
 
 	Device    string    `name:"device" help:"index of the Vulkan device or part of its name"`
@@ -83,7 +83,8 @@ func (c Config) validate(set cli.Settings) error {
 	case c.Classes == nil && (guided || set.Has("interval")):
 		return fmt.Errorf("sample: guidance is towards a class: say which with -class, or -class all")
 	case c.Convergence != "" && (c.Out != "" || c.Trajectory != "" || set.Has("steps", "solver", "end")):
-		return fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, -solver, " +
+		return fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, " +
+			"-solver, " +
 			"-end, -out and -trajectory")
 	case c.Convergence != "" && (len(c.Guidance) > 1 || len(c.Classes) > 1):
 		return fmt.Errorf("sample: -convergence takes one -class and one -guidance")

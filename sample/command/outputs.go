@@ -21,7 +21,8 @@ func (c Config) check(loaded string, size, classes int) error {
 			c.N, total, size, most, report.Bytes(maxMemory))
 	}
 	if bytes := float64(c.Steps+1) * float64(total) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
-		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total, c.Steps,
+		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total,
+			c.Steps,
 			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
 	}
 	written := []string{loaded}

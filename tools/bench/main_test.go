@@ -180,7 +180,8 @@ func TestFlags(t *testing.T) {
 	if got := strings.Join(o.presets, " "); err != nil || got != "quick tiny faces64 blog256" {
 		t.Errorf("-all: %s (%v)", got, err)
 	}
-	if err := command(context.Background(), []string{"-write", "x"}, nil); err == nil || !strings.Contains(err.Error(), "repository's root") {
+	if err := command(context.Background(), []string{"-write", "x"}, nil); err == nil ||
+		!strings.Contains(err.Error(), "repository's root") {
 		t.Errorf("-write in another folder: %v", err)
 	}
 	// Before a device is opened and anything is measured.

@@ -50,7 +50,8 @@ func (r *repo) width() []string {
 		for i, l := range strings.Split(r.read(f), "\n") {
 			n := utf8.RuneCountInString(l) + 3*strings.Count(l, "\t")
 			if n > columns && strings.Contains(strings.TrimSpace(l), " ") {
-				found = append(found, at(f, i+1, "%d columns, at most %d are wanted; break the line, or give a part of it a name", n, columns))
+				found = append(found, at(f, i+1, "%d columns, at most %d are wanted; break the line, or give a part of it a name", n,
+					columns))
 			}
 		}
 	}

@@ -387,7 +387,8 @@ func TestLargeCacheIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	h := header{Magic: cacheMagic, Version: cacheVersion, Size: size, Count: count, Tail: uint64(len(text)), Key: key, TailSum: checksum(text)}
+	h := header{Magic: cacheMagic, Version: cacheVersion, Size: size, Count: count, Tail: uint64(len(text)), Key: key,
+		TailSum: checksum(text)}
 	if _, err := f.Write(h.encode()); err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ func TestChoicesBelongToTheRun(t *testing.T) {
 	t.Setenv("JITVK_CACHE", t.TempDir())
 	data := pictures(t, 12)
 	// Gradients of few elements, each a long sum: they can be cut along that sum.
-	c := parse(t, "-preset", "quick", "-stride", "8", "-dim", "32", "-depth", "1", "-heads", "1", "-batch", "64", "-steps", "6", "-warmup", "3", "-data", data,
+	c := parse(t, "-preset", "quick", "-stride", "8", "-dim", "32", "-depth", "1", "-heads", "1", "-batch", "64", "-steps", "6", "-warmup",
+		"3", "-data", data,
 		"-device", os.Getenv("JITVK_DEVICE"))
 	known := guesses(t, c)
 	if len(known) == 0 && device.Info().CPU() {
@@ -181,7 +182,8 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 	}
 	f.Close()
 	ours, theirs := `{"device":"`+device.Info().Key()+`","ways":{"a":"by b"}}`, `{"device":"theirs","ways":{"a":"by b"}}`
-	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Auto, theirs: tune.Auto, "{": "refused", `{"device":3}`: "refused"} {
+	for text, want := range map[string]tune.Mode{"": tune.Off, ours: tune.Auto, theirs: tune.Auto, "{": "refused",
+		`{"device":3}`: "refused"} {
 		if meta["choices"] = text; text == "" {
 			delete(meta, "choices")
 		}
@@ -208,10 +210,12 @@ func TestChoicesOfOtherRuns(t *testing.T) {
 			t.Errorf("%s: measures %q, %q wanted; takes choice %d", text, c.Tune, want, chosen)
 		}
 	}
-	if _, err := run.Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil || !strings.Contains(err.Error(), "leave out -tune") {
+	if _, err := run.Parse([]string{"-resume", dir, "-steps", "5", "-tune", "off"}); err == nil ||
+		!strings.Contains(err.Error(), "leave out -tune") {
 		t.Errorf("-tune: %v", err)
 	}
-	for args, want := range map[string]tune.Mode{"-preset quick": tune.Auto, "-preset quick -tune off": tune.Off, "-preset quick -tune again": tune.Again} {
+	for args, want := range map[string]tune.Mode{"-preset quick": tune.Auto, "-preset quick -tune off": tune.Off,
+		"-preset quick -tune again": tune.Again} {
 		if c, err := run.Parse(strings.Fields(args)); err != nil || c.Tune != want {
 			t.Errorf("%s: %q, %v", args, c.Tune, err)
 		}

@@ -50,7 +50,8 @@ func (l *lossScaler) next(under int) float32 {
 // done notes a step's outcome. It returns an error where no scale is small enough.
 func (l *lossScaler) done(r Result, finite bool) error {
 	if !finite && (!l.on || l.Scale < 1) {
-		return fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup", r.Loss, r.GradNorm, r.Step)
+		return fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup",
+			r.Loss, r.GradNorm, r.Step)
 	}
 	if !finite {
 		l.Skipped++

@@ -63,7 +63,8 @@ func TestHalvesInMemory(t *testing.T) {
 		var loss [3]float64
 		var arena [3]int64
 		for i, name := range []string{"fp32", "fp16", "bf16"} {
-			c := parse(t, append(strings.Fields(args), "-dim", "32", "-depth", "4", "-heads", "1", "-batch", "32", "-warmup", "0", "-precision", name)...)
+			c := parse(t, append(strings.Fields(args), "-dim", "32", "-depth", "4", "-heads", "1", "-batch", "32", "-warmup", "0",
+				"-precision", name)...)
 			if c.Model.Arch == "jit" {
 				c = withDropout(c)
 			}

@@ -171,7 +171,8 @@ func (f *profile) summary(info engine.Info, batch int) *report.Header {
 	h := &report.Header{}
 	h.Add("a step", "%.2f ms: %.1f images/s", ms(step), float64(batch*f.steps)/step.Seconds())
 	h.Add("kernels", "%.2f ms of it", ms(f.device))
-	h.Add("host", "%.2f ms, %.1f %%: %.2f ms read pictures, %.2f ms submit, %.2f ms are copies and waking up\n(training has submitted the next step by then)",
+	h.Add("host", "%.2f ms, %.1f %%: %.2f ms read pictures, %.2f ms submit, %.2f ms are copies and waking up\n(training has submitted "+
+		"the next step by then)",
 		ms(step-f.device), 100*(1-f.device.Seconds()/step.Seconds()), ms(f.read), ms(f.submit), ms(f.wait-f.device))
 	if info.CPU() {
 		h.Add("note", "this device is the host: training, which does overlap them, has both share its cores")

@@ -30,8 +30,10 @@ func TestProfileRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`(?m)^matmul/\w+ +\d+ +\d+ +\d+\.\d% +\d+\.\d\d +\d+\.\d\d +\d+ % of `, `(?m)^adamw +1 +`, `(?m)^all +\d+ +\d+ +100\.0% `,
-		`(?m)^a step +\d+\.\d\d ms: .* images/s$`, `(?m)^host +\d+\.\d\d ms, \d+\.\d %: `, `(?m)^peak +copy: `, `(?m)^trace .*` + TraceName} {
+	for _, want := range []string{`(?m)^matmul/\w+ +\d+ +\d+ +\d+\.\d% +\d+\.\d\d +\d+\.\d\d +\d+ % of `, `(?m)^adamw +1 +`,
+		`(?m)^all +\d+ +\d+ +100\.0% `,
+		`(?m)^a step +\d+\.\d\d ms: .* images/s$`, `(?m)^host +\d+\.\d\d ms, \d+\.\d %: `, `(?m)^peak +copy: `,
+		`(?m)^trace .*` + TraceName} {
 		if !regexp.MustCompile(want).MatchString(out.String()) {
 			t.Errorf("no %s in\n%s", want, &out)
 		}
@@ -75,8 +77,10 @@ func TestProfileRun(t *testing.T) {
 // TestProfileNumbers holds the table to one worked out by hand.
 func TestProfileNumbers(t *testing.T) {
 	peaks := measure.Peaks{{Name: measure.FMA, Rate: 100}, {Name: measure.Matrix, Rate: 1000}, {Name: measure.Copy, Rate: 10}}
-	f := profile{steps: 2, read: 2 * time.Millisecond, submit: 2 * time.Millisecond, wait: 16 * time.Millisecond, device: 10 * time.Millisecond, kernels: []kernelTime{
-		{"matmul/04_narrow", 4, 5 * time.Millisecond, 250e6, 10e6}, {"matmul/05_coopmat", 2, 4 * time.Millisecond, 2000e6, 10e6}, {"ema", 2, time.Millisecond, 1e6, 8e6}}}
+	f := profile{steps: 2, read: 2 * time.Millisecond, submit: 2 * time.Millisecond, wait: 16 * time.Millisecond,
+		device: 10 * time.Millisecond, kernels: []kernelTime{
+			{"matmul/04_narrow", 4, 5 * time.Millisecond, 250e6, 10e6}, {"matmul/05_coopmat", 2, 4 * time.Millisecond, 2000e6, 10e6},
+			{"ema", 2, time.Millisecond, 1e6, 8e6}}}
 	want := `kernel              calls  us a step   share   GFLOP/s     GB/s  of peak
 matmul/04_narrow        2       2500   50.0%     50.00     2.00   50 % of fp32 multiply-adds
 matmul/05_coopmat       1       2000   40.0%    500.00     2.50   50 % of fp16 matrix unit
@@ -86,14 +90,17 @@ all                     4       5000  100.0%    225.10     2.80
 	if got := f.table(peaks); got != want {
 		t.Errorf("got\n%s\nwanted\n%s", got, want)
 	}
-	if got := f.summary(engine.Info{Type: "discrete"}, 8).String(); !strings.Contains(got, "10.00 ms: 800.0 images/s") || !strings.Contains(got, "5.00 ms, 50.0 %: 1.00 ms read pictures, 1.00 ms submit, 3.00 ms") {
+	if got := f.summary(engine.Info{Type: "discrete"}, 8).String(); !strings.Contains(got, "10.00 ms: 800.0 images/s") ||
+		!strings.Contains(got, "5.00 ms, 50.0 %: 1.00 ms read pictures, 1.00 ms submit, 3.00 ms") {
 		t.Error(got)
 	}
 }
 
 func TestProfileFlags(t *testing.T) {
-	for args, want := range map[string]string{"-profile -1": "-profile -1: at least 1 step", "-profile 3 -dry-run": "leave one of them out", "-profile x": "-help"} {
-		if _, err := run.Parse(append([]string{"-preset", "quick"}, strings.Fields(args)...)); err == nil || !strings.Contains(err.Error(), want) {
+	for args, want := range map[string]string{"-profile -1": "-profile -1: at least 1 step", "-profile 3 -dry-run": "leave one of them out",
+		"-profile x": "-help"} {
+		if _, err := run.Parse(append([]string{"-preset", "quick"}, strings.Fields(args)...)); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", args, err)
 		}
 	}

@@ -103,7 +103,8 @@ func TestResumeIsExact(t *testing.T) {
 		"steps skipped":  "-preset jit-quick -labels folders -precision fp16 -lr 1",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := parse(t, append(strings.Fields(args), "-data", data, "-dim", "32", "-depth", "2", "-heads", "1", "-batch", "4", "-steps", "9", "-warmup", "3")...)
+			c := parse(t, append(strings.Fields(args), "-data", data, "-dim", "32", "-depth", "2", "-heads", "1", "-batch", "4", "-steps",
+				"9", "-warmup", "3")...)
 			c.Out = filepath.Join(t.TempDir(), "whole")
 			whole, wholeLog := outcome(t, train(t, c, false))
 
@@ -192,7 +193,8 @@ func TestOneProcessARun(t *testing.T) {
 	}
 	defer other.Abort()
 	longer := parse(t, "-resume", dir, "-steps", "5")
-	if _, err := Run(context.Background(), longer, new(bytes.Buffer)); !errors.Is(err, files.ErrBusy) || strings.Contains(err.Error(), "\n") {
+	if _, err := Run(context.Background(), longer, new(bytes.Buffer)); !errors.Is(err, files.ErrBusy) ||
+		strings.Contains(err.Error(), "\n") {
 		t.Errorf("two processes in one folder: %v", err)
 	}
 	if now, nowLog := outcome(t, dir); !bytes.Equal(now, before) || nowLog != log {
