@@ -159,7 +159,8 @@ void main() {
         coopMatStore(of_row[i], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
         // All lanes have written their part of the fragment before any reads it.
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-        if (sum_rows) for (uint r = gl_SubgroupInvocationID; r < CM; r += gl_SubgroupSize) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
+        if (sum_rows)
+            for (uint r = gl_SubgroupInvocationID; r < CM; r += gl_SubgroupSize) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
     }
 #endif
 }

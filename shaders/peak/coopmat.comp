@@ -30,13 +30,15 @@ layout(constant_id = 3) const uint CK = 16;
 const uint CHAINS = 8; // accumulators: a product waits for the one before it in its own chain alone
 const uint UNROLL = 4; // steps for one turn of the loop
 
+#define FACTOR_A coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA>
+#define FACTOR_B coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>
 #define ACCUMULATOR coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 
 void main() {
     uint f = group_index() * gl_NumSubgroups + gl_SubgroupID;
     if (f >= count) return; // a whole subgroup leaves
-    coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA> A = coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA>(float16_t(a));
-    coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB> B = coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>(float16_t(b));
+    FACTOR_A A = FACTOR_A(float16_t(a));
+    FACTOR_B B = FACTOR_B(float16_t(b));
     ACCUMULATOR x[CHAINS];
     [[unroll]] for (uint c = 0; c < CHAINS; c++) x[c] = ACCUMULATOR(float(f % 64 + c));
     for (uint n = 0; n < steps; n += UNROLL) {

@@ -39,6 +39,7 @@ var rules = []rule{
 	{"manifest", true, "committed SPIR-V is that of the committed GLSL", (*repo).manifest},
 	{"shaders", true, "headers, order, partners, barriers and comments of GLSL", (*repo).shaders},
 	{"docs", true, "paths, commands and figures in *.md exist", (*repo).docs},
+	{"width", true, "lines of Go, C and GLSL have at most 140 columns", (*repo).width},
 	{"size", true, "programs and the tape's core stay short", (*repo).size},
 	{"imports", false, "packages import in one direction only", (*repo).imports},
 	{"push", false, "push-constant structs match their shaders' blocks", (*repo).push},
