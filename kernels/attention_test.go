@@ -199,7 +199,8 @@ func (c attentionCase) test(t *testing.T, rung string, precision kernels.Precisi
 	// qkv and dqkv: three tensors, or three views of one whose tokens are (q | k | v).
 	three := func(data ...[]float32) [3]rowTensor {
 		if !c.fused {
-			return [3]rowTensor{rows(h, data[0], packed, width, shape...), rows(h, data[1], strided, width, shape...), rows(h, data[2], strided.next(1), width, shape...)}
+			return [3]rowTensor{rows(h, data[0], packed, width, shape...), rows(h, data[1], strided, width, shape...),
+				rows(h, data[2], strided.next(1), width, shape...)}
 		}
 		all := make([]float32, 0, 3*n)
 		for at := 0; at < n; at += width {
@@ -223,7 +224,8 @@ func (c attentionCase) test(t *testing.T, rung string, precision kernels.Precisi
 	opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 	h.Run(func(p *engine.Program) {
 		kernels.Attention(p, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, opt)
-		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor, qkv[1].Tensor, qkv[2].Tensor, opt)
+		kernels.AttentionBackward(p, dqkv[0].Tensor, dqkv[1].Tensor, dqkv[2].Tensor, dot.Tensor, ot.Tensor, lset, qkv[0].Tensor,
+			qkv[1].Tensor, qkv[2].Tensor, opt)
 	})
 	values := func(x rowTensor) []float32 {
 		if x.gap != nil {
@@ -394,7 +396,8 @@ func TestAttentionWeights(t *testing.T) {
 	q, k, v := make([]float32, n), make([]float32, n), make([]float32, n)
 	for token := range B * T {
 		b, i, at := token/T, token%T, token*d
-		q[at+5], k[at+5] = 1+float32(i)/32, -(1.75+float32(b)/4)*float32(i) // few bits, which no precision rounds, and no P or dS near a tie
+		// few bits, which no precision rounds, and no P or dS near a tie
+		q[at+5], k[at+5] = 1+float32(i)/32, -(1.75+float32(b)/4)*float32(i)
 		v[at+i], q[at+6+i], k[at+11+i] = 1, 1, 1
 	}
 	eachAttentionRung(t, func(t *testing.T, rung string, precision kernels.Precision) {
@@ -423,7 +426,8 @@ func TestAttentionWeights(t *testing.T) {
 			name           string
 			got            kernels.Tensor
 			want, rounding []float64 // with rounding and without
-		}{{"o", o, want.o, unrounded.o}, {"lse", lse, want.lse, nil}, {"dq", dq, want.dq, unrounded.dq}, {"dk", dk, want.dk, unrounded.dk}, {"dv", dv, want.dv, unrounded.dv}} {
+		}{{"o", o, want.o, unrounded.o}, {"lse", lse, want.lse, nil}, {"dq", dq, want.dq, unrounded.dq}, {"dk", dk, want.dk, unrounded.dk},
+			{"dv", dv, want.dv, unrounded.dv}} {
 			kerneltest.Check(t, kerneltest.Case{Name: y.name}, h.Floats(y.got), y.want, kerneltest.Bound{Abs: 1e-7, Rel: tol})
 			seen := 0
 			for i := range y.rounding {
@@ -453,11 +457,13 @@ func TestAttentionExtremes(t *testing.T) {
 		lone[3*d+i] = 20 // one token whose score with itself is 1600, others 0
 	}
 	eachAttentionRung(t, func(t *testing.T, rung string, precision kernels.Precision) {
-		for name, qk := range map[string][2][]float32{"zeros": {zero, zero}, "big": {big, big}, "equal": {equal, equal}, "lone": {lone, lone},
+		for name, qk := range map[string][2][]float32{"zeros": {zero, zero}, "big": {big, big}, "equal": {equal, equal},
+			"lone":           {lone, lone},
 			"far below zero": {equal, minus}} { // where a score of a key past the end, 0, would be the largest
 			t.Run(name, func(t *testing.T) {
 				h, x := kerneltest.New(t), attention{heads{1, T, 1, d}, precision}
-				qt, kt, vt, ot, lset := h.Input(qk[0], 1, T, 1, d), h.Input(qk[1], 1, T, 1, d), h.Input(normal, 1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, 1, T)
+				qt, kt, vt, ot, lset := h.Input(qk[0], 1, T, 1, d), h.Input(qk[1], 1, T, 1, d), h.Input(normal, 1, T, 1, d),
+					h.Output(1, T, 1, d), h.Output(1, 1, T)
 				dq, dk, dv := h.Output(1, T, 1, d), h.Output(1, T, 1, d), h.Output(1, T, 1, d)
 				opt := kernels.AttentionOptions{Precision: precision, Rung: rung}
 				h.Run(func(p *engine.Program) {
@@ -465,7 +471,8 @@ func TestAttentionExtremes(t *testing.T) {
 					kernels.AttentionBackward(p, dq, dk, dv, vt, ot, lset, qt, kt, vt, opt)
 				})
 				o, lse := make([]float64, T*d), make([]float64, T)
-				q, k, v, oTerms, lseTerms := kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal), make([]float64, T*d), make([]float64, T)
+				q, k, v, oTerms, lseTerms := kerneltest.Widen(qk[0]), kerneltest.Widen(qk[1]), kerneltest.Widen(normal),
+					make([]float64, T*d), make([]float64, T)
 				x.forward(o, lse, q, k, v)
 				x.forwardTerms(oTerms, lseTerms, q, k, v)
 				x.check(t, "o", h.Floats(ot), o, oTerms, attentionTol)
@@ -499,7 +506,8 @@ func TestAttentionPastTheEnd(t *testing.T) {
 			got  kernels.Tensor
 			want float64
 		}{{"o", o, 80}, {"lse", lse, -8}, {"dq", dq, 0}, {"dk", dk, 0}, {"dv", dv, 80}} {
-			kerneltest.Check(t, kerneltest.Case{Name: y.name}, h.Floats(y.got), slices.Repeat([]float64{y.want}, y.got.Len()), kerneltest.Bound{})
+			kerneltest.Check(t, kerneltest.Case{Name: y.name}, h.Floats(y.got), slices.Repeat([]float64{y.want}, y.got.Len()),
+				kerneltest.Bound{})
 		}
 	})
 }

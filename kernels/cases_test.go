@@ -158,13 +158,16 @@ func drawAdamW(d draw) call {
 	norm := []float32{float32(math.Exp(kerneltest.NewRand(uint64(n)).NormFloat64() * 4))}
 	o := kernels.AdamWOptions{Beta1: 0.9, Beta2: pickFrom(d, "beta2", float32(0.95), 0.999), Eps: pickFrom(d, "eps", float32(1e-8), 1e-3),
 		WeightDecay: pickFrom(d, "decay", float32(0), 0.1), Clip: pickFrom(d, "clip", float32(0), 1, 1e9)}
-	step := kernels.Step{LR: pickFrom(d, "lr", float32(1e-4), 1), LossScale: pickFrom(d, "loss scale", float32(1), 1024), Bias1: 0.271, Bias2: 0.142625}
+	step := kernels.Step{LR: pickFrom(d, "lr", float32(1e-4), 1), LossScale: pickFrom(d, "loss scale", float32(1), 1024), Bias1: 0.271,
+		Bias2: 0.142625}
 	return call{args: []arg{both(in("w", d.normal("w", n, n), 1, n)), both(in("m", d.normal("m", n, n), 1, n)), both(in("v", v, 1, n)),
 		in("g", d.normal("g", n, n), 1, n), in("norm", norm, 0, 1), stepArg(step)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.AdamW(p, t[0], t[3], t[1], t[2], t[4], t[5], o) },
 		ref: func(a, terms [][]float64) {
-			ro := ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2), Eps: float64(o.Eps), WeightDecay: float64(o.WeightDecay),
-				Clip: float64(o.Clip), LR: float64(step.LR), Bias1: float64(step.Bias1), Bias2: float64(step.Bias2), LossScale: float64(step.LossScale)}
+			ro := ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2), Eps: float64(o.Eps),
+				WeightDecay: float64(o.WeightDecay),
+				Clip:        float64(o.Clip), LR: float64(step.LR), Bias1: float64(step.Bias1), Bias2: float64(step.Bias2),
+				LossScale: float64(step.LossScale)}
 			// With the magnitudes of m and g, the first moment is the sum of its terms, and w moves as far as it can.
 			w, m, v := absOf(a[0]), absOf(a[1]), append([]float64{}, a[2]...)
 			ref.AdamW(w, absOf(a[3]), m, v, a[4][0], ro)
@@ -224,7 +227,8 @@ func drawAttention(d draw) call {
 		return in(name, d.values(name, n, width, small, big), x.t*width, x.shape()...).rowsOf(d, width, 4)
 	}
 	return call{rung: path.Base(rung),
-		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3), rows("k", 1e-5, 3), rows("v", 1e-5, x.bigValues(1e5))},
+		args: []arg{out("o", x.t*width, x.shape()...).rowsOf(d, width, 4), out("lse", x.h*x.t, x.b, x.h, x.t), rows("q", 1e-5, 3),
+			rows("k", 1e-5, 3), rows("v", 1e-5, x.bigValues(1e5))},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.Attention(p, t[0], t[1], t[2], t[3], t[4], kernels.AttentionOptions{Precision: x.precision, Rung: rung})
 		},
@@ -249,7 +253,8 @@ func drawAttentionBackward(d draw) call {
 		args: []arg{both(rows("dq", nil)), both(rows("dk", nil)), both(rows("dv", nil)), rows("do", do), rows("o", narrowed(o)),
 			in("lse", narrowed(lse), x.h*x.t, x.b, x.h, x.t), rows("q", q), rows("k", k), rows("v", v)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], kernels.AttentionOptions{Precision: x.precision, Rung: rung})
+			kernels.AttentionBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8],
+				kernels.AttentionOptions{Precision: x.precision, Rung: rung})
 		},
 		ref: func(a, terms [][]float64) {
 			x.backward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
@@ -298,7 +303,8 @@ func drawColSum(d draw) call {
 
 func drawConcatTime(d draw) call {
 	b, t, c, e := d.size("B", 9), d.size("T", 33), d.size("C", 130), d.size("E", 33)
-	return call{args: []arg{out("y", t*(c+e), b, t, c+e), in("x", d.normal("x", b*t*c, c), t*c, b, t, c), in("e", d.normal("e", b*e, e), e, b, e)},
+	return call{args: []arg{out("y", t*(c+e), b, t, c+e), in("x", d.normal("x", b*t*c, c), t*c, b, t, c),
+		in("e", d.normal("e", b*e, e), e, b, e)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.ConcatTime(p, t[0], t[1], t[2]) },
 		ref: func(a, _ [][]float64) { ref.ConcatTime(a[0], a[1], a[2], b, t, c, e) }}
 }
@@ -306,7 +312,8 @@ func drawConcatTime(d draw) call {
 func drawConcatTimeBackward(d draw) call {
 	b, t, c, e := d.size("B", 9), d.size("T", 33), d.size("C", 130), d.size("E", 33)
 	accX, accE, only := d.on("accX"), d.on("accE"), d.on("de alone")
-	args := []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "de", accE, e, b, e), in("dy", d.normal("dy", b*t*(c+e), c+e), t*(c+e), b, t, c+e)}
+	args := []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "de", accE, e, b, e),
+		in("dy", d.normal("dy", b*t*(c+e), c+e), t*(c+e), b, t, c+e)}
 	if only {
 		args[0].out = false
 	}
@@ -342,7 +349,8 @@ func drawDerf(d draw) call {
 		shape = []int{shape[0] * shape[1], width} // D = H D says one head to Derf
 	}
 	n := (kernels.Tensor{Shape: shape}).Len()
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, unit(d)).heldIn(d, halves(d)), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, unit(d)).heldIn(d, halves(d)),
+		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Derf(p, t[0], t[1], t[2], t[3]) },
 		ref: func(a, terms [][]float64) {
@@ -361,8 +369,10 @@ func drawDerfBackward(d draw) call {
 	}
 	n := (kernels.Tensor{Shape: shape}).Len()
 	accX, accW := d.on("accX"), d.on("accW")
-	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dalpha", accW, 0, width), gradient(d, "dshift", accW, 0, width),
-		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dalpha", accW, 0, width),
+		gradient(d, "dshift", accW, 0, width),
+		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, 1),
+		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW)
@@ -391,7 +401,8 @@ func derfTerms(terms [][]float64, dy, x, alpha, shift []float64) {
 func drawDerfRoPE(d draw) call {
 	x, rows, tables := drawQK(d)
 	interleaved, width := d.on("interleaved"), x.h*x.d
-	return call{args: append([]arg{rows(out("y", x.t*width, x.shape()...)), rows(in("x", d.normal("x", x.b*x.t*width, width), x.t*width, x.shape()...)),
+	return call{args: append([]arg{rows(out("y", x.t*width, x.shape()...)),
+		rows(in("x", d.normal("x", x.b*x.t*width, width), x.t*width, x.shape()...)),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)}, tables...),
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.DerfRoPE(p, t[0], t[1], t[2], t[3], t[4], t[5], interleaved)
@@ -412,7 +423,8 @@ func drawDerfRoPEBackward(d draw) call {
 	x, rows, tables := drawQK(d)
 	interleaved, accX, accW, width := d.on("interleaved"), d.on("accX"), d.on("accW"), x.h*x.d
 	n := x.b * x.t * width
-	return call{args: append([]arg{rows(gradient(d, "dx", accX, x.t*width, x.shape()...)), gradient(d, "dalpha", accW, 0, width), gradient(d, "dshift", accW, 0, width),
+	return call{args: append([]arg{rows(gradient(d, "dx", accX, x.t*width, x.shape()...)), gradient(d, "dalpha", accW, 0, width),
+		gradient(d, "dshift", accW, 0, width),
 		rows(in("dy", d.normal("dy", n, width), x.t*width, x.shape()...)), rows(in("x", d.normal("x", n, width), x.t*width, x.shape()...)),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)}, tables...),
 		run: func(p *engine.Program, t []kernels.Tensor) {
@@ -549,7 +561,8 @@ func drawEulerStep(d draw) call {
 
 func drawHeunStep(d draw) call {
 	n, s, o := drawSolver(d)
-	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("start", d.normal("start", n, n), 1, n), in("u", d.normal("u", n, n), 1, n), stepArg(s)},
+	return call{args: []arg{both(in("z", d.normal("z", n, n), 1, n)), in("start", d.normal("start", n, n), 1, n),
+		in("u", d.normal("u", n, n), 1, n), stepArg(s)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.HeunStep(p, t[0], t[1], t[2], t[3], o) },
 		ref: func(a, terms [][]float64) {
 			for i, z := range a[0] {
@@ -573,7 +586,8 @@ func drawCleanImage(d draw) call {
 
 func drawGuide(d draw) call {
 	n, w := d.size("n", 2100), pickFrom(d, "w", float32(0), 1, 2.9, -1)
-	return call{args: []arg{both(in("u", d.normal("u", n, n), 1, n)), in("none", d.normal("none", n, n), 1, n), stepArg(kernels.Step{Guidance: w})},
+	return call{args: []arg{both(in("u", d.normal("u", n, n), 1, n)), in("none", d.normal("none", n, n), 1, n),
+		stepArg(kernels.Step{Guidance: w})},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Guide(p, t[0], t[1], t[2]) },
 		ref: func(a, terms [][]float64) {
 			for i, u := range a[0] {
@@ -586,11 +600,13 @@ func drawGuide(d draw) call {
 func drawFlowLoss(d draw) call {
 	b, n := d.size("B", 9), d.size("n", 300)
 	clamp, scale, alone := pickFrom(d, "clamp", float32(0.05), 0.5), pickFrom(d, "loss scale", float32(0), 1024), d.on("loss alone")
-	o := kernels.FlowLossOptions{Predict: pickFrom(d, "predict", kernels.X, kernels.Eps, kernels.V), Loss: pickFrom(d, "loss", kernels.X, kernels.Eps, kernels.V),
+	o := kernels.FlowLossOptions{Predict: pickFrom(d, "predict", kernels.X, kernels.Eps, kernels.V),
+		Loss:     pickFrom(d, "loss", kernels.X, kernels.Eps, kernels.V),
 		TauClamp: clamp, NoiseScale: pickFrom(d, "noise scale", float32(1), 2.5)}
 	path := ref.Path[float64]{Predict: o.Predict.String(), Loss: o.Loss.String(), Clamp: float64(clamp), NoiseScale: float64(o.NoiseScale)}
 	images := func(name string) arg { return in(name, d.normal(name, b*n, n), n, b, n) }
-	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), images("pred"), images("x"), images("noise"), tauArg(d, b), stepArg(kernels.Step{LossScale: scale})}
+	args := []arg{out("loss", 0, 1), out("dpred", n, b, n), images("pred"), images("x"), images("noise"), tauArg(d, b),
+		stepArg(kernels.Step{LossScale: scale})}
 	if alone {
 		args[1].out = false
 	}
@@ -638,7 +654,8 @@ func drawUnfold(d draw) call { return drawPatches(d, false) }
 func drawPatches(d draw, fold bool) call {
 	patch := rapidInt(d, "patch", 1, 6)
 	stride, b := rapidInt(d, "stride", 1, patch), d.size("B", 9)
-	g := ref.Patches{ImgH: patch + stride*rapidInt(d, "down", 0, 4), ImgW: patch + stride*rapidInt(d, "across", 0, 4), Patch: patch, Stride: stride, ChannelLast: d.on("channel last")}
+	g := ref.Patches{ImgH: patch + stride*rapidInt(d, "down", 0, 4), ImgW: patch + stride*rapidInt(d, "across", 0, 4), Patch: patch,
+		Stride: stride, ChannelLast: d.on("channel last")}
 	down, across := g.Tokens()
 	width, pixels := 3*patch*patch, g.ImgH*g.ImgW
 	windowed, normed := d.on("window"), d.on("norm")
@@ -658,7 +675,8 @@ func drawPatches(d draw, fold bool) call {
 		}
 		return window, inv
 	}
-	return call{args: []arg{*dst, *src, in("window", d.normal("window", patch, patch), 0, patch), in("norm", d.normal("norm", pixels, g.ImgW), 0, g.ImgH, g.ImgW)},
+	return call{args: []arg{*dst, *src, in("window", d.normal("window", patch, patch), 0, patch),
+		in("norm", d.normal("norm", pixels, g.ImgW), 0, g.ImgH, g.ImgW)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			o := kernels.FoldOptions{Patch: patch, Stride: stride, ChannelLast: g.ChannelLast}
 			if windowed {
@@ -890,13 +908,15 @@ func drawMatMulSwiGLUBackward(d draw) call {
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Rung: rung}
 	return call{rung: path.Base(rung) + rungSuffix(precision),
-		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c), in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
+		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c),
+			in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
 			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.MatMulSwiGLUBackward(p, t[0], t[1], t[2], t[3], o)
 		},
 		ref: func(a, terms [][]float64) {
-			ref.MatMulSwiGLUBackward(a[0], a[1], a[2], a[3], n, c, f, ref.MatMulSwiGLUOptions[float64]{ValueFirst: o.ValueFirst, Round: rounding(precision)})
+			ref.MatMulSwiGLUBackward(a[0], a[1], a[2], a[3], n, c, f,
+				ref.MatMulSwiGLUOptions[float64]{ValueFirst: o.ValueFirst, Round: rounding(precision)})
 			size := make([]float64, n*f)
 			ref.MatMul(size, absOf(a[1]), absOf(a[2]), n, f, c, ref.MatMulOptions[float64]{Round: rounding(precision)})
 			copy(terms[0], swigluGradientScale(a[3], size, n, f, o.ValueFirst))
@@ -913,7 +933,8 @@ func rungSuffix(p kernels.Precision) string {
 
 func drawNoiseMix(d draw) call {
 	b, n, scale := d.size("B", 9), d.size("n", 300), pickFrom(d, "noise scale", float32(1), 2.5)
-	return call{args: []arg{out("z", n, b, n), in("x", d.normal("x", b*n, n), n, b, n), in("eps", d.normal("eps", b*n, n), n, b, n), tauArg(d, b)},
+	return call{args: []arg{out("z", n, b, n), in("x", d.normal("x", b*n, n), n, b, n), in("eps", d.normal("eps", b*n, n), n, b, n),
+		tauArg(d, b)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.NoiseMix(p, t[0], t[1], t[2], t[3], scale) },
 		ref: func(a, terms [][]float64) {
 			ref.NoiseMix(a[0], a[1], a[2], a[3], n, float64(scale))
@@ -950,8 +971,10 @@ func drawNormModulate(d draw) call {
 	if y.precision == kernels.FP16 {
 		big = 10 // fp16 ends at 65504
 	}
-	return call{args: []arg{y, out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c), in("w", d.values("w", c, c, 1e-5, big), 0, c),
-		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit), in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit)},
+	return call{args: []arg{y, out("rstd", t, b, t), in("x", d.values("x", n, c, 1e-12, 1e12), t*c, b, t, c),
+		in("w", d.values("w", c, c, 1e-5, big), 0, c),
+		in("scale", d.values("scale", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit),
+		in("shift", d.values("shift", b*c, c, 1e-5, big), c, b, c).rowsOf(d, c, unit)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormModulate(p, t[0], t[1], t[2], t[3], t[4], t[5], eps)
 		},
@@ -969,7 +992,8 @@ func drawNormModulateBackward(d draw) call {
 	x, rstd := d.normal("x", n, c), make([]float64, b*t)
 	ref.RMSNorm(make([]float64, n), rstd, kerneltest.Widen(x), make([]float64, c), b*t, c, eps)
 	row := func(a arg) arg { return a.rowsOf(d, c, 1) }
-	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)), row(gradient(d, "dshift", accM, c, b, c)),
+	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)),
+		row(gradient(d, "dshift", accM, c, b, c)),
 		in("dy", d.normal("dy", n, c), t*c, b, t, c), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
 		row(in("scale", d.normal("scale", b*c, c), c, b, c)), in("rstd", narrowed(rstd), t, b, t)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
@@ -987,7 +1011,8 @@ func drawNormModulateBackward(d draw) call {
 						dot += math.Abs(a[4][r*c+i]*a[6][i]*a[5][r*c+i]) * (1 + math.Abs(a[7][r/t*c+i]))
 					}
 					for i := range c {
-						terms[0][r*c+i] = s * (math.Abs(a[6][i]*a[4][r*c+i])*(1+math.Abs(a[7][r/t*c+i])) + math.Abs(a[5][r*c+i])*dot*s*s/float64(c))
+						terms[0][r*c+i] = s * (math.Abs(a[6][i]*a[4][r*c+i])*(1+math.Abs(a[7][r/t*c+i])) +
+							math.Abs(a[5][r*c+i])*dot*s*s/float64(c))
 					}
 				}
 			})
@@ -1032,7 +1057,8 @@ func drawRMSNorm(d draw) call {
 		big = 100 // fp16 ends at 65504
 	}
 	return call{args: []arg{y, out("rstd", width/c, n),
-		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, unit), in("w", d.values("w", c, c, 1e-5, big), 0, c)},
+		in("x", d.values("x", size, width, 1e-12, 1e12), width, shape...).rowsOf(d, width, unit),
+		in("w", d.values("w", c, c, 1e-5, big), 0, c)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.RMSNorm(p, t[0], t[1], t[2], t[3], eps) },
 		ref: func(a, _ [][]float64) { ref.RMSNorm(a[0], a[1], a[2], a[3], n, c, float64(eps)) }}
 }
@@ -1074,7 +1100,8 @@ func drawRoPE(d draw) call {
 	o := kernels.RoPEOptions{Inverse: d.on("inverse"), Interleaved: d.on("interleaved")}
 	width := x.h * x.d
 	n, table := x.b*x.t*width, x.t*x.d/2
-	args := []arg{out("y", x.t*width, x.shape()...).rowsOf(d, width, 1), in("x", d.normal("x", n, width), x.t*width, x.shape()...).rowsOf(d, width, 1),
+	args := []arg{out("y", x.t*width, x.shape()...).rowsOf(d, width, 1),
+		in("x", d.normal("x", n, width), x.t*width, x.shape()...).rowsOf(d, width, 1),
 		in("cos", d.normal("cos", table, x.d/2), 0, x.t, x.d/2), in("sin", d.normal("sin", table, x.d/2), 0, x.t, x.d/2)}
 	source := 1
 	if d.on("in place") {
@@ -1115,7 +1142,8 @@ func drawNormRoPE(d draw) call {
 	eps, interleaved := pickFrom(d, "eps", float32(1e-6), 0.1), d.on("interleaved")
 	perRow := x.t * x.h * x.d
 	return call{args: append([]arg{rows(out("y", perRow, x.shape()...)), out("rstd", x.t*x.h, x.b, x.t, x.h),
-		rows(in("x", d.values("x", x.b*perRow, x.h*x.d, 1e-12, 1e12), perRow, x.shape()...)), in("w", d.normal("w", x.d, x.d), 0, x.d)}, tables...),
+		rows(in("x", d.values("x", x.b*perRow, x.h*x.d, 1e-12, 1e12), perRow, x.shape()...)), in("w", d.normal("w", x.d, x.d), 0, x.d)},
+		tables...),
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormRoPE(p, t[0], t[1], t[2], t[3], t[4], t[5], eps, interleaved)
 		},
@@ -1133,7 +1161,8 @@ func drawNormRoPEBackward(d draw) call {
 	perRow, n := x.t*x.h*x.d, x.b*x.t*x.h
 	data, w := d.normal("x", n*x.d, x.h*x.d), d.normal("w", x.d, x.d)
 	y, rstd := make([]float64, n*x.d), make([]float64, n)
-	ref.NormRoPE(y, rstd, kerneltest.Widen(data), kerneltest.Widen(w), kerneltest.Widen(tables[0].data), kerneltest.Widen(tables[1].data), x.b, x.t, x.h, x.d, eps, interleaved)
+	ref.NormRoPE(y, rstd, kerneltest.Widen(data), kerneltest.Widen(w), kerneltest.Widen(tables[0].data), kerneltest.Widen(tables[1].data),
+		x.b, x.t, x.h, x.d, eps, interleaved)
 	return call{args: append([]arg{rows(gradient(d, "dx", accX, perRow, x.shape()...)), gradient(d, "dw", accW, 0, x.d),
 		rows(in("dy", d.normal("dy", n*x.d, x.h*x.d), perRow, x.shape()...)), rows(in("y", narrowed(y), perRow, x.shape()...)),
 		rows(in("x", data, perRow, x.shape()...)), in("w", w, 0, x.d), in("rstd", narrowed(rstd), x.t*x.h, x.b, x.t, x.h)}, tables...),
@@ -1195,7 +1224,8 @@ func drawSwiGLU(d draw) call {
 
 func drawSwiGLUBackward(d draw) call {
 	n, f, o := d.size("N", 33), d.size("F", 300), kernels.SwiGLUOptions{ValueFirst: d.on("value first")}
-	return call{args: []arg{out("dab", 2*f, n, 2*f), in("dh", d.normal("dh", n*f, f), f, n, f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+	return call{args: []arg{out("dab", 2*f, n, 2*f), in("dh", d.normal("dh", n*f, f), f, n, f),
+		in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SwiGLUBackward(p, t[0], t[1], t[2], o) },
 		ref: func(a, terms [][]float64) {
 			ref.SwiGLUBackward(a[0], a[1], a[2], n, f, o.ValueFirst)
@@ -1212,7 +1242,8 @@ func drawSwiGLUBackward(d draw) call {
 
 func drawTimeEmbedding(d draw) call {
 	b, half := d.size("B", 33), d.size("E/2", 140)
-	o := kernels.TimeEmbeddingOptions{Scale: pickFrom(d, "scale", float32(1), 1000), CosFirst: d.on("cos first"), MaxPeriod: pickFrom(d, "period", float32(0), 100)}
+	o := kernels.TimeEmbeddingOptions{Scale: pickFrom(d, "scale", float32(1), 1000), CosFirst: d.on("cos first"),
+		MaxPeriod: pickFrom(d, "period", float32(0), 100)}
 	period := float64(o.MaxPeriod)
 	if period == 0 {
 		period = 10000

@@ -32,7 +32,8 @@ type product struct {
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v", x.precision, form, x.batch, x.M, x.N, x.K,
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v", x.precision, form, x.batch,
+		x.M, x.N, x.K,
 		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset, x.halfA, x.halfB)
 	if x.choice != nil {
 		s += fmt.Sprintf("/%+v", *x.choice)
@@ -224,7 +225,8 @@ var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}
 // Without the whole sweep it leaves out sizes where only some operands can be read in fours, or K alone has a tail, as each such
 // mixture is a shader of its own (TestMatMulStrides has mixtures), and half precisions, which TestMatMulHalves has.
 func TestMatMulSizes(t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {31, 31, 3}, {32, 32, 4}, {33, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
+	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {31, 31, 3}, {32, 32, 4}, {33, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17},
+		{64, 64, 16}, {65, 63, 15},
 		{37, 41, 43}, {1, 384, 128}, {128, 1, 64}, {48, 96, 441}, {128, 344, 128}}
 	most := 3
 	if !kerneltest.All() {
@@ -297,7 +299,8 @@ func TestMatMulStrides(t *testing.T) {
 				if quickly := [...]int{-1, 1, 0, -1}; !kerneltest.All() && quickly[i] != j {
 					continue
 				}
-				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap, gapR: gap, precision: precision}
+				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap,
+					gapR: gap, precision: precision}
 				all.run(t)
 				for _, x := range []product{{gapA: gap}, {gapB: gap}, {gapC: gap}, {gapR: gap, residual: true}} {
 					if !kerneltest.All() && i != 1 {
@@ -346,7 +349,8 @@ func TestMatMulCut(t *testing.T) {
 // without vectors; and more slices than there can be. Without the whole sweep each size in one transpose case.
 func TestMatMulSplit(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
-		choice := kernels.ChooseMatMul(kerneltest.Device(t).Info(), kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
+		choice := kernels.ChooseMatMul(kerneltest.Device(t).Info(), kernels.NewMatMulShape(1, 1, 1, 1),
+			kernels.MatMulOptions{Precision: precision})
 		for i, s := range [][4]int{{18, 36, 65, 3}, {17, 33, 67, 2}, {20, 40, 128, 4}, {1, 1, 97, 100}, {37, 70, 160, 2}} {
 			if choice.Split = s[3]; matrixUnit(t) && i > 1 {
 				continue // whose pipelines compile for long on a CPU driver
@@ -379,7 +383,8 @@ func TestMatMulSplitWork(t *testing.T) {
 		rowSum   bool
 		limit    int64
 		want     int
-	}{{320, 1, true, 0, 1}, {320, 2, false, 0, 2}, {320, 2, true, 0, 3}, {32, 2, true, 0, 1}, {33, 2, true, 0, 3}, {64, 8, false, 1 << 14, 2}, {64, 8, false, 1<<14 - 4, 1}} {
+	}{{320, 1, true, 0, 1}, {320, 2, false, 0, 2}, {320, 2, true, 0, 3}, {32, 2, true, 0, 1}, {33, 2, true, 0, 3},
+		{64, 8, false, 1 << 14, 2}, {64, 8, false, 1<<14 - 4, 1}} {
 		a, b := h.Output(32, x.K), h.Output(x.K, 64)
 		choice := kernels.MatMulChoice{Rung: "matmul/01_tiled", Split: x.split}
 		o := kernels.MatMulOptions{Choice: &choice}
@@ -531,7 +536,8 @@ func TestMatMulTiles(t *testing.T) {
 			for i := range kernels.MatMulTiles(rung, info, precision) {
 				for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
 					choice := kernels.MatMulChoice{Rung: rung, Tile: i, Split: 1}
-					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: precision, choice: &choice, rowSum: true, bias: f[1], accumulate: f[0]}.run(t)
+					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: precision, choice: &choice, rowSum: true,
+						bias: f[1], accumulate: f[0]}.run(t)
 				}
 			}
 		})
@@ -547,7 +553,8 @@ func TestMatMulRounding(t *testing.T) {
 		if round == nil {
 			round = func(v float64) float64 { return v }
 		}
-		values = slices.DeleteFunc(values, func(v float32) bool { return math.Abs(float64(v)) < 0x1p-126 || !(math.Abs(round(float64(v))) < 1e38) })
+		values = slices.DeleteFunc(values,
+			func(v float32) bool { return math.Abs(float64(v)) < 0x1p-126 || !(math.Abs(round(float64(v))) < 1e38) })
 		h, n := kerneltest.New(t), len(values)
 		one := h.Input([]float32{1}, 1, 1)
 		left, right := h.Output(n, 1), h.Output(1, n)
@@ -598,7 +605,8 @@ func TestMatMulNaN(t *testing.T) {
 
 // roundingValues are numbers to round: ties, the edges of the formats, subnormal numbers, and some of random bits; of both signs.
 func roundingValues(random int) []float32 {
-	values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504, 65519.996,
+	values := []float32{0, 1, 1 + 0x1p-11, 1 + 0x3p-11, 1 + 0x1p-11 + 0x1p-23, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-8 - 0x1p-23, 65504,
+		65519.996,
 		0x1p-14, 0x1p-14 - 0x1p-26, 0x1p-24, 0x1p-25, 0x1.8p-24, 0x1.000002p-25, 0x1.4p-23, 1e-30, 1.0 / 3}
 	rnd := kerneltest.NewRand(4)
 	for range random {
@@ -656,7 +664,8 @@ func TestMatMulMisuse(t *testing.T) {
 // BenchmarkMatMul measures the products of a training step: NT is y = x wᵀ, NN is dx = dy w, TN is dw = dyᵀ x, by M, N, K.
 // JITVK_RUNGS=all measures every rung and not only the one that the device gets.
 func BenchmarkMatMul(b *testing.B) {
-	shapes := [][3]int{{512, 512, 512}, {1024, 384, 128}, {1024, 128, 344}, {1024, 688, 128}, {2048, 1152, 384}, {1024, 384, 1024}, {512, 96, 96}}
+	shapes := [][3]int{{512, 512, 512}, {1024, 384, 128}, {1024, 128, 344}, {1024, 688, 128}, {2048, 1152, 384}, {1024, 384, 1024},
+		{512, 96, 96}}
 	rungs := []string{""}
 	if os.Getenv("JITVK_RUNGS") == "all" {
 		rungs = kernels.MatMulRungs()

@@ -76,7 +76,8 @@ func (x fusedSwiGLU) run(t *testing.T) []float32 {
 	h, rnd := kerneltest.New(t), kerneltest.NewRand(uint64(x.n+1000*x.c+7*x.f))
 	xv, wv, bv := rnd.Normal(x.n*x.c), rnd.Normal(2*x.f*x.c), rnd.Normal(2*x.f)
 	dyv, w3v := rnd.Normal(x.n*x.c), rnd.Normal(x.c*x.f)
-	in, w, dy, w3, bias := h.Input(xv, x.n, x.c), h.Input(wv, 2*x.f, x.c), h.Input(dyv, x.n, x.c), h.Input(w3v, x.c, x.f), h.Input(bv, 2*x.f)
+	in, w, dy, w3, bias := h.Input(xv, x.n, x.c), h.Input(wv, 2*x.f, x.c), h.Input(dyv, x.n, x.c), h.Input(w3v, x.c, x.f),
+		h.Input(bv, 2*x.f)
 	y, alone, ab, dab := h.Output(x.n, x.f), h.Output(x.n, x.f), h.Output(x.n, 2*x.f), h.Output(x.n, 2*x.f)
 	back := kernels.MatMulSwiGLUOptions{ValueFirst: x.valueFirst, Precision: x.precision}
 	o := back
@@ -93,7 +94,8 @@ func (x fusedSwiGLU) run(t *testing.T) []float32 {
 	name := fmt.Sprintf("%+v", x)
 	if x.precision != kernels.FP32 && (x.c|x.f)%4 == 0 {
 		half := func(data []float32, shape ...int) kernels.Tensor { return h.InputIn(x.precision, data, shape...) }
-		in, w, w3, y2, ab2, dab2 := half(xv, x.n, x.c), half(wv, 2*x.f, x.c), half(w3v, x.c, x.f), h.OutputIn(x.precision, x.n, x.f), h.Output(x.n, 2*x.f), h.Output(x.n, 2*x.f)
+		in, w, w3, y2, ab2, dab2 := half(xv, x.n, x.c), half(wv, 2*x.f, x.c), half(w3v, x.c, x.f), h.OutputIn(x.precision, x.n, x.f),
+			h.Output(x.n, 2*x.f), h.Output(x.n, 2*x.f)
 		alone := h.OutputIn(x.precision, x.n, x.f)
 		h.Run(func(p *engine.Program) {
 			kernels.MatMulSwiGLU(p, y2, &ab2, in, w, o)

@@ -46,7 +46,8 @@ func TestPieces(t *testing.T) {
 				}
 				begin, end := l.offset[p.Name], l.offset[p.Name]+alignedLen(p)
 				if begin < cuts[at] || end > cuts[at+1] {
-					t.Errorf("%s, pieces of %d bytes: %s is cut: %d to %d, the piece %d to %d", name, most, p.Name, begin, end, cuts[at], cuts[at+1])
+					t.Errorf("%s, pieces of %d bytes: %s is cut: %d to %d, the piece %d to %d", name, most, p.Name, begin, end, cuts[at],
+						cuts[at+1])
 				}
 				if size := 4 * int64(cuts[at+1]-cuts[at]); size > most && cuts[at+1]-cuts[at] != alignedLen(p) {
 					t.Errorf("%s, pieces of %d bytes: one has %d", name, most, size)

@@ -50,7 +50,8 @@ func TestZeroNetwork(t *testing.T) {
 			}
 			const batch = 3
 			n := 3 * c.Size * c.Size
-			h, xs, s := kerneltest.New(t), kerneltest.NewRand(1).Uniform(batch*n, -1, 1), kernels.Step{Seed: 7, Step: 8, Image0: 9, LossScale: 1}
+			h, xs, s := kerneltest.New(t), kerneltest.NewRand(1).Uniform(batch*n, -1, 1),
+				kernels.Step{Seed: 7, Step: 8, Image0: 9, LossScale: 1}
 			x, step, loss := h.Input(xs, batch, 3, c.Size, c.Size), h.Step(s), h.Output(1)
 			h.Run(func(p *engine.Program) {
 				tape := autograd.New(p)
@@ -81,7 +82,8 @@ func TestFlow(t *testing.T) {
 	const batch = 2
 	n := 3 * c.Size * c.Size
 	h, xs := kerneltest.New(t), kerneltest.NewRand(1).Uniform(batch*n, -1, 1)
-	x, step, zs, taus, noises := h.Input(xs, batch, 3, c.Size, c.Size), h.Step(kernels.Step{Seed: 7}), h.Output(batch*n), h.Output(batch), h.Output(batch*n)
+	x, step, zs, taus, noises := h.Input(xs, batch, 3, c.Size, c.Size), h.Step(kernels.Step{Seed: 7}), h.Output(batch*n), h.Output(batch),
+		h.Output(batch*n)
 	h.Run(func(p *engine.Program) {
 		z, tau, noise := m.Flow(autograd.New(p), x, step)
 		p.Copy(zs.Range, z.Value.Range)

@@ -59,8 +59,9 @@ func small() map[string]Config {
 	jit.Classes, jit.Bottleneck, jit.Context, jit.ContextStart, jit.NoiseScale, jit.RoPEBase, jit.TimeDim = 3, 10, 3, 1, 0.5, 10000, 256
 	classless := jit
 	classless.Classes, classless.Context, classless.ContextStart, classless.Stride, classless.Patch = 0, 0, 0, 6, 10
-	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain, "predicts the noise": eps, "predicts the velocity": v,
-		"the paper's": jit, "the paper's, overlap, no classes": classless}
+	return map[string]Config{"rms, overlap": base, "derf, overlap": derf, "rms, no overlap": plain, "predicts the noise": eps,
+		"predicts the velocity": v,
+		"the paper's":           jit, "the paper's, overlap, no classes": classless}
 }
 
 // TestModelAgainstFloat64 compares prediction, loss and the gradient of every parameter with the float64 model: the
@@ -80,7 +81,9 @@ func TestModelAgainstFloat64(t *testing.T) {
 				v := rnd.Normal(p.Len())
 				for i := range v {
 					scale := float32(0.2)
-					if strings.HasSuffix(p.Name, "norm2.weight") || strings.HasSuffix(p.Name, "norm_final.weight") || strings.HasSuffix(p.Name, "alpha") || strings.HasSuffix(p.Name, "norm1.weight") || strings.Contains(p.Name, "_norm.weight") {
+					if strings.HasSuffix(p.Name, "norm2.weight") || strings.HasSuffix(p.Name, "norm_final.weight") ||
+						strings.HasSuffix(p.Name, "alpha") || strings.HasSuffix(p.Name, "norm1.weight") ||
+						strings.Contains(p.Name, "_norm.weight") {
 						v[i] = 1 + scale*v[i]
 					} else {
 						v[i] *= scale
@@ -107,7 +110,8 @@ func TestModelAgainstFloat64(t *testing.T) {
 			}
 			r := kerneltest.New(t)
 			shape := []int{batch, 3, c.Size, c.Size}
-			z, x, e, tau, labels := r.Input(zs, shape...), r.Input(xs, shape...), r.Input(es, shape...), r.Input(taus, batch), r.Input(words, batch)
+			z, x, e, tau, labels := r.Input(zs, shape...), r.Input(xs, shape...), r.Input(es, shape...), r.Input(taus, batch),
+				r.Input(words, batch)
 			loss, pred := r.Output(1), r.Output(batch, 3, c.Size, c.Size)
 			r.Run(func(p *engine.Program) {
 				tape := autograd.New(p)
@@ -150,7 +154,8 @@ func TestModelAgainstFloat64(t *testing.T) {
 				slope := (8*(at(h)-at(-h)) - (at(2*h) - at(-2*h))) / (12 * h)
 				// The slope along a random direction has the scale of the gradient's norm.
 				if diff := math.Abs(slope - dot); !(diff <= 1e-4*math.Sqrt(gnorm)) || gnorm == 0 {
-					t.Errorf("gradient of %s along a random direction: %g, want %g (norm of the gradient %g)", p.Name, dot, slope, math.Sqrt(gnorm))
+					t.Errorf("gradient of %s along a random direction: %g, want %g (norm of the gradient %g)", p.Name, dot, slope,
+						math.Sqrt(gnorm))
 				}
 			}
 		})

@@ -215,7 +215,8 @@ func header(meta map[string]string, specs []Spec) (text []byte, size int64, err 
 		header.WriteByte(' ')
 	}
 	if header.Len() > maxHeader {
-		return nil, 0, fmt.Errorf("the header takes %d bytes, the format's limit is %d: put less into the metadata", header.Len(), maxHeader)
+		return nil, 0, fmt.Errorf("the header takes %d bytes, the format's limit is %d: put less into the metadata", header.Len(),
+			maxHeader)
 	}
 	return header.Bytes(), at, nil
 }

@@ -250,7 +250,8 @@ func (f *File) floats(name string, shape []int) (*floats, error) {
 			ErrDType, e.DType)
 	}
 	size := dtypeBytes[e.DType]
-	return &floats{file: f, name: name, decode: decode, at: f.start + e.Offsets[0], size: size, left: int(e.Offsets[1]-e.Offsets[0]) / size}, nil
+	return &floats{file: f, name: name, decode: decode, at: f.start + e.Offsets[0], size: size,
+		left: int(e.Offsets[1]-e.Offsets[0]) / size}, nil
 }
 
 // decoders make float32 of every type that has them.
@@ -309,7 +310,8 @@ func (r *floats) next() error {
 	values := r.decode(raw)
 	for _, v := range values {
 		if r.finite && v-v != 0 { // NaN or infinite
-			return fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint", r.file.path, r.name, v)
+			return fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint", r.file.path, r.name,
+				v)
 		}
 	}
 	r.ready, r.at, r.left = kernels.Bytes(values), r.at+int64(len(raw)), r.left-n

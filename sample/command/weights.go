@@ -31,7 +31,8 @@ func load(dev *engine.Device, m *model.Model, path string, f *checkpoint.File, w
 	}
 	for _, name := range f.Names() { // a tensor too many: a configuration of fewer blocks, say
 		if base, ok := strings.CutPrefix(name, prefix); ok && !strings.Contains(base, "/") && !of[base] {
-			return nil, "", fmt.Errorf("checkpoint %s: tensor %q is none of the model that its configuration describes; take another checkpoint",
+			return nil, "", fmt.Errorf("checkpoint %s: tensor %q is none of the model that its configuration describes; take another "+
+				"checkpoint",
 				path, name)
 		}
 	}

@@ -168,6 +168,8 @@ func TestFaults(t *testing.T) {
 		{"spdx", "no licence", map[string]string{"kernels/ref/sum.go": "package ref\n"}, `kernels/ref/sum.go:1: begin`},
 		{"spdx", "no licence below #!", map[string]string{"run.sh": "#!/bin/sh\ntrue\n"}, `run.sh:2: begin`},
 		{"spdx", "merge marker", readme("<<<<<<< HEAD"), `README.md:2: a merge`},
+		{"width", "a long line", map[string]string{"train/t.go": "package t\n\n\t\t// a line of " + strings.Repeat("words ", 21)},
+			`train/t.go:3: 147 columns`},
 		{"size", "long main", map[string]string{"train/main.go": strings.Repeat("\n", 61)}, `train/main.go:61: 61 lines`},
 
 		{"shaders", "key missing", shader("// Precision: fp32\n", ""), `sum.comp:1: the header lacks the key Precision`},

@@ -98,7 +98,8 @@ func TestAccumulateIsALargeBatch(t *testing.T) {
 			gradient := math.Abs(float64(got[0].GradNorm/want[0].GradNorm) - 1)
 			t.Logf("%s: %d batches: gradient off by %.2g of its norm, norm by %.2g, loss by %.2g", args, n, diff, gradient, loss)
 			bound := 1e-5
-			if c.Precision == "fp16" && n != 2 { // the scale, divided by 3, is rounded in its last bit, and fp16 operands may turn to a neighbour
+			// the scale, divided by 3, is rounded in its last bit, and fp16 operands may turn to a neighbour
+			if c.Precision == "fp16" && n != 2 {
 				bound = 1.0 / 2048
 			}
 			if !(diff < bound && loss < 1e-6 && gradient < bound) {
@@ -119,7 +120,8 @@ func TestAccumulateIsALargeBatch(t *testing.T) {
 
 // TestCheckpointBlocksKeepsTheBits: what is computed again gives the same step, in less memory.
 func TestCheckpointBlocksKeepsTheBits(t *testing.T) {
-	for _, args := range []string{"-preset quick", "-preset quick -norm derf -precision fp16", "-preset jit-quick", "-preset jit-quick -precision bf16", "-preset quick -accumulate 2"} {
+	for _, args := range []string{"-preset quick", "-preset quick -norm derf -precision fp16", "-preset jit-quick",
+		"-preset jit-quick -precision bf16", "-preset quick -accumulate 2"} {
 		c := parse(t, append(strings.Fields(args), "-dim", "32", "-depth", "4", "-heads", "1", "-batch", "6", "-warmup", "0")...)
 		if c.Model.Arch == "jit" {
 			c = withDropout(c)
@@ -135,7 +137,8 @@ func TestCheckpointBlocksKeepsTheBits(t *testing.T) {
 			}
 			arena[i], flops[i] = s.program.ArenaBytes(), s.FLOPs()
 		}
-		t.Logf("%s: arena %.2f MB, with checkpoints %.2f MB; %.2f times the operations", args, float64(arena[0])/1e6, float64(arena[1])/1e6, flops[1]/flops[0])
+		t.Logf("%s: arena %.2f MB, with checkpoints %.2f MB; %.2f times the operations", args, float64(arena[0])/1e6, float64(arena[1])/1e6,
+			flops[1]/flops[0])
 		if !bytes.Equal(states[0], states[1]) {
 			t.Errorf("%s: weights, averages or moments differ after three steps", args)
 		}

@@ -35,7 +35,8 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	}
 	before := meta.Config
 	if meta.Data != s.data || !slices.Equal(before.ClassNames, data.Classes()) {
-		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with -data, "+
+		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with "+
+			"-data, "+
 			"or start a new run on these",
 			s.Resume, data.Source, s.data, meta.Data)
 	}

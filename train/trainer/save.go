@@ -38,8 +38,9 @@ func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir strin
 		return err
 	}
 	*saved = s.at
-	if err := report.SaveLoss(filepath.Join(dir, "loss.png"), rows, report.LossPlot{Title: s.Config.Model.Preset + " on " + s.dev.Info().Name,
-		Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {
+	if err := report.SaveLoss(filepath.Join(dir, "loss.png"), rows,
+		report.LossPlot{Title: s.Config.Model.Preset + " on " + s.dev.Info().Name,
+			Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {
 		return err
 	}
 	var labels []int // the classes by turns

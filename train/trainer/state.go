@@ -132,7 +132,8 @@ func (s *State) FLOPs() float64 {
 func (s *State) gradients(p *engine.Program) {
 	c, step := s.Config, s.stepBuffer()
 	x := kernels.Temp(p, "x", c.Batch, 3, c.Model.Size, c.Model.Size)
-	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step, kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
+	kernels.Images(p, x, kernels.View(s.bytes.All(), int(s.bytes.Size()/4)), step,
+		kernels.ImagesOptions{Flip: c.Flip, Stream: kernels.StreamFlip})
 	tape := autograd.New(p)
 	tape.Precision, tape.AddGrads = s.precision, c.Accumulate > 1
 	var labels *kernels.Tensor
@@ -223,8 +224,9 @@ type Pending struct {
 // for rounding. Two steps may be under way at once.
 func (s *State) Step(from Pictures) (Pending, error) {
 	t, scale := s.at, s.scaler.next(s.at-s.waited)
-	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate), EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
-		Bias1: float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
+	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate),
+		EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
+		Bias1:    float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
 	p := Pending{state: s, result: Result{Step: t + 1, LR: s.LearningRate(t)}, scale: scale}
 	submit := func(program *engine.Program, updates []engine.Update, reads ...engine.Range) error {
 		sub, err := program.Submit(append(updates, engine.Update{To: s.step.All(), Data: step.Data()}), reads)

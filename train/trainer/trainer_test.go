@@ -36,7 +36,8 @@ func TestMain(m *testing.M) { kerneltest.Main(m) }
 // small is a configuration that trains in seconds on a CPU driver.
 func small(t testing.TB) run.Config {
 	t.Helper()
-	return parse(t, "-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12", "-warmup", "5")
+	return parse(t, "-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps", "12",
+		"-warmup", "5")
 }
 
 // portraits packs n built-in faces.
@@ -55,7 +56,8 @@ func portraits(n, size int) []byte {
 // every sample is one of the four.
 func TestOverfit(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c, err := run.Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 -flip=false"))
+	c, err := run.Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 " +
+		"-flip=false"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +250,8 @@ func TestDryRunOfLargeBatches(t *testing.T) {
 // TestDryRunIsExact compares what a dry run plans with what a run takes.
 func TestDryRunIsExact(t *testing.T) {
 	dev := kerneltest.Device(t)
-	for _, change := range []func(c *run.Config){func(*run.Config) {}, func(c *run.Config) { c.Accumulate = 3 }, func(c *run.Config) { c.CheckpointBlocks = true }} {
+	for _, change := range []func(c *run.Config){func(*run.Config) {}, func(c *run.Config) { c.Accumulate = 3 },
+		func(c *run.Config) { c.CheckpointBlocks = true }} {
 		c := small(t)
 		change(&c)
 		plan, err := engine.Open(engine.Options{DryRun: true, Select: os.Getenv("JITVK_DEVICE")})
@@ -477,7 +480,8 @@ func TestLabelsOfPortraits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer two.Close()
-	if got := strings.Join(two.Classes(), "; "); got != "not Lashes, not EyesClosed; not Lashes, EyesClosed; Lashes, not EyesClosed; Lashes, EyesClosed" {
+	if got := strings.Join(two.Classes(),
+		"; "); got != "not Lashes, not EyesClosed; not Lashes, EyesClosed; Lashes, not EyesClosed; Lashes, EyesClosed" {
 		t.Errorf("classes %s", got)
 	}
 	t.Log(two.Report)
@@ -488,12 +492,14 @@ func TestLabelsOfPortraits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer some.Close()
-	if n := len(some.Classes()); n+len(some.Report.Absent) != 72 || n >= 72 || !strings.Contains(some.Report.String(), "without a picture left out (side-part, cap; ") {
+	if n := len(some.Classes()); n+len(some.Report.Absent) != 72 || n >= 72 ||
+		!strings.Contains(some.Report.String(), "without a picture left out (side-part, cap; ") {
 		t.Errorf("%d classes: %s", n, some.Report)
 	}
 	t.Log(some.Report)
 
-	for labels, says := range map[string]string{"Hats": `"Hats": choose from Hat,`, "Hat,": `no attribute ""`, "folders": `no attribute "folders"`} {
+	for labels, says := range map[string]string{"Hats": `"Hats": choose from Hat,`, "Hat,": `no attribute ""`,
+		"folders": `no attribute "folders"`} {
 		c.Labels = labels
 		if _, err := openData(context.Background(), c, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want it to say %q", labels, err, says)
@@ -507,7 +513,8 @@ func TestLabelsOfPortraits(t *testing.T) {
 // TestClassesAreLearned: the embedding of a class moves if a picture of it was seen, and not before. (The first steps move nothing
 // but what comes after it: the network begins with zeros.)
 func TestClassesAreLearned(t *testing.T) {
-	c := parse(t, "-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "6", "-warmup", "0", "-out", filepath.Join(t.TempDir(), "run"))
+	c := parse(t, "-preset", "jit-quick", "-labels", "Hat", "-batch", "8", "-steps", "6", "-warmup", "0", "-out",
+		filepath.Join(t.TempDir(), "run"))
 	kerneltest.Device(t)
 	dir, err := Run(context.Background(), c, io.Discard)
 	if err != nil {
@@ -574,13 +581,16 @@ func TestDryRunCountsClasses(t *testing.T) {
 }
 
 func TestGridEvery(t *testing.T) {
-	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1}, {100, 1, 1, 13}, {3, 1, 1, 13}} {
+	for _, test := range []struct{ steps, batch, pictures, every int }{{2000, 32, 32, 200}, {20, 32, 4, 2}, {1, 65535, 32, 1},
+		{100, 1, 1, 13}, {3, 1, 1, 13}} {
 		c := run.Config{Recipe: run.Recipe{Steps: test.steps, Batch: test.batch, Accumulate: 1}}
 		if gridSize(c) != test.pictures || gridEvery(c) != test.every {
-			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, gridSize(c), gridEvery(c), test.pictures, test.every)
+			t.Errorf("%d steps of %d: %d pictures every %d steps, want %d every %d", test.steps, test.batch, gridSize(c), gridEvery(c),
+				test.pictures, test.every)
 		}
 	}
-	huge := run.Config{Recipe: run.Recipe{Steps: math.MaxInt32, Batch: 65535, Accumulate: 30000}} // three times its pictures are more than an int holds
+	// three times its pictures are more than an int holds
+	huge := run.Config{Recipe: run.Recipe{Steps: math.MaxInt32, Batch: 65535, Accumulate: 30000}}
 	if gridSize(huge) != gridPictures {
 		t.Errorf("the largest run draws %d pictures, want %d", gridSize(huge), gridPictures)
 	}
