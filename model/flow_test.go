@@ -44,12 +44,8 @@ func TestZeroNetwork(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			weights, grads := buffer(t, dev, m.Layout.Bytes()), buffer(t, dev, m.Layout.Bytes())
-			flat, err := m.Layout.Pack(c.Init(5))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := dev.Upload(weights.All(), flat); err != nil {
+			weights, grads := flat(t, dev, m), flat(t, dev, m)
+			if err := weights.Init(5); err != nil {
 				t.Fatal(err)
 			}
 			const batch = 3

@@ -3,8 +3,12 @@
 package model
 
 import (
+	"bytes"
+	"io"
 	"math"
 	"math/rand/v2"
+
+	"jitvk/kernels"
 )
 
 // normalSource draws initial values on the host. A parameter's values depend on the seed and on its place in the list.
@@ -33,12 +37,26 @@ func constant(v float32) func(*normalSource, []int) float32 {
 func (c Config) Init(seed uint64) map[string][]float32 {
 	out := map[string][]float32{}
 	for i, p := range c.Params() {
-		r := &normalSource{rand.New(rand.NewPCG(seed, uint64(i)))}
-		v := make([]float32, p.Len())
-		for j := range v {
-			v[j] = p.init(r, p.Shape)
-		}
-		out[p.Name] = v
+		out[p.Name] = p.initial(seed, i)
 	}
 	return out
+}
+
+// Init uploads the initial values of all parameters, the same that Config.Init returns, one at a time.
+func (f *Flat) Init(seed uint64) error {
+	i := 0
+	return f.upload(func(p Param) (io.Reader, error) {
+		i++
+		return bytes.NewReader(kernels.Bytes(p.initial(seed, i-1))), nil
+	})
+}
+
+// initial returns the initial values of a parameter, number i in the list.
+func (p Param) initial(seed uint64, i int) []float32 {
+	r := &normalSource{rand.New(rand.NewPCG(seed, uint64(i)))}
+	v := make([]float32, p.Len())
+	for j := range v {
+		v[j] = p.init(r, p.Shape)
+	}
+	return v
 }

@@ -12,73 +12,12 @@
 package model
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 
 	"jitvk/autograd"
 	"jitvk/engine"
 	"jitvk/kernels"
 )
-
-// alignFloats is where each parameter starts within the flat buffers: 64 floats, so that each can be bound by itself.
-const alignFloats = 64
-
-// Layout is where each parameter lies in a flat buffer. Weights, gradients, both moments of the optimizer and the EMA
-// share one layout, so that an optimizer step, a gradient norm or an all-reduce is one pass over one range.
-type Layout struct {
-	Params []Param
-	offset map[string]int // floats
-	Floats int            // length of the flat buffer, gaps included
-}
-
-// Layout returns the places of the model's parameters.
-func (c Config) Layout() *Layout {
-	l := &Layout{Params: c.Params(), offset: map[string]int{}}
-	for _, p := range l.Params {
-		l.offset[p.Name] = l.Floats
-		l.Floats += (p.Len() + alignFloats - 1) / alignFloats * alignFloats
-	}
-	return l
-}
-
-// Bytes returns the size of a flat buffer.
-func (l *Layout) Bytes() int64 { return 4 * int64(l.Floats) }
-
-// Flat returns all of a flat buffer as one vector, for the optimizer.
-func (l *Layout) Flat(b *engine.Buffer) kernels.Tensor { return kernels.View(b.All(), l.Floats) }
-
-// View returns one parameter in a flat buffer.
-func (l *Layout) View(b *engine.Buffer, p Param) kernels.Tensor {
-	return kernels.View(b.Range(4*int64(l.offset[p.Name]), 4*int64(p.Len())), p.Shape...)
-}
-
-// Pack lays named values out as the bytes of a flat buffer, zeros in the gaps. It says which name is missing or has
-// another length.
-func (l *Layout) Pack(values map[string][]float32) ([]byte, error) {
-	out := make([]byte, l.Bytes())
-	for _, p := range l.Params {
-		v, ok := values[p.Name]
-		if !ok || len(v) != p.Len() {
-			return nil, fmt.Errorf("model: parameter %s: %d values, %d wanted", p.Name, len(v), p.Len())
-		}
-		encode(l.Slice(out, p), v)
-	}
-	return out, nil
-}
-
-// encode writes values as the device reads them.
-func encode(to []byte, values []float32) {
-	for i, v := range values {
-		binary.LittleEndian.PutUint32(to[4*i:], math.Float32bits(v))
-	}
-}
-
-// Slice returns one parameter's bytes within the bytes of a flat buffer.
-func (l *Layout) Slice(flat []byte, p Param) []byte {
-	at := 4 * l.offset[p.Name]
-	return flat[at : at+4*p.Len()]
-}
 
 // Model is a configuration on a device: the layout of its parameters and the constant tables that its layers read. The
 // parameters themselves are the caller's, so that weights and their EMA can take turns.
@@ -117,9 +56,7 @@ func New(d *engine.Device, c Config) (*Model, error) {
 		}
 		m.tables = append(m.tables, b)
 		if !d.DryRun() {
-			raw := make([]byte, 4*len(data))
-			encode(raw, data)
-			err = d.Upload(b.All(), raw)
+			err = d.Upload(b.All(), kernels.Bytes(data))
 		}
 		return kernels.View(b.All(), shape...)
 	}
@@ -163,15 +100,14 @@ func (m *Model) Close() {
 // Weights are the parameters as the tape sees them, by name.
 type Weights map[string]*autograd.Var
 
-// Bind brings the parameters in a flat buffer onto the tape, with gradients into another; grads may be nil where none are
-// wanted.
-func (m *Model) Bind(t *autograd.Tape, params, grads *engine.Buffer) Weights {
+// Bind brings the parameters onto the tape, with gradients into grads, which may be nil where none are wanted.
+func (m *Model) Bind(t *autograd.Tape, params, grads *Flat) Weights {
 	w := Weights{}
 	for _, p := range m.Layout.Params {
 		if grads == nil {
-			w[p.Name] = t.Const(m.Layout.View(params, p))
+			w[p.Name] = t.Const(params.View(p))
 		} else {
-			w[p.Name] = t.Param(p.Name, m.Layout.View(params, p), m.Layout.View(grads, p))
+			w[p.Name] = t.Param(p.Name, params.View(p), grads.View(p))
 		}
 	}
 	return w

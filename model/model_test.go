@@ -101,12 +101,8 @@ func TestModelAgainstFloat64(t *testing.T) {
 				words[i] = math.Float32frombits(uint32(class))
 			}
 
-			flat, err := m.Layout.Pack(values)
-			if err != nil {
-				t.Fatal(err)
-			}
-			weights, grads := buffer(t, dev, m.Layout.Bytes()), buffer(t, dev, m.Layout.Bytes())
-			if err := dev.Upload(weights.All(), flat); err != nil {
+			weights, grads := flat(t, dev, m), flat(t, dev, m)
+			if err := weights.Set(values); err != nil {
 				t.Fatal(err)
 			}
 			r := kerneltest.New(t)
@@ -129,12 +125,12 @@ func TestModelAgainstFloat64(t *testing.T) {
 			kerneltest.Equal(t, "prediction", r.Floats(pred), want, 1e-5)
 			kerneltest.Equal(t, "loss", r.Floats(loss), []float64{ref.loss(zw, xw, ew, tw, classes)}, 1e-5)
 
-			raw, err := dev.Download(grads.All())
-			if err != nil {
-				t.Fatal(err)
-			}
 			for _, p := range c.Params() {
-				g := kernels.Floats(m.Layout.Slice(raw, p))
+				raw, err := dev.Download(grads.View(p).Range)
+				if err != nil {
+					t.Fatal(err)
+				}
+				g := kernels.Floats(raw)
 				w := ref.w[p.Name]
 				direction, dot, gnorm := kerneltest.Widen(rnd.Normal(len(w))), 0.0, 0.0
 				for i, d := range direction {
@@ -171,12 +167,8 @@ func TestUntrained(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	flat, err := m.Layout.Pack(c.Init(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	weights := buffer(t, dev, m.Layout.Bytes())
-	if err := dev.Upload(weights.All(), flat); err != nil {
+	weights := flat(t, dev, m)
+	if err := weights.Init(1); err != nil {
 		t.Fatal(err)
 	}
 	const batch = 2

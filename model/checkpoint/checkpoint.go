@@ -94,17 +94,76 @@ func Save(path string, meta map[string]string, tensors []Tensor) error {
 
 // Write writes the file that Save would.
 func Write(w io.Writer, meta map[string]string, tensors []Tensor) error {
-	tensors = slices.Clone(tensors)
-	for _, t := range tensors {
+	specs, data := make([]Spec, len(tensors)), make(map[string][]byte, len(tensors))
+	for i, t := range tensors {
 		t.check()
+		specs[i], data[t.Name] = Spec{t.Name, t.DType, t.Shape}, t.Data
 	}
-	slices.SortFunc(tensors, func(a, b Tensor) int {
+	return writeFrom(w, meta, specs, func(w io.Writer, inOrder []Spec) error {
+		for _, s := range inOrder {
+			if _, err := w.Write(data[s.Name]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Spec is a tensor whose bytes come later.
+type Spec struct {
+	Name, DType string
+	Shape       []int
+}
+
+// SaveFrom is Save for tensors that are nowhere on the host as a whole. data is given them in the order in which they lie in the
+// file and writes their bytes, one after another.
+func SaveFrom(path string, meta map[string]string, specs []Spec, data func(w io.Writer, inOrder []Spec) error) error {
+	return files.AtomicWrite(path, func(w io.Writer) error { return writeFrom(w, meta, specs, data) })
+}
+
+func writeFrom(w io.Writer, meta map[string]string, specs []Spec, data func(w io.Writer, inOrder []Spec) error) error {
+	specs = slices.Clone(specs)
+	slices.SortFunc(specs, func(a, b Spec) int {
 		if by := dtypeBytes[b.DType] - dtypeBytes[a.DType]; by != 0 {
 			return by
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	seen := make(map[string]bool, len(tensors))
+	header, size, err := header(meta, specs)
+	if err != nil {
+		return err
+	}
+	if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	counted := &counter{w: w}
+	if err := data(counted, specs); err != nil {
+		return err
+	}
+	if counted.n != size {
+		panic(fmt.Sprintf("checkpoint: %d bytes of data written, the tensors' shapes have %d", counted.n, size))
+	}
+	return nil
+}
+
+// counter counts what it passes on.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// header returns the file's header for tensors in this order, and the size of their data.
+func header(meta map[string]string, specs []Spec) (text []byte, size int64, err error) {
+	seen := make(map[string]bool, len(specs))
 	var header bytes.Buffer
 	field := func(name string, value any) error { // ,"name":value
 		key, err := json.Marshal(name)
@@ -129,10 +188,10 @@ func Write(w io.Writer, meta map[string]string, tensors []Tensor) error {
 		meta = map[string]string{}
 	}
 	if err := field(metadataKey, meta); err != nil {
-		return err
+		return nil, 0, err
 	}
 	var at int64
-	for _, t := range tensors {
+	for _, t := range specs {
 		if seen[t.Name] {
 			panic(fmt.Sprintf("checkpoint: two tensors called %q", t.Name))
 		}
@@ -141,9 +200,13 @@ func Write(w io.Writer, meta map[string]string, tensors []Tensor) error {
 		if shape == nil {
 			shape = []int{} // a scalar's shape is [], not null
 		}
-		end := at + int64(len(t.Data))
+		size, ok := byteLen(t.Shape, dtypeBytes[t.DType])
+		if !ok {
+			panic(fmt.Sprintf("checkpoint: tensor %q: shape %s of %s cannot be", t.Name, dims(t.Shape), t.DType))
+		}
+		end := at + size
 		if err := field(t.Name, entry{t.DType, shape, []int64{at, end}}); err != nil {
-			return err
+			return nil, 0, err
 		}
 		at = end
 	}
@@ -152,18 +215,7 @@ func Write(w io.Writer, meta map[string]string, tensors []Tensor) error {
 		header.WriteByte(' ')
 	}
 	if header.Len() > maxHeader {
-		return fmt.Errorf("the header takes %d bytes, the format's limit is %d: put less into the metadata", header.Len(), maxHeader)
+		return nil, 0, fmt.Errorf("the header takes %d bytes, the format's limit is %d: put less into the metadata", header.Len(), maxHeader)
 	}
-	if err := binary.Write(w, binary.LittleEndian, uint64(header.Len())); err != nil {
-		return err
-	}
-	if _, err := w.Write(header.Bytes()); err != nil {
-		return err
-	}
-	for _, t := range tensors {
-		if _, err := w.Write(t.Data); err != nil {
-			return err
-		}
-	}
-	return nil
+	return header.Bytes(), at, nil
 }

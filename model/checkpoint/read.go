@@ -212,28 +212,106 @@ func (f *File) Tensor(name string) (Tensor, error) {
 // Float32 reads one tensor of F32, F16, BF16 or F64 as float32. Unless shape is left out, the tensor must have it: the error
 // (ErrShape) names both.
 func (f *File) Float32(name string, shape ...int) ([]float32, error) {
-	if e, ok := f.entries[name]; ok && len(shape) > 0 && !slices.Equal(e.Shape, shape) {
-		return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected %s, found %s: use the preset and flags that it was trained with",
-			f.path, name, ErrShape, dims(shape), dims(e.Shape))
-	}
-	t, err := f.Tensor(name)
+	r, err := f.floats(name, shape)
 	if err != nil {
 		return nil, err
 	}
-	switch t.DType {
-	case "F32":
-		return kernels.Floats(t.Data), nil
-	case "F16":
-		return kernels.FP16.Floats(t.Data), nil
-	case "BF16":
-		return kernels.BF16.Floats(t.Data), nil
-	case "F64":
-		x := make([]float32, len(t.Data)/8)
-		for i := range x {
-			x[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(t.Data[8*i:])))
-		}
-		return x, nil
+	data := make([]byte, 4*r.left)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name,
-		ErrDType, t.DType)
+	return kernels.Floats(data), nil
+}
+
+// Floats is Float32 as a stream of bytes, as devices take them: little endian, four a value. It ends with an error where a value is
+// not finite.
+func (f *File) Floats(name string, shape ...int) (io.Reader, error) {
+	r, err := f.floats(name, shape)
+	if err != nil {
+		return nil, err
+	}
+	r.finite = true
+	return r, nil
+}
+
+// floats returns the tensor's values, none of them read.
+func (f *File) floats(name string, shape []int) (*floats, error) {
+	e, ok := f.entries[name]
+	if !ok {
+		return nil, f.missing(name)
+	}
+	if len(shape) > 0 && !slices.Equal(e.Shape, shape) {
+		return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected %s, found %s: use the preset and flags that it was trained with",
+			f.path, name, ErrShape, dims(shape), dims(e.Shape))
+	}
+	decode, ok := decoders[e.DType]
+	if !ok {
+		return nil, fmt.Errorf("checkpoint %s: tensor %q has %w: expected F32, F16, BF16 or F64, found %s: convert it first", f.path, name,
+			ErrDType, e.DType)
+	}
+	size := dtypeBytes[e.DType]
+	return &floats{file: f, name: name, decode: decode, at: f.start + e.Offsets[0], size: size, left: int(e.Offsets[1]-e.Offsets[0]) / size}, nil
+}
+
+// decoders make float32 of every type that has them.
+var decoders = map[string]func([]byte) []float32{
+	"F32": kernels.Floats, "F16": kernels.FP16.Floats, "BF16": kernels.BF16.Floats,
+	"F64": func(data []byte) []float32 {
+		x := make([]float32, len(data)/8)
+		for i := range x {
+			x[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])))
+		}
+		return x
+	},
+}
+
+// floats is a reader of a tensor's values.
+type floats struct {
+	file   *File
+	name   string
+	decode func([]byte) []float32
+	finite bool   // refuse others
+	at     int64  // the next value's place in the file
+	size   int    // a value's bytes there
+	left   int    // values to come
+	raw    []byte // what was read of the file last
+	ready  []byte // decoded and not yet given
+}
+
+// floatsAtOnce is how many values are decoded at a time.
+const floatsAtOnce = 1 << 16
+
+func (r *floats) Read(to []byte) (int, error) {
+	if len(r.ready) == 0 {
+		if r.left == 0 {
+			return 0, io.EOF
+		}
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(to, r.ready)
+	r.ready = r.ready[n:]
+	return n, nil
+}
+
+// next decodes the values that come next.
+func (r *floats) next() error {
+	n := min(r.left, floatsAtOnce)
+	if r.raw == nil {
+		r.raw = make([]byte, n*r.size)
+	}
+	raw := r.raw[:n*r.size]
+	// A reader may report the end of the file together with the last bytes.
+	if got, err := r.file.data.ReadAt(raw, r.at); got < len(raw) {
+		return fmt.Errorf("checkpoint %s: tensor %q: %w", r.file.path, r.name, err)
+	}
+	values := r.decode(raw)
+	for _, v := range values {
+		if r.finite && v-v != 0 { // NaN or infinite
+			return fmt.Errorf("checkpoint %s: tensor %q holds %v: its training diverged; take an earlier checkpoint", r.file.path, r.name, v)
+		}
+	}
+	r.ready, r.at, r.left = kernels.Bytes(values), r.at+int64(len(raw)), r.left-n
+	return nil
 }

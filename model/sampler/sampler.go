@@ -83,9 +83,9 @@ type Options struct {
 	Progress   func(done, total int) // solver steps, over all batches; may be nil
 }
 
-// New records the programs. params is the flat buffer of weights to sample with; precision is what the operands of products are
+// New records the programs. params are the weights to sample with; precision is what the operands of products are
 // rounded to.
-func New(d *engine.Device, m *model.Model, params *engine.Buffer, batch int, precision kernels.Precision) (*Sampler, error) {
+func New(d *engine.Device, m *model.Model, params *model.Flat, batch int, precision kernels.Precision) (*Sampler, error) {
 	return forNetwork(d, m.Config, batch, func(t *autograd.Tape, z, tau *autograd.Var, labels *kernels.Tensor) *autograd.Var {
 		t.Precision = precision
 		return m.Forward(t, m.Bind(t, params, nil), z, tau, labels)

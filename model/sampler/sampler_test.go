@@ -9,7 +9,6 @@ import (
 	"slices"
 	"testing"
 
-	"jitvk/engine"
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/model"
@@ -39,16 +38,12 @@ func newSamplerIn(t *testing.T, zero bool, precision kernels.Precision) (sampler
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	flat, err := m.Layout.Pack(c.Init(7))
+	weights, err := m.Layout.NewFlat(dev, "weights")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var weights *engine.Buffer
-	if weights, err = dev.NewBuffer("weights", m.Layout.Bytes()); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(weights.Close)
-	if err := dev.Upload(weights.All(), flat); err != nil {
+	if err := weights.Init(7); err != nil {
 		t.Fatal(err)
 	}
 	return func(batch int) *Sampler {

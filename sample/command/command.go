@@ -117,7 +117,7 @@ func (c Config) open(ctx context.Context, net model.Config, out io.Writer) (*eng
 		if err != nil {
 			return err
 		}
-		weights, err := plan.NewBuffer("weights", m.Layout.Bytes())
+		weights, err := m.Layout.NewFlat(plan, "weights")
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (c Config) open(ctx context.Context, net model.Config, out io.Writer) (*eng
 }
 
 // sampler records what draws c.Batch pictures at once with some weights.
-func (c Config) sampler(dev *engine.Device, m *model.Model, weights *engine.Buffer) (*sampler.Sampler, kernels.Precision, error) {
+func (c Config) sampler(dev *engine.Device, m *model.Model, weights *model.Flat) (*sampler.Sampler, kernels.Precision, error) {
 	precision, err := kernels.ParsePrecision(c.Precision, dev.Info())
 	if err != nil {
 		return nil, precision, fmt.Errorf("sample: -precision %w", err)

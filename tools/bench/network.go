@@ -83,16 +83,12 @@ func (b *session) sample(c model.Config) error {
 		return err
 	}
 	defer net.Close()
-	weights, err := b.dev.NewBuffer("weights", net.Layout.Bytes())
+	weights, err := net.Layout.NewFlat(b.dev, "weights")
 	if err != nil {
 		return err
 	}
 	defer weights.Close()
-	flat, err := net.Layout.Pack(c.Init(1))
-	if err != nil {
-		return err
-	}
-	if err := b.dev.Upload(weights.All(), flat); err != nil {
+	if err := weights.Init(1); err != nil {
 		return err
 	}
 	s, err := sampler.New(b.dev, net, weights, t.Batch, kernels.FP32)

@@ -11,6 +11,7 @@ import (
 
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
+	"jitvk/model"
 	"jitvk/model/run"
 )
 
@@ -29,15 +30,12 @@ func steps(t *testing.T, c run.Config, n int) ([]Result, *State) {
 	for i := range labels {
 		labels[i] = uint32(i % 2)
 	}
-	weights, err := s.dev.Download(s.weights.All())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, random := kernels.Floats(weights), rand.New(rand.NewPCG(1, 2))
+	random := rand.New(rand.NewPCG(1, 2))
+	w := download(t, s.weights)
 	for i := range w {
 		w[i] += 0.05 * float32(random.NormFloat64()) // no layer is zero, or those below would have no gradient
 	}
-	if err := s.dev.Upload(s.weights.All(), kernels.Bytes(w)); err != nil {
+	if err := s.dev.UploadFrom(bytes.NewReader(kernels.Bytes(w)), s.weights.Ranges()...); err != nil {
 		t.Fatal(err)
 	}
 	var out []Result
@@ -58,11 +56,17 @@ func steps(t *testing.T, c run.Config, n int) ([]Result, *State) {
 // moment downloads Adam's first moment, which after one step is the gradient, clipped and times 1 - beta1.
 func moment(t *testing.T, s *State) []float32 {
 	t.Helper()
-	data, err := s.dev.Download(s.moment1.All())
-	if err != nil {
+	return download(t, s.moment1)
+}
+
+// download returns all of f, gaps included.
+func download(t *testing.T, f *model.Flat) []float32 {
+	t.Helper()
+	data := new(bytes.Buffer)
+	if err := kerneltest.Device(t).DownloadTo(data, f.Ranges()...); err != nil {
 		t.Fatal(err)
 	}
-	return kernels.Floats(data)
+	return kernels.Floats(data.Bytes())
 }
 
 // withDropout is the paper's network with all that is drawn at random.
@@ -127,11 +131,7 @@ func TestCheckpointBlocksKeepsTheBits(t *testing.T) {
 			c.CheckpointBlocks = i == 1
 			_, s := steps(t, c, 3)
 			for _, part := range s.parts() {
-				data, err := s.dev.Download(part.buffer.All())
-				if err != nil {
-					t.Fatal(err)
-				}
-				states[i] = append(states[i], data...)
+				states[i] = append(states[i], kernels.Bytes(download(t, part.values))...)
 			}
 			arena[i], flops[i] = s.program.ArenaBytes(), s.FLOPs()
 		}

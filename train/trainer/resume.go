@@ -54,19 +54,7 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 // Load gives the run the weights, the averages and the optimizer's state of a checkpoint; the next step is the one after it.
 func (s *State) Load(f *checkpoint.File) error {
 	for _, part := range s.parts() {
-		values := map[string][]float32{}
-		for _, p := range s.m.Layout.Params {
-			v, err := f.Float32(part.prefix+p.Name, p.Shape...)
-			if err != nil {
-				return err
-			}
-			values[p.Name] = v
-		}
-		flat, err := s.m.Layout.Pack(values)
-		if err != nil {
-			return err
-		}
-		if err := s.dev.Upload(part.buffer.All(), flat); err != nil {
+		if err := part.values.Load(f, part.prefix); err != nil {
 			return err
 		}
 	}
@@ -79,7 +67,7 @@ func (s *State) Load(f *checkpoint.File) error {
 			f.Meta["loss_scale"])
 	}
 	s.at, s.waited = step, step
-	return s.zero(s.grads) // the gaps between them stay zero
+	return s.dev.Once("no gradients yet", s.grads.Zero) // the gaps between them stay zero
 }
 
 // meta is the metadata of the run's checkpoint.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"path/filepath"
 
-	"jitvk/model/checkpoint"
 	"jitvk/model/grid"
 	"jitvk/model/report"
 	"jitvk/model/run"
@@ -35,15 +34,7 @@ func gridEvery(c run.Config) int {
 // saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
 // step as soon as that is written.
 func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir string, rows []report.Row, baseline float64, saved *int) error {
-	tensors, err := s.Tensors()
-	if err != nil {
-		return err
-	}
-	meta, err := s.meta()
-	if err != nil {
-		return err
-	}
-	if err := checkpoint.Save(filepath.Join(dir, run.CheckpointName), meta, tensors); err != nil {
+	if err := s.save(filepath.Join(dir, run.CheckpointName)); err != nil {
 		return err
 	}
 	*saved = s.at

@@ -5,6 +5,7 @@ package trainer
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -22,9 +23,9 @@ type State struct {
 	run.Config
 	dev *engine.Device
 	m   *model.Model
-	// Flat buffers of one layout. An average of the weights that is not wanted is nil.
-	weights, grads, moment1, moment2 *engine.Buffer
-	ema                              [2]*engine.Buffer
+	// Of one layout. An average of the weights that is not wanted is nil.
+	weights, grads, moment1, moment2 *model.Flat
+	ema                              [2]*model.Flat
 	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
 	program                          *engine.Program // forward and backward for one batch; without accumulation the update too
 	update                           *engine.Program // the optimizer's update, where gradients are accumulated; else nil
@@ -59,14 +60,20 @@ func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 		return s, err
 	}
 	s.m.CheckpointBlocks = c.CheckpointBlocks
-	l := s.m.Layout
-	size := c.Model.Size
-	averages := func(decay float64) int64 {
-		if decay == 0 {
-			return 0
+	for _, f := range []struct {
+		to     **model.Flat
+		label  string
+		wanted bool
+	}{{&s.weights, "weights", true}, {&s.grads, "gradients", true}, {&s.moment1, "adam m", true}, {&s.moment2, "adam v", true},
+		{&s.ema[0], "ema", c.EMA != 0}, {&s.ema[1], "second ema", c.EMA2 != 0}} {
+		if !f.wanted {
+			continue
 		}
-		return l.Bytes()
+		if *f.to, err = s.m.Layout.NewFlat(d, f.label); err != nil {
+			return s, err
+		}
 	}
+	size := c.Model.Size
 	labels := int64(0)
 	if c.Model.Classes > 0 {
 		labels = 4 * int64(c.Batch)
@@ -76,9 +83,7 @@ func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 		to    **engine.Buffer
 		label string
 		size  int64
-	}{{&s.weights, "weights", l.Bytes()}, {&s.grads, "gradients", l.Bytes()}, {&s.moment1, "adam m", l.Bytes()}, {&s.moment2, "adam v", l.Bytes()},
-		{&s.ema[0], "ema", averages(c.EMA)}, {&s.ema[1], "second ema", averages(c.EMA2)}, {&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed},
-		{&s.labels, "labels", labels}, {&s.scalars, "scalars", 512}} {
+	}{{&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed}, {&s.labels, "labels", labels}, {&s.scalars, "scalars", 512}} {
 		if b.size == 0 {
 			continue
 		}
@@ -91,7 +96,7 @@ func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 	if c.Accumulate > 1 {
 		s.update = engine.NewProgram(d, "update")
 		s.optimize(s.update)
-		s.update.Fill(s.grads.All(), 0) // the batches of the next step add to it
+		s.grads.Zero(s.update) // the batches of the next step add to it
 	} else {
 		s.optimize(s.program)
 	}
@@ -140,14 +145,19 @@ func (s *State) gradients(p *engine.Program) {
 
 // optimize records the end of a training step: clip, AdamW, EMA.
 func (s *State) optimize(p *engine.Program) {
-	c, l, step, norm := s.Config, s.m.Layout, s.stepBuffer(), s.norm()
-	w, g := l.Flat(s.weights), l.Flat(s.grads)
-	kernels.GradNorm(p, norm, g)
-	kernels.AdamW(p, w, g, l.Flat(s.moment1), l.Flat(s.moment2), norm, step,
-		kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)})
-	for i, ema := range s.ema {
-		if ema != nil {
-			kernels.EMA(p, l.Flat(ema), w, step, i)
+	c, step, norm := s.Config, s.stepBuffer(), s.norm()
+	w, g, m, v := s.weights.Pieces(), s.grads.Pieces(), s.moment1.Pieces(), s.moment2.Pieces()
+	kernels.GradNorm(p, norm, g...)
+	for i := range w {
+		kernels.AdamW(p, w[i], g[i], m[i], v[i], norm, step,
+			kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)})
+	}
+	for which, average := range s.ema {
+		if average == nil {
+			continue
+		}
+		for i, ema := range average.Pieces() {
+			kernels.EMA(p, ema, w[i], step, which)
 		}
 	}
 }
@@ -164,7 +174,10 @@ func (s *State) Close() {
 			p.Close()
 		}
 	}
-	for _, b := range []*engine.Buffer{s.weights, s.grads, s.moment1, s.moment2, s.ema[0], s.ema[1], s.step, s.bytes, s.labels, s.scalars} {
+	for _, f := range []*model.Flat{s.weights, s.grads, s.moment1, s.moment2, s.ema[0], s.ema[1]} {
+		f.Close()
+	}
+	for _, b := range []*engine.Buffer{s.step, s.bytes, s.labels, s.scalars} {
 		b.Close()
 	}
 	if s.m != nil {
@@ -174,29 +187,17 @@ func (s *State) Close() {
 
 // Init gives the parameters their initial values and clears the optimizer's state.
 func (s *State) Init() error {
-	flat, err := s.m.Layout.Pack(s.Config.Model.Init(s.Seed))
-	if err != nil {
+	if err := s.weights.Init(s.Seed); err != nil {
 		return err
 	}
-	if err := s.dev.Upload(s.weights.All(), flat); err != nil {
-		return err
-	}
-	for _, ema := range s.ema {
-		if ema == nil {
-			continue
+	return s.dev.Once("initial state", func(p *engine.Program) {
+		for _, f := range []*model.Flat{s.grads, s.moment1, s.moment2} { // gradients too: the gaps between them stay zero
+			f.Zero(p)
 		}
-		if err := s.dev.Upload(ema.All(), flat); err != nil {
-			return err
-		}
-	}
-	return s.zero(s.grads, s.moment1, s.moment2) // gradients too: the gaps between them stay zero
-}
-
-// zero fills buffers with zeros.
-func (s *State) zero(buffers ...*engine.Buffer) error {
-	return s.dev.Once("zero", func(p *engine.Program) {
-		for _, b := range buffers {
-			p.Fill(b.All(), 0)
+		for _, average := range s.ema {
+			if average != nil {
+				average.Copy(p, s.weights)
+			}
 		}
 	})
 }
@@ -294,7 +295,7 @@ func (p Pending) Wait() (Result, error) {
 }
 
 // sampleWeights is what pictures are drawn with.
-func (s *State) sampleWeights() *engine.Buffer {
+func (s *State) sampleWeights() *model.Flat {
 	if s.ema[0] != nil {
 		return s.ema[0]
 	}
@@ -304,27 +305,36 @@ func (s *State) sampleWeights() *engine.Buffer {
 // A part is one of a checkpoint's tensors for every parameter.
 type part struct {
 	prefix string
-	buffer *engine.Buffer
+	values *model.Flat
 }
 
 // parts are what a checkpoint holds: NAME for a weight, ema/NAME and ema2/NAME for its averages, adam.m/NAME and adam.v/NAME
 // for the optimizer's moments.
 func (s *State) parts() []part {
 	list := []part{{"", s.weights}, {"ema/", s.ema[0]}, {"ema2/", s.ema[1]}, {"adam.m/", s.moment1}, {"adam.v/", s.moment2}}
-	return slices.DeleteFunc(list, func(p part) bool { return p.buffer == nil })
+	return slices.DeleteFunc(list, func(p part) bool { return p.values == nil })
 }
 
-// Tensors downloads the run's state as named tensors.
-func (s *State) Tensors() ([]checkpoint.Tensor, error) {
-	var out []checkpoint.Tensor
+// save writes the run's state into a checkpoint, straight from the device: what is on the host at a time is the engine's staging
+// memory.
+func (s *State) save(path string) error {
+	meta, err := s.meta()
+	if err != nil {
+		return err
+	}
+	var specs []checkpoint.Spec
+	memory := map[string]engine.Range{}
 	for _, part := range s.parts() {
-		flat, err := s.dev.Download(part.buffer.All())
-		if err != nil {
-			return nil, err
-		}
 		for _, p := range s.m.Layout.Params {
-			out = append(out, checkpoint.Tensor{Name: part.prefix + p.Name, DType: "F32", Shape: p.Shape, Data: s.m.Layout.Slice(flat, p)})
+			name := part.prefix + p.Name
+			specs, memory[name] = append(specs, checkpoint.Spec{Name: name, DType: "F32", Shape: p.Shape}), part.values.View(p).Range
 		}
 	}
-	return out, nil
+	return checkpoint.SaveFrom(path, meta, specs, func(w io.Writer, inOrder []checkpoint.Spec) error {
+		ranges := make([]engine.Range, len(inOrder))
+		for i, spec := range inOrder {
+			ranges[i] = memory[spec.Name]
+		}
+		return s.dev.DownloadTo(w, ranges...)
+	})
 }

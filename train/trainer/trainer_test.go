@@ -376,7 +376,7 @@ func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dev.Upload(s.weights.Range(0, 4), []byte{0, 0, 0xc0, 0x7f}); err != nil {
+	if err := dev.Upload(s.weights.Ranges()[0].Sub(0, 4), []byte{0, 0, 0xc0, 0x7f}); err != nil {
 		t.Fatal(err)
 	}
 	data, err := dataset.Open(context.Background(), pictures(t, 3), dataset.Options{Size: c.Model.Size, NoCache: true})
