@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
+.PHONY: help setup train sample test test-all fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -22,9 +22,12 @@ train: setup ## train on the built-in faces, or ARGS="-data FOLDER_OR_ZIP"
 sample: setup ## draw pictures from the newest run, or ARGS="-checkpoint FILE"
 	@$(GO) run ./sample $(ARGS)
 
-test: setup ## run all tests; REQUIRE_GPU=1 fails where there is no Vulkan device
+test: setup ## run the tests, minutes; REQUIRE_GPU=1 fails where there is no Vulkan device
 	@$(GO) run ./tools/devices || [ "$$REQUIRE_GPU" != 1 ]
 	$(GO) test $(PKGS) $(ARGS)
+
+test-all: setup ## the same with the whole sweep of kernels: every shader's every specialization, 10 minutes of compiling and more
+	JITVK_TESTS=all $(GO) test -count=1 -timeout 40m $(PKGS) $(ARGS)
 
 fuzz: setup ## draw thousands of new calls of every kernel against float64; CHECKS=2000 an op
 	$(GO) test -count=1 -timeout 6h -run '^TestProperties$$' ./kernels -v -rapid.checks=$(or $(CHECKS),2000) $(ARGS)
@@ -45,7 +48,7 @@ race: setup ## run the engine's tests under the race detector, and under cgo's c
 
 validate: ## run the tests under the Khronos validation layer (installs it); any message fails
 	@sh tools/setup.sh validation
-	JITVK_VALIDATE=1 $(GO) test -count=1 $(PKGS) $(ARGS)
+	JITVK_VALIDATE=1 $(GO) test -count=1 -timeout 20m $(PKGS) $(ARGS)
 
 spv: ## compile the shaders that changed (needs glslc; installs it) and update shaders/MANIFEST
 	@sh tools/setup.sh glslc

@@ -86,7 +86,8 @@ func TestPartialWrites(t *testing.T) {
 	}{
 		"a half": {[]func(x Range) Binding{func(x Range) Binding { return Write(x).Rows(0, 384, 384, 1) }}, Read, "from 384 to 767"},
 		"the columns between": {[]func(x Range) Binding{
-			func(x Range) Binding { return third(Write(x), 0) }, func(x Range) Binding { return third(Write(x), 2) }}, Read, "from 64 to 127"},
+			func(x Range) Binding { return third(Write(x), 0) }, func(x Range) Binding { return third(Write(x), 2) }}, Read,
+			"from 64 to 127"},
 		"other columns": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 0) }},
 			func(x Range) Binding { return third(Read(x), 1) }, "from 64 to 127"},
 		"what it writes itself": {[]func(x Range) Binding{func(x Range) Binding { return third(Write(x), 0) }},

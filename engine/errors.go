@@ -63,10 +63,12 @@ func resultError(call string, result int32) error {
 	case -1, -2, -10: // host memory, device memory, too many objects
 		return fmt.Errorf("engine: %s: %w", call, ErrOutOfMemory)
 	case -4:
-		return fmt.Errorf("engine: %s: %w: the driver reset the GPU, often because one submission ran too long; see the kernel's log (dmesg)",
+		return fmt.Errorf("engine: %s: %w: the driver reset the GPU, often because one submission ran too long; see the kernel's log "+
+			"(dmesg)",
 			call, ErrDeviceLost)
 	case -6:
-		return fmt.Errorf("engine: %s: %w: a layer is not installed (JITVK_VALIDATE=1 needs the Khronos validation layer: make validate installs it)",
+		return fmt.Errorf("engine: %s: %w: a layer is not installed (JITVK_VALIDATE=1 needs the Khronos validation layer: make validate "+
+			"installs it)",
 			call, ErrInstallation)
 	case -7, -8:
 		return fmt.Errorf("engine: %s: %w", call, ErrUnsupported)

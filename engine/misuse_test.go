@@ -144,8 +144,10 @@ var wrongCalls = map[string]func(t *rapid.T, w *world) func() error{
 	},
 	"All of nil": func(*rapid.T, *world) func() error { return func() error { (*Buffer)(nil).All(); return nil } },
 	"Rows": func(t *rapid.T, w *world) func() error {
-		r := rapid.SampledFrom([][4]int64{{-1, 4, 8, 2}, {0, 0, 8, 2}, {0, 4, 8, 0}, {0, 4, 8, -3}, {0, 9, 8, 2}, {0, 4, 8, 513}, {4095, 4, 8, 1},
-			{0, 1, math.MaxInt64, 2}, {math.MaxInt64, 1, 1, 1}, {0, math.MaxInt64, math.MaxInt64, 9}, {0, 4, 0, 2}, {0, 4, -8, 2}}).Draw(t, "rows")
+		r := rapid.SampledFrom([][4]int64{{-1, 4, 8, 2}, {0, 0, 8, 2}, {0, 4, 8, 0}, {0, 4, 8, -3}, {0, 9, 8, 2}, {0, 4, 8, 513},
+			{4095, 4, 8, 1},
+			{0, 1, math.MaxInt64, 2}, {math.MaxInt64, 1, 1, 1}, {0, math.MaxInt64, math.MaxInt64, 9}, {0, 4, 0, 2}, {0, 4, -8, 2}}).Draw(t,
+			"rows")
 		return func() error { Read(w.live.All()).Rows(r[0], r[1], r[2], r[3]); return nil }
 	},
 	"And": func(t *rapid.T, w *world) func() error {

@@ -42,7 +42,8 @@ func (b Binding) Rows(first, width, stride, n int64) Binding {
 		inside = inside && stride >= width && n-1 <= (b.size-first-width)/stride
 	}
 	if !inside {
-		misuse("%d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size, b.Range)
+		misuse("%d rows of %d bytes, one every %d, from %d on, do not lie inside the %d bytes of %v", n, width, stride, first, b.size,
+			b.Range)
 	}
 	part := rowsOf(first, width, stride, n)
 	if !b.read.none() {

@@ -69,12 +69,13 @@ func TestCollectorMayRun(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 20))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for range 3 {
+	for range 30 { // a busy machine collects less often
 		addOn(t, testDevice(t), 200)
+		if runtime.ReadMemStats(&after); after.NumGC-before.NumGC >= 100 {
+			return
+		}
 	}
-	if runtime.ReadMemStats(&after); after.NumGC-before.NumGC < 100 {
-		t.Errorf("%d collections: the limit does nothing", after.NumGC-before.NumGC)
-	}
+	t.Errorf("%d collections: the limit does nothing", after.NumGC-before.NumGC)
 }
 
 // addOn builds and runs a program some times on a device and checks the sums.

@@ -196,7 +196,11 @@ func (x heads) shape() []int { return []int{x.b, x.t, x.h, x.d} }
 
 // drawAttentionOf draws an attention problem, the precision of its operands, and a rung that the device runs for both.
 func drawAttentionOf(d draw) (x attention, rung string) {
-	x = attention{heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", 8, 32, 64)},
+	sizes := []int{16} // each is shaders to compile, for every rung and precision
+	if kerneltest.All() {
+		sizes = []int{8, 32, 64}
+	}
+	x = attention{heads{rapidInt(d, "B", 1, 3), d.size("T", 40), rapidInt(d, "H", 1, 3), pickFrom(d, "D", sizes...)},
 		pickFrom(d, "precision", kernels.FP32, kernels.FP16, kernels.BF16)}
 	rungs := slices.DeleteFunc(kernels.AttentionRungs(), func(rung string) bool {
 		return !kernels.AttentionRuns(rung, kerneltest.Device(d.tb).Info(), x.precision, x.d)

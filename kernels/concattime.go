@@ -9,7 +9,8 @@ import "jitvk/engine"
 func ConcatTime(p *engine.Program, y, x, e Tensor) {
 	b, t, c, extra := concatShape("ConcatTime", y, x, e)
 	for _, s := range spans(p, "ConcatTime", b, 1, t*c, extra, t*(c+extra)) {
-		push := struct{ Rows, Tokens, Cols, Extra, Blocks uint32 }{uint32(s.n * t), uint32(t), uint32(c), uint32(extra), uint32(ceilDiv(c+extra, blockSize(p)))}
+		push := struct{ Rows, Tokens, Cols, Extra, Blocks uint32 }{uint32(s.n * t), uint32(t), uint32(c), uint32(extra),
+			uint32(ceilDiv(c+extra, blockSize(p)))}
 		blocked(p, "concattime_fwd", s.n*t, c+extra, push, nil,
 			piece(y, s, t*(c+extra)).Write(), piece(x, s, t*c).Read(), piece(e, s, extra).Read())
 	}

@@ -139,7 +139,8 @@ func (m product) check() {
 	}
 	for _, x := range []Tensor{m.a, m.b, m.swiglu.h} {
 		if x.Precision != FP32 && (x.Precision != m.Precision || !x.inFours()) {
-			m.fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.Precision, m.Precision)
+			m.fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.Precision,
+				m.Precision)
 		}
 	}
 	if m.Residual != nil && (!slices.Equal(m.residual.Shape, c) || m.residual.Precision != FP32) {
@@ -155,7 +156,8 @@ func (m product) check() {
 
 // choose returns how the product is computed.
 func (m product) choose(p *engine.Program) MatMulChoice {
-	s := matMulShape{m.c.Shape[0], m.M, m.N, m.K, m.TransA, m.TransB, m.a.Precision != FP32, m.b.Precision != FP32, m.swiglu.part != noSwiGLU}
+	s := matMulShape{m.c.Shape[0], m.M, m.N, m.K, m.TransA, m.TransB, m.a.Precision != FP32, m.b.Precision != FP32,
+		m.swiglu.part != noSwiGLU}
 	return chooseMatMul(p.Info(), s, m.MatMulOptions, p)
 }
 
@@ -253,7 +255,8 @@ func (m product) split(p *engine.Program, choice MatMulChoice, slice int) {
 	slices.launch(p, choice, slice)
 	sumSlices(p, m.c, part, m)
 	if m.RowSum != nil {
-		sumSlices(p, m.RowSum.Reshape(1, m.M).byRows(m.op, 1), *slices.RowSum, product{MatMulOptions: MatMulOptions{Accumulate: m.AddRowSum}})
+		sumSlices(p, m.RowSum.Reshape(1, m.M).byRows(m.op, 1), *slices.RowSum,
+			product{MatMulOptions: MatMulOptions{Accumulate: m.AddRowSum}})
 	}
 }
 
@@ -293,7 +296,8 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	}
 	if m.swiglu.part != noSwiGLU {
 		bindC, swiglu = m.swiglu.bind(c, m.N)
-		push.LdH, push.OffH, push.StepH, push.ToValue = h.stride(), u(h.Off+m.swiglu.gateOfH()), u(h.step()), u(m.swiglu.value-m.swiglu.gate)
+		push.LdH, push.OffH, push.StepH, push.ToValue = h.stride(), u(h.Off+m.swiglu.gateOfH()), u(h.step()),
+			u(m.swiglu.value-m.swiglu.gate)
 		vecC = vecC && h.inFours()
 	}
 	if m.RowSum != nil {
@@ -306,7 +310,8 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	rung := findRung(choice.Rung)
 	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
-		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(t.tail && m.K%4 != 0), u(int(m.Precision)),
+		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(t.tail && m.K%4 != 0),
+		u(int(m.Precision)),
 		uint32(m.swiglu.part), sum, flag(slice < m.K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),

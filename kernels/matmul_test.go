@@ -220,10 +220,19 @@ var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}
 
 // TestMatMulSizes: every transpose case at sizes around the tiles' edges (narrow 32 x 32 x 4, tiled 64 x 64 x 16), primes,
 // vectors, and shapes of the models.
+//
+// Without the whole sweep it leaves out sizes where only some operands can be read in fours, or K alone has a tail, as each such
+// mixture is a shader of its own (TestMatMulStrides has mixtures), and half precisions, which TestMatMulHalves has.
 func TestMatMulSizes(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {1, 2, 3}, {31, 31, 3}, {32, 32, 4}, {33, 33, 5}, {20, 36, 7}, {4, 4, 1}, {12, 20, 18}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
 		{37, 41, 43}, {1, 384, 128}, {128, 1, 64}, {48, 96, 441}, {128, 344, 128}}
-	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+	most := 3
+	if !kerneltest.All() {
+		most = 1
+		sizes = [][3]int{{1, 1, 1}, {1, 2, 3}, {31, 31, 3}, {32, 32, 4}, {33, 33, 5}, {63, 65, 17}, {64, 64, 16}, {65, 63, 15},
+			{37, 41, 43}, {128, 344, 128}}
+	}
+	eachRung(t, most, func(t *testing.T, precision kernels.Precision) {
 		for i, s := range sizes {
 			if precision != kernels.FP32 && i%2 == 1 && !matrixUnit(t) {
 				continue // the same loads and stores as in fp32
@@ -236,11 +245,15 @@ func TestMatMulSizes(t *testing.T) {
 }
 
 // TestMatMulEpilogues, in one precision because rounding happens at the loads and not here: bias, residual and accumulation in every
-// combination, where rows can be read in fours and not, and where tiles are whole.
+// combination, where rows can be read in fours and not, and where tiles are whole. Without the whole sweep: each pair of them
+// (alone they are in other tests), at one of these sizes.
 func TestMatMulEpilogues(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}, {64, 64, 8}} {
 			for bits := range 8 {
+				if quickly := [8]int{3: 17, 5: 18, 6: 64}; !kerneltest.All() && quickly[bits] != s[0] {
+					continue
+				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0, precision: precision}
 				x.accumulate, x.bias, x.residual = bits&1 != 0, bits&2 != 0, bits&4 != 0
 				x.run(t)
@@ -249,15 +262,23 @@ func TestMatMulEpilogues(t *testing.T) {
 	})
 }
 
-// TestMatMulRowSum: in every transpose case, around the tiles' edges, written and added to, with and without vectors.
+// TestMatMulRowSum: in every transpose case, around the tiles' edges, written and added to, with and without vectors. Without the
+// whole sweep in fp32, each transpose case at one of the sizes; TestMatMulHalves has row sums of halves.
 func TestMatMulRowSum(t *testing.T) {
-	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+	most := 3
+	if !kerneltest.All() {
+		most = 1
+	}
+	eachRung(t, most, func(t *testing.T, precision kernels.Precision) {
 		sizes := [][3]int{{17, 33, 5}, {68, 36, 20}, {1, 1, 1}, {63, 70, 31}}
 		if matrixUnit(t) { // whose pipelines compile for long on a CPU driver
 			sizes = sizes[:2]
 		}
 		for i, s := range sizes {
-			for _, f := range forms {
+			for j, f := range forms {
+				if !kerneltest.All() && i != j {
+					continue
+				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, rowSum: true}
 				x.addRowSum, x.bias = i%2 == 1, i == 1
 				x.run(t)
@@ -268,13 +289,20 @@ func TestMatMulRowSum(t *testing.T) {
 }
 
 // TestMatMulStrides, in one precision: rows apart, in each operand alone and in all, by multiples of four and not, and batches.
+// Without the whole sweep in two transpose cases, NT by sevens, each operand alone too, and TN by fours.
 func TestMatMulStrides(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
-		for _, f := range forms {
-			for _, gap := range []int{4, 7} {
+		for i, f := range forms {
+			for j, gap := range []int{4, 7} {
+				if quickly := [...]int{-1, 1, 0, -1}; !kerneltest.All() && quickly[i] != j {
+					continue
+				}
 				all := product{M: 20, N: 36, K: 8, transA: f[0], transB: f[1], residual: true, offset: gap, gapA: gap, gapB: gap, gapC: gap, gapR: gap, precision: precision}
 				all.run(t)
 				for _, x := range []product{{gapA: gap}, {gapB: gap}, {gapC: gap}, {gapR: gap, residual: true}} {
+					if !kerneltest.All() && i != 1 {
+						break
+					}
 					x.M, x.N, x.K, x.transA, x.transB, x.precision = 20, 36, 8, f[0], f[1], precision
 					x.run(t)
 				}
@@ -315,7 +343,7 @@ func TestMatMulCut(t *testing.T) {
 }
 
 // TestMatMulSplit: K in slices, the last of them of one term, of a few, and whole; every transpose case and epilogue, with and
-// without vectors; and more slices than there can be.
+// without vectors; and more slices than there can be. Without the whole sweep each size in one transpose case.
 func TestMatMulSplit(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		choice := kernels.ChooseMatMul(kerneltest.Device(t).Info(), kernels.NewMatMulShape(1, 1, 1, 1), kernels.MatMulOptions{Precision: precision})
@@ -324,6 +352,9 @@ func TestMatMulSplit(t *testing.T) {
 				continue // whose pipelines compile for long on a CPU driver
 			}
 			for j, f := range forms {
+				if !kerneltest.All() && i%4 != j {
+					continue
+				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, choice: &choice}
 				x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum = (i+j)%2 == 0, (i+j)%3 == 0, j%2 == 0, j > 0, j > 1
 				if j == 3 {
@@ -399,7 +430,8 @@ func TestMatMulLeadingDims(t *testing.T) {
 }
 
 // TestMatMulHalves: operands in halves, either or both, give the bits of operands that are rounded as they are loaded: in every
-// transpose case, around the tiles' edges, with rows apart, in batches, and as row sums see them.
+// transpose case, around the tiles' edges, with rows apart, in batches, and as row sums see them. Without the whole sweep three of
+// the twelve: the left operand, the right, both.
 func TestMatMulHalves(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
 		if precision == kernels.FP32 {
@@ -407,6 +439,9 @@ func TestMatMulHalves(t *testing.T) {
 		}
 		for i, s := range [][3]int{{20, 36, 8}, {68, 28, 20}, {4, 4, 4}} {
 			for j, f := range forms {
+				if quickly := [...]int{2, 3, 1}; !kerneltest.All() && quickly[i] != j {
+					continue
+				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}
 				switch i {
 				case 0:

@@ -124,7 +124,8 @@ func (x fusedSwiGLU) run(t *testing.T) []float32 {
 	return slices.Concat(h.Floats(y), h.Floats(ab), h.Floats(dab))
 }
 
-// TestMatMulSwiGLU: both orders, with bias and without, around the tiles' edges, where rows can be read in fours and not.
+// TestMatMulSwiGLU: both orders, with bias and without, around the tiles' edges, where rows can be read in fours and not. Without
+// the whole sweep two sizes in fp32, and in each half precision one of them: fp16 that whose tensors can be in halves, bf16 the other.
 func TestMatMulSwiGLU(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
 		sizes := [][3]int{{68, 20, 36}, {17, 5, 33}, {16, 4, 32}, {15, 37, 31}, {1, 1, 1}, {65, 8, 127}}
@@ -132,6 +133,9 @@ func TestMatMulSwiGLU(t *testing.T) {
 			sizes = sizes[:2]
 		}
 		for i, s := range sizes {
+			if !kerneltest.All() && (i > 1 || precision == kernels.FP16 && i == 1 || precision == kernels.BF16 && i == 0) {
+				continue
+			}
 			fusedSwiGLU{s[0], s[1], s[2], i%2 == 0, i%3 != 0, precision}.run(t)
 			fusedSwiGLU{s[0], s[1], s[2], i%2 == 1, i%3 != 0, precision}.run(t)
 		}

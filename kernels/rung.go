@@ -85,7 +85,8 @@ func requestedRung(op string, info engine.Info, ladder, asked string, precision 
 		}
 		if !anyhow(rung) {
 			can := slices.DeleteFunc(ours, func(rung string) bool { return !anyhow(rung) })
-			fail(fmt.Errorf("kernels: %s: JITVK_RUNG asks for %s, which %v cannot run; it can: %s", op, rung, info, strings.Join(can, ", ")))
+			fail(fmt.Errorf("kernels: %s: JITVK_RUNG asks for %s, which %v cannot run; it can: %s", op, rung, info,
+				strings.Join(can, ", ")))
 		}
 	}
 	return ""

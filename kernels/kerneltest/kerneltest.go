@@ -52,6 +52,11 @@ func Device(t testing.TB) *engine.Device {
 	return device.Device
 }
 
+// All reports whether JITVK_TESTS=all asks for the whole sweep, as `make test-all` and .ci/run do. Without it a test leaves out
+// what only repeats: a CPU driver compiles a shader anew for each set of specialization constants, 0.3 to 5 seconds each, and the
+// whole sweep has 1500 sets. What a test leaves out stands beside its use of All; no op, rung, pass or precision is.
+func All() bool { return os.Getenv("JITVK_TESTS") == "all" }
+
 // Main runs a package's tests, prints the summary of all comparisons if asked to be verbose, closes the device, and then
 // fails if the validation layer had anything to say, leaks included. Use it as TestMain's body.
 func Main(m *testing.M) {

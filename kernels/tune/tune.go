@@ -34,8 +34,8 @@ const (
 )
 
 // Usage is what -help says of Mode.
-const Usage = "`when` to measure which kernels are fastest here: auto (once for each device and driver; kept in the user's cache folder), " +
-	"off (take guesses) or again (measure anew)"
+const Usage = "`when` to measure which kernels are fastest here: auto (once for each device and driver; kept in the user's cache " +
+	"folder), off (take guesses) or again (measure anew)"
 
 // String and Set make Mode a flag.Value.
 func (m *Mode) String() string { return string(*m) }

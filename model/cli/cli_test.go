@@ -52,7 +52,8 @@ func TestStatusAndOneLine(t *testing.T) {
 			return &engine.LimitError{Limit: engine.LimitBinding, Who: "Images", Asked: 9, Allows: 8, Device: "D"}
 		}, 1, "engine: Images needs 9 bytes a binding, D allows 8: not supported by this device; use a smaller -size, or"},
 		"a batch too large for it": {func(context.Context, []string, io.Writer) error {
-			return fmt.Errorf("step: %w", &engine.LimitError{Limit: engine.LimitGroups, Who: "add", Asked: 70000, Allows: 65535, Device: "D"})
+			return fmt.Errorf("step: %w",
+				&engine.LimitError{Limit: engine.LimitGroups, Who: "add", Asked: 70000, Allows: 65535, Device: "D"})
 		}, 1, "; use a smaller -batch\n"},
 		"no memory in one piece": {func(context.Context, []string, io.Writer) error {
 			return &engine.LimitError{Limit: engine.LimitAllocation, Who: "weights", Asked: 3 << 30, Allows: 2 << 30, Device: "D"}

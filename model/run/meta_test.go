@@ -19,10 +19,10 @@ import (
 var old = map[string]string{
 	"choices": `{"device":"llvmpipe-llvm-15-0-6-256-bits-2cc76aaa","ways":{"matmul fp32 nt 1x832x384x128":"{matmul/03_vector 0 1}"}}`,
 	"config": `{"model":{"preset":"jit-quick","size":32,"patch":8,"stride":6,"dim":32,"depth":2,"heads":1,"hidden":88,"norm":"rms",` +
-		`"time_dim":256,"time_hidden":128,"time_scale":1,"rope_base":10000,"value_first":false,"window":"sine","zero_output":true,"arch":"jit",` +
-		`"classes":2,"bottleneck":64,"context":4,"context_start":1,"label_drop":0.1,"predict":"x","loss":"v","noise_scale":1,"mu":-0.8,"sigma":0.8,"shift":false},` +
-		`"labels":"Smiling","batch":4,"accumulate":2,"steps":30,"lr":0.002,"warmup":100,"decay":0.5,"ema":0.99,"ema2":0.9,"clip":1,"precision":"fp16","seed":7,` +
-		`"flip":true,"class_names":["not Smiling","Smiling"]}`,
+		`"time_dim":256,"time_hidden":128,"time_scale":1,"rope_base":10000,"value_first":false,"window":"sine","zero_output":true,` +
+		`"arch":"jit","classes":2,"bottleneck":64,"context":4,"context_start":1,"label_drop":0.1,"predict":"x","loss":"v","noise_scale":1,` +
+		`"mu":-0.8,"sigma":0.8,"shift":false},"labels":"Smiling","batch":4,"accumulate":2,"steps":30,"lr":0.002,"warmup":100,"decay":0.5,"ema":0.99,"ema2":0.9,"clip":1,` +
+		`"precision":"fp16","seed":7,"flip":true,"class_names":["not Smiling","Smiling"]}`,
 	"data":       "20000 pictures, CRC-32C 4d677961",
 	"format":     "jitvk 1",
 	"loss_scale": `{"scale":32768,"good":12,"skipped":1,"outcomes":[true]}`,

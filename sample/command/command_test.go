@@ -37,7 +37,8 @@ func save(t *testing.T, path string, change func(meta map[string]string, c *run.
 	var tensors []checkpoint.Tensor
 	values := c.Model.Init(1)
 	for _, p := range c.Model.Params() {
-		tensors = append(tensors, checkpoint.F32(p.Name, values[p.Name], p.Shape...), checkpoint.F32("ema/"+p.Name, values[p.Name], p.Shape...))
+		tensors = append(tensors, checkpoint.F32(p.Name, values[p.Name], p.Shape...),
+			checkpoint.F32("ema/"+p.Name, values[p.Name], p.Shape...))
 	}
 	meta := map[string]string{"format": "jitvk 1", "step": "12"}
 	if change != nil {
@@ -354,7 +355,8 @@ func TestBadCheckpoints(t *testing.T) {
 		change func(meta map[string]string, c *run.Config, t tensors) tensors
 		says   string
 	}{
-		"other software": {func(meta map[string]string, _ *run.Config, t tensors) tensors { meta["format"] = "pt"; return t }, `format "pt"`},
+		"other software": {func(meta map[string]string, _ *run.Config, t tensors) tensors { meta["format"] = "pt"; return t },
+			`format "pt"`},
 		"wider":          {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Dim = 64; return t }, "expected (64,"},
 		"fewer blocks":   {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Depth = 1; return t }, "blocks.1."},
 		"more blocks":    {func(_ map[string]string, c *run.Config, t tensors) tensors { c.Model.Depth = 3; return t }, "blocks.2."},

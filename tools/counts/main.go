@@ -20,13 +20,14 @@ func main() {
 		}
 		shaders += len(files)
 	}
-	tests := last("go", "test", "-count=1", "-v", "./kernels")
+	os.Setenv("JITVK_TESTS", "all") // CI's tests: the whole sweep
+	tests := last("go", "test", "-count=1", "-timeout", "40m", "-v", "./kernels")
 	found := regexp.MustCompile(`(?m)^(\d+) ops, (\d+) cases, (\d+) elements`).FindStringSubmatch(tests)
 	faults := regexp.MustCompile(`(?m)^(\d+) planted faults$`).FindStringSubmatch(last("go", "run", "./tools/mutate", "-list"))
 	if shaders == 0 || found == nil || faults == nil {
 		fail(fmt.Errorf("run this in the repository's root"))
 	}
-	fmt.Printf("%d shaders, %s ops, %s outputs of %s elements held against float64 in go test, %s planted faults (make mutate)\n",
+	fmt.Printf("%d shaders, %s ops, %s outputs of %s elements held against float64 (make test-all), %s planted faults (make mutate)\n",
 		shaders, found[1], found[2], found[3], faults[1])
 }
 

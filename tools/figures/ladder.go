@@ -99,7 +99,8 @@ func (r measured) draw(c *canvas, y float64) {
 		}
 	}
 	c.bold(30, y+18, 11.5, 0, ink, r.Driver)
-	c.write(30, y+34, 10.5, 0, soft, fmt.Sprintf("%s, commit %s; peak: %s; light bars: fp16 operands", r.Date, r.Commit, strings.Join(peaks, ", ")))
+	c.write(30, y+34, 10.5, 0, soft, fmt.Sprintf("%s, commit %s; peak: %s; light bars: fp16 operands", r.Date, r.Commit,
+		strings.Join(peaks, ", ")))
 	y += panelHead
 	for i, s := range r.Shapes {
 		s.draw(c, 30+float64(i%2)*shapeWidth, y)

@@ -121,7 +121,8 @@ func describe(dev *engine.Device, c run.Config) *report.Header {
 	m, info := c.Model, dev.Info()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
-	h.Add("model", "%s: %d px, patch %d, stride %d, width %d, depth %d, heads %d, hidden %d, %s", m.Preset, m.Size, m.Patch, m.Stride, m.Dim,
+	h.Add("model", "%s: %d px, patch %d, stride %d, width %d, depth %d, heads %d, hidden %d, %s", m.Preset, m.Size, m.Patch, m.Stride,
+		m.Dim,
 		m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
