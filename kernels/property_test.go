@@ -3,6 +3,7 @@
 package kernels_test
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -372,15 +373,14 @@ func (c call) execute(t *failure, limit *int64) []rowTensor {
 		defer kernels.SetRangeLimit(0)
 		kernels.SetGPUShapes(c.wide)
 		defer kernels.SetGPUShapes(false)
-		defer func() {
-			if r := recover(); r != nil {
-				if s, ok := r.(string); !ok || *limit == 0 || !strings.Contains(s, "a binding") {
-					panic(r)
-				}
-				*limit = 0
-			}
-		}()
-		h.Run(func(p *engine.Program) { c.run(p, ts) })
+		err := h.Try(func(p *engine.Program) { c.run(p, ts) })
+		if tooSmall := new(engine.LimitError); *limit != 0 && errors.As(err, &tooSmall) {
+			*limit = 0
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		return true
 	}
 	if !run() {

@@ -3,6 +3,7 @@
 package kernels_test
 
 import (
+	"math"
 	"testing"
 
 	"jitvk/engine"
@@ -28,4 +29,21 @@ func TestGradNorm(t *testing.T) {
 	if got := h.Floats(norm)[0]; got != 0 {
 		t.Errorf("norm of zeros is %v", got)
 	}
+}
+
+// TestGradNormInPieces: a gradient in pieces of any lengths has the norm of all of it.
+func TestGradNormInPieces(t *testing.T) {
+	h, rnd := kerneltest.New(t), kerneltest.NewRand(4)
+	var pieces []kernels.Tensor
+	sum := 0.0
+	for _, n := range []int{64, 100_032, 1024, 70_016, 64} {
+		values := rnd.Normal(n)
+		for _, v := range values {
+			sum += float64(v) * float64(v)
+		}
+		pieces = append(pieces, h.Input(values, n))
+	}
+	norm := h.Output(1)
+	h.Run(func(p *engine.Program) { kernels.GradNorm(p, norm, pieces...) })
+	kerneltest.Equal(t, "norm", h.Floats(norm), []float64{math.Sqrt(sum)}, 1e-6)
 }

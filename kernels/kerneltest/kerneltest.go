@@ -184,12 +184,14 @@ func (r *Run) tensor(precision kernels.Precision, data []float32, shape []int) k
 // Run records with f, runs the program once and checks the guards.
 func (r *Run) Run(f func(p *engine.Program)) {
 	r.t.Helper()
-	if err := r.run(f); err != nil {
+	if err := r.Try(f); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *Run) run(f func(p *engine.Program)) error {
+// Try is Run, and returns the error.
+func (r *Run) Try(f func(p *engine.Program)) error {
+	r.t.Helper()
 	if err := r.dev.Once(r.t.Name(), f); err != nil {
 		return err
 	}

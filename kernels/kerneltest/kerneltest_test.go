@@ -119,7 +119,7 @@ func TestRunCatches(t *testing.T) {
 	} {
 		h := New(t)
 		y := h.Output(n)
-		err := h.run(func(p *engine.Program) { c.record(p, y) })
+		err := h.Try(func(p *engine.Program) { c.record(p, y) })
 		if (err == nil) != (c.guard == "") || err != nil && !strings.Contains(err.Error(), c.guard) {
 			t.Errorf("%s: the guards say %v, want %q", name, err, c.guard)
 		}

@@ -47,17 +47,18 @@ func (l *lossScaler) next(under int) float32 {
 	return l.Scale
 }
 
-// done notes a step's outcome. It returns an error where no scale is small enough.
-func (l *lossScaler) done(r Result, finite bool) error {
-	if !finite && (!l.on || l.Scale < 1) {
+// done notes a step's outcome. It returns an error where no scale is small enough, and where the weights have changed by a loss that
+// is not finite: no scale mends that.
+func (l *lossScaler) done(r Result) error {
+	if r.Loss-r.Loss != 0 && !r.Skipped || r.Skipped && (!l.on || l.Scale < 1) {
 		return fmt.Errorf("train: loss %v and gradient norm %v at step %d: training has diverged; try a lower -lr or a longer -warmup",
 			r.Loss, r.GradNorm, r.Step)
 	}
-	if !finite {
+	if r.Skipped {
 		l.Skipped++
 	}
 	if l.on { // else the scale stays 1
-		l.Outcomes = append(l.Outcomes, finite)
+		l.Outcomes = append(l.Outcomes, !r.Skipped)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package trainer
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestLossScale(t *testing.T) {
 		l, known := newLossScaler("fp16"), 0
 		for step := range 4100 {
 			for ; known < step-late; known++ {
-				if err := l.done(Result{Step: known}, finite(known)); err != nil {
+				if err := l.done(Result{Step: known, Skipped: !finite(known)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -51,8 +52,16 @@ func TestLossScale(t *testing.T) {
 		}
 	}
 	l := newLossScaler("fp32")
-	if l.next(0) != 1 || l.done(Result{}, false) == nil {
+	if l.next(0) != 1 || l.done(Result{Skipped: true}) == nil {
 		t.Error("fp32 is scaled, or skips a step")
+	}
+	l = newLossScaler("fp16")
+	nan := float32(math.NaN())
+	if l.done(Result{Loss: nan, Skipped: true}) != nil || l.Skipped != 1 {
+		t.Error("a step that was skipped ends the run, or is not counted")
+	}
+	if l.done(Result{Loss: nan}) == nil || l.Skipped != 1 {
+		t.Error("a loss that is not finite, where the weights were updated all the same, counts as skipped")
 	}
 }
 

@@ -291,9 +291,9 @@ func (p Pending) Wait() (Result, error) {
 	}
 	r.Loss, r.GradNorm = float32(mean), read[batches]/p.scale
 	p.state.waited++
-	v := float64(r.Loss) + float64(r.GradNorm)
-	r.Skipped = math.IsNaN(v) || math.IsInf(v, 0) // the optimizer left the weights as they were
-	return r, p.state.scaler.done(r, !r.Skipped)
+	norm := read[batches]
+	r.Skipped = norm-norm != 0 // not finite: by this same number the optimizer left the weights as they were
+	return r, p.state.scaler.done(r)
 }
 
 // sampleWeights is what pictures are drawn with.
