@@ -204,7 +204,8 @@ func TestHarnessCatches(t *testing.T) {
 			copyRows(p, t)
 			p.Fill(t[0].Range.Sub(4*5, 4), 0)
 		}, same, "y: 1 of 128"},
-		"a row left alone": {func(p *engine.Program, t []kernels.Tensor) { p.Copy(t[0].Range.Sub(0, 4*n), t[1].Range.Sub(0, 4*n)) }, same, "got NaN"},
+		"a row left alone": {func(p *engine.Program, t []kernels.Tensor) { p.Copy(t[0].Range.Sub(0, 4*n), t[1].Range.Sub(0, 4*n)) }, same,
+			"got NaN"},
 		"an input written": {func(p *engine.Program, t []kernels.Tensor) {
 			copyRows(p, t)
 			p.Fill(t[1].Range.Sub(0, 4), 0)
