@@ -330,8 +330,8 @@ func TestRunRefusesBadInput(t *testing.T) {
 		"a folder with a run":      {func(c *run.Config) { c.Data, c.Out = pictures(t, 2), used }, "already holds a run"},
 		"a file as the folder":     {func(c *run.Config) { c.Data, c.Out = pictures(t, 2), file }, "is a file"},
 		// cli says what to do,
-		"more than the machine":    {func(c *run.Config) { c.Data, c.Model.Depth, c.Batch = pictures(t, 2), 1000, 8192 }, "the run needs "},
-		"a device that is not":     {func(c *run.Config) { c.Device = "voodoo" }, "voodoo"},
+		"more than the machine": {func(c *run.Config) { c.Data, c.Model.Depth, c.Batch = pictures(t, 2), 1000, 8192 }, "the run needs "},
+		"a device that is not":  {func(c *run.Config) { c.Device = "voodoo" }, "voodoo"},
 	} {
 		c := small(t)
 		c.Out = filepath.Join(t.TempDir(), "run")
