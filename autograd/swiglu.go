@@ -71,18 +71,3 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	})
 	return y
 }
-
-// SiLU is y = x / (1 + exp(-x)), any shape.
-//
-//	dx = dy s (1 + x (1 - s)),  s = 1 / (1 + exp(-x))
-func (t *Tape) SiLU(x *Var) *Var {
-	in := t.take("silu", x)
-	y := t.out("silu", in, x.Value.Shape...)
-	kernels.SiLU(t.P, y.Value, x.Value)
-
-	t.push(y, in, func() {
-		dx, acc := t.into(x)
-		kernels.SiLUBackward(t.P, dx, y.grad, x.Value, acc)
-	})
-	return y
-}

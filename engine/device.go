@@ -29,7 +29,10 @@ type Options struct {
 	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
 	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
 	Slack int64
-	Cache string // folder that keeps pipelines between runs, made if need be; "" keeps none
+	// MaxAllocation, where it is not 0, is less than the driver allows of one allocation. Tests set it: what takes several allocations
+	// of 2 GiB on a real run then does so in a small one.
+	MaxAllocation int64
+	Cache         string // folder that keeps pipelines between runs, made if need be; "" keeps none
 
 	Extensions []string // of the device, such as "VK_KHR_swapchain" for a window; one that is not there is an ExtensionError
 	// Family says whether a queue family that computes will do, as of the window's surface that it must draw on: h has its instance,
@@ -138,6 +141,9 @@ func (i *Instance) Open(o Options) (*Device, error) {
 func newDevice(c candidate, o Options) *Device {
 	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, slack: o.Slack,
 		layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
+	if o.MaxAllocation > 0 {
+		d.info.MaxAllocation = min(d.info.MaxAllocation, o.MaxAllocation)
+	}
 	d.heaps = [2]heap{{dev: d}, {dev: d, host: true}}
 	return d
 }

@@ -595,7 +595,7 @@ func TestValidationSeesMissingBarriers(t *testing.T) {
 	run(t, p, nil, nil)
 }
 
-// BenchmarkRecord is the origin of a decision: commands are recorded by the C shim. One dispatch costs a barrier, a
+// BenchmarkRecord is why it is so: commands are recorded by the C shim. One dispatch costs a barrier, a
 // descriptor set bound, push constants and the dispatch.
 func BenchmarkRecord(b *testing.B) {
 	d := testDevice(b)

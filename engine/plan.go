@@ -13,8 +13,7 @@ import (
 // place gives every temporary an offset in an arena so that two that live at the same time never overlap, and returns
 // the arena's size. A temporary lives from the first command that names it to the last. Largest first, each at the lowest
 // offset that is free for its whole life ("greedy by size", Pisarchyk and Lee, arXiv 2001.03288). The arena is cut at
-// multiples of limit into buffers, and no temporary, each of which is at most that
-// large (Temp), lies across a cut.
+// multiples of limit into buffers, and no temporary, each of which is at most that large (Temp), lies across a cut.
 func (p *Program) place() (size, limit int64) {
 	limit = p.dev.info.MaxAllocation / align * align
 	type life struct {

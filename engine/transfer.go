@@ -11,7 +11,7 @@ import (
 // Transfers go through a program without commands, whose two slots take turns: while the device copies into or out of one slot's
 // staging memory, the host reads or writes the other's. However much is moved, two pieces of it are on the host at a time.
 
-// transferBytes is how much a slot stages at a time.
+// transferBytes is how much a slot stages at a time, if the device allocates so much.
 const transferBytes = 16 << 20
 
 // Upload copies data to device memory and waits until it is there.
@@ -87,7 +87,7 @@ func (d *Device) transfer(label string, ranges []Range, submit func(*Program, []
 		return done(read)
 	}
 	var before *Submission
-	for _, batch := range batches(ranges) {
+	for _, batch := range batches(ranges, min(transferBytes, d.info.MaxAllocation/align*align)) {
 		s, err := submit(p, batch)
 		if err != nil {
 			return err
@@ -105,13 +105,13 @@ func (d *Device) transfer(label string, ranges []Range, submit func(*Program, []
 	return finish(before)
 }
 
-// batches cuts ranges so that each batch of their parts, in order, fits into a slot's staging memory.
-func batches(ranges []Range) (out [][]Range) {
+// batches cuts ranges so that each batch of their parts, in order, fits into so many bytes of staging memory.
+func batches(ranges []Range, staging int64) (out [][]Range) {
 	room := int64(0)
 	for _, r := range ranges {
 		for at := int64(0); at < r.size; {
 			if room == 0 {
-				out, room = append(out, nil), transferBytes
+				out, room = append(out, nil), staging
 			}
 			part := r.Sub(at, min(r.size-at, room))
 			out[len(out)-1] = append(out[len(out)-1], part)

@@ -80,6 +80,7 @@ func (m product) record(p *engine.Program) {
 	m.check()
 	choice := m.choose(p)
 	h := m.swiglu.h
+	// A rung that stores single elements cannot store halves, of which two share a word: its h is in fp32 first.
 	unrounded := m.swiglu.writesH() && h.Precision != FP32 && !slices.Contains(storesFours, choice.Rung)
 	if unrounded {
 		m.swiglu.h = Temp(p, "h in fp32", h.Shape...).asMatrices(m.op, true)
@@ -311,8 +312,7 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
 	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
 		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(t.tail && m.K%4 != 0),
-		u(int(m.Precision)),
-		uint32(m.swiglu.part), sum, flag(slice < m.K), group}
+		u(int(m.Precision)), uint32(m.swiglu.part), sum, flag(slice < m.K), group}
 	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   append(spec, t.spec...),
 		Groups: [3]int{ceilDiv(m.N, t.bn), ceilDiv(m.M, t.bm), c.Shape[0]},

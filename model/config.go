@@ -83,8 +83,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("model: -patch %d is larger than the image (-size %d)", c.Patch, c.Size)
 	case c.Stride > c.Patch:
 		return fmt.Errorf("model: -stride %d is larger than -patch %d: pixels between the patches would never be seen; use at most %d",
-			c.Stride,
-			c.Patch, c.Patch)
+			c.Stride, c.Patch, c.Patch)
 	case (c.Size-c.Patch)%c.Stride != 0:
 		var ok []int
 		for s := 1; s <= c.Patch; s++ {
@@ -93,8 +92,7 @@ func (c Config) Validate() error {
 			}
 		}
 		return fmt.Errorf("model: -stride %d does not tile %d pixels with patches of %d (%d - %d is not a multiple of it); strides that "+
-			"do: %s",
-			c.Stride, c.Size, c.Patch, c.Size, c.Patch, list(ok))
+			"do: %s", c.Stride, c.Size, c.Patch, c.Size, c.Patch, list(ok))
 	case c.Dim%c.Heads != 0 || !headSizeOK(c.Dim/c.Heads):
 		var ok []int
 		for h := 1; h <= c.Dim; h++ {
@@ -104,20 +102,17 @@ func (c Config) Validate() error {
 		}
 		if len(ok) == 0 {
 			return fmt.Errorf("model: -dim %d: no number of heads gives a head size that is a multiple of 8 and at most 128; use a "+
-				"multiple of "+
-				"8, such as %d", c.Dim, (c.Dim+63)/64*64)
+				"multiple of 8, such as %d", c.Dim, (c.Dim+63)/64*64)
 		}
 		return fmt.Errorf("model: -heads %d does not cut -dim %d into head sizes that are multiples of 8 and at most 128; numbers of "+
-			"heads "+
-			"that do: %s", c.Heads, c.Dim, list(ok))
+			"heads that do: %s", c.Heads, c.Dim, list(ok))
 	case c.Arch != "post" && c.Arch != "jit":
 		return fmt.Errorf("model: architecture %q: it is post or jit", c.Arch)
 	case c.Arch == "post" && (c.Classes != 0 || c.Bottleneck != 0 || c.Context != 0 || c.Dropout != 0 || c.LabelDrop != 0):
 		return fmt.Errorf("model: the post's network knows no classes, bottleneck, in-context tokens or dropout; take a preset jit-…")
 	case c.Arch == "jit" && (c.Norm != "rms" || c.ValueFirst || c.Bottleneck < 1 || c.Classes < 0 || c.Classes > 1<<20):
 		return fmt.Errorf("model: the paper's network has RMSNorm, the gate before the value, a bottleneck of at least 1 and up to %d "+
-			"classes",
-			1<<20)
+			"classes", 1<<20)
 	case c.Arch == "jit" && c.Dim%4 != 0:
 		return fmt.Errorf("model: -dim %d: a multiple of 4 for the paper's positions; such as %d", c.Dim, (c.Dim+3)/4*4)
 	case c.Context < 0 || c.Context > 1024 || c.ContextStart < 0 || c.Context > 0 && c.ContextStart >= c.Depth:
@@ -143,8 +138,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("model: a time embedding of %d and %d: the first must be even and at most 8192", c.TimeDim, c.TimeHidden)
 	case c.Tokens()*c.Dim > 1<<28: // tables of tokens are computed on the host, in a dry run too
 		return fmt.Errorf("model: -size %d, -patch %d, -stride %d: %d tokens of width %d are too many; use a larger -patch and -stride "+
-			"or a "+
-			"smaller -size", c.Size, c.Patch, c.Stride, c.Tokens(), c.Dim)
+			"or a smaller -size", c.Size, c.Patch, c.Stride, c.Tokens(), c.Dim)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func TestLeftoverIsTakenOver(t *testing.T) {
 }
 
 func TestKilledWriter(t *testing.T) {
-	if path := os.Getenv("ATOMICFILE_KILL"); path != "" { // the child: writes for ever
+	if path := os.Getenv("JITVK_FILES_KILL"); path != "" { // the child: writes for ever
 		err := AtomicWrite(path, func(w io.Writer) error {
 			for i := 0; ; i++ {
 				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
@@ -112,7 +112,7 @@ func TestKilledWriter(t *testing.T) {
 	path := filepath.Join(dir, "a")
 	write(t, path, "old")
 	child := exec.Command(os.Args[0], "-test.run=^TestKilledWriter$")
-	child.Env = append(os.Environ(), "ATOMICFILE_KILL="+path)
+	child.Env = append(os.Environ(), "JITVK_FILES_KILL="+path)
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -labels %s: preset %s knows no classes; use one of the paper's, whose names begin with jit", c.Labels,
 			c.Model.Preset)
 	case c.Batch < 1 || c.Batch > 65535:
-		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures a step", c.Batch)
+		return fmt.Errorf("train: -batch %d: between 1 and 65535 pictures at once", c.Batch)
 	case c.Profile > 0 && (c.Accumulate > 1 || c.Resume != ""):
 		return fmt.Errorf("train: -profile times the step of one batch from the beginning: leave out -accumulate and -resume")
 	case c.Accumulate < 1 || c.Accumulate > 65535:

@@ -84,8 +84,7 @@ func (c Config) validate(set cli.Settings) error {
 		return fmt.Errorf("sample: guidance is towards a class: say which with -class, or -class all")
 	case c.Convergence != "" && (c.Out != "" || c.Trajectory != "" || set.Has("steps", "solver", "end")):
 		return fmt.Errorf("sample: -convergence runs both solvers at many numbers of steps and draws no pictures: leave out -steps, " +
-			"-solver, " +
-			"-end, -out and -trajectory")
+			"-solver, -end, -out and -trajectory")
 	case c.Convergence != "" && (len(c.Guidance) > 1 || len(c.Classes) > 1):
 		return fmt.Errorf("sample: -convergence takes one -class and one -guidance")
 	}

@@ -22,8 +22,7 @@ func (c Config) check(loaded string, size, classes int) error {
 	}
 	if bytes := float64(c.Steps+1) * float64(total) * 12 * float64(size) * float64(size); c.Trajectory != "" && bytes > maxMemory {
 		return fmt.Errorf("sample: -trajectory of %d pictures and -steps %d takes %s, at most %s will do; lower one of them", total,
-			c.Steps,
-			report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
+			c.Steps, report.Bytes(int64(min(bytes, 1e18))), report.Bytes(maxMemory))
 	}
 	written := []string{loaded}
 	for _, path := range []string{c.Out, c.Trajectory} {

@@ -459,7 +459,7 @@ func TestBadInput(t *testing.T) {
 		is   error
 		say  string
 	}{
-		{filepath.Join(dir, "none"), fs.ErrNotExist, "give a folder or a .zip"},
+		{filepath.Join(dir, "none"), fs.ErrNotExist, "give " + kindsInWords()},
 		{filepath.Join(dir, "text.zip", "x"), syscall.ENOTDIR, "not a directory"},
 		{filepath.Join(dir, "cut.zip"), ErrNotData, "copy or download it again"},
 		{filepath.Join(dir, "almost.zip"), ErrNotData, "copy or download it again"},
@@ -469,7 +469,7 @@ func TestBadInput(t *testing.T) {
 		{filepath.Join(dir, "empty"), ErrNoPictures, "(1 other files)"},
 		{filepath.Join(dir, "nothing"), ErrNoPictures, "(0 other files)"},
 		{filepath.Join(dir, "bad"), ErrNoPictures, "2 cannot (first 1.jpg"},
-		{nothing, ErrNoPictures, "give a folder or a .zip"},
+		{nothing, ErrNoPictures, "give " + kindsInWords()},
 	} {
 		cache := t.TempDir()
 		d, err := Open(context.Background(), c.path, Options{Size: 4, CacheDir: cache})

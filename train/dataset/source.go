@@ -35,7 +35,8 @@ type kind struct {
 func kinds() []kind {
 	return []kind{
 		{"a folder", fs.FileInfo.IsDir, picturesIn(listFolder)},
-		{"a .zip", func(fs.FileInfo) bool { return true }, picturesIn(listZip)}, // whatever its name; listZip says what it is otherwise
+		// A .zip whatever its name; listZip says what it is otherwise.
+		{"a .zip", func(fs.FileInfo) bool { return true }, picturesIn(listZip)},
 	}
 }
 

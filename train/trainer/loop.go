@@ -107,7 +107,7 @@ func (t *training) toSave() bool {
 	return t.at < t.Steps && (t.at%gridEvery(t.Config) == 0 || time.Since(t.savedAt) > saveGap)
 }
 
-// save writes the run's files and gives the time that it takes to nobody's rate.
+// save writes the run's files. The time that it takes is left out of images a second.
 func (t *training) save(ctx context.Context) error {
 	err := t.saveAll(ctx, t.samples, t.dir, t.log.Rows(), t.baseline, &t.saved)
 	t.savedAt = time.Now()
@@ -133,7 +133,7 @@ func (t *training) note(p Pending) error {
 	return err
 }
 
-// sum says what came of the run: of one that was interrupted, or of one whose last samples were.
+// sum says what came of the run. unsampled: the run was trained to its end, and the last samples were interrupted.
 func (t *training) sum(interrupted, unsampled bool) {
 	if rows := t.log.Rows(); len(rows) > 0 {
 		fmt.Fprintf(t.out, "loss %.4f (smoothed; always predicting the mean picture gives %.4f) after %s; "+

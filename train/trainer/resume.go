@@ -36,9 +36,7 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	before := meta.Config
 	if meta.Data != s.data || !slices.Equal(before.ClassNames, data.Classes()) {
 		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with "+
-			"-data, "+
-			"or start a new run on these",
-			s.Resume, data.Source, s.data, meta.Data)
+			"-data, or start a new run on these", s.Resume, data.Source, s.data, meta.Data)
 	}
 	if err := s.Load(f); err != nil {
 		return err
@@ -46,8 +44,7 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	h.Add("resumed", "%s, after step %d of %d", s.Resume, s.at, s.Steps)
 	if s.Steps != before.Steps {
 		h.Add("schedule", "-steps was %d: the learning rate goes on as a run of %d steps has it, with %.3g where %.3g would have come",
-			before.Steps,
-			s.Steps, s.LearningRate(s.at), before.LearningRate(s.at))
+			before.Steps, s.Steps, s.LearningRate(s.at), before.LearningRate(s.at))
 	}
 	return nil
 }

@@ -3,8 +3,9 @@
 // Package trainer is the program `go run ./train`: data in, a training step replayed until it is done, and in the run's
 // folder the configuration, the log, the loss curve, a grid of samples and a checkpoint.
 //
-// What can be chosen is in model/run, state.go holds the run on the device and records its step, run.go is the loop, resume.go
-// goes on from a checkpoint, profile.go is what -profile does instead.
+// What can be chosen is in model/run. run.go is the program from its start to the first step and loop.go what follows; data.go opens
+// the pictures and feed.go puts them in order, state.go holds the run on the device and records its step, precision.go is fp16's loss
+// scale, save.go and folder.go keep what comes of it, resume.go goes on from a checkpoint, profile.go is what -profile does instead.
 package trainer
 
 import (
@@ -122,8 +123,7 @@ func describe(dev *engine.Device, c run.Config) *report.Header {
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
 	h.Add("model", "%s: %d px, patch %d, stride %d, width %d, depth %d, heads %d, hidden %d, %s", m.Preset, m.Size, m.Patch, m.Stride,
-		m.Dim,
-		m.Depth, m.Heads, m.Hidden, m.Norm)
+		m.Dim, m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
 	return h
