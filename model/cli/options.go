@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -111,25 +112,33 @@ func (o Option) set(config any, text string) error {
 	case reflect.Int:
 		var n int64
 		if n, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return errors.New("a whole number is wanted")
+			return wanted("a whole number", err)
 		}
 		v.SetInt(n)
 	case reflect.Uint64:
 		var n uint64
 		if n, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return errors.New("a whole number from 0 on is wanted")
+			return wanted("a whole number from 0 on", err)
 		}
 		v.SetUint(n)
 	case reflect.Float64:
 		var x float64
 		if x, err = strconv.ParseFloat(text, 64); err != nil {
-			return errors.New("a number is wanted")
+			return wanted("a number", err)
 		}
 		v.SetFloat(x)
 	default:
 		panic(fmt.Sprintf("cli: option -%s: a field of type %v", o.Name, v.Type()))
 	}
 	return nil
+}
+
+// wanted says what a text that is no number, or one that has no room, should have been.
+func wanted(what string, err error) error {
+	if errors.Is(err, strconv.ErrRange) {
+		return errors.New("the number is too large")
+	}
+	return errors.New(what + " is wanted")
 }
 
 // numbers reads numbers with commas between them.
@@ -244,8 +253,12 @@ func (r recorder) IsBoolFlag() bool      { return r.kind == reflect.Bool }
 
 // file reads the settings of a TOML file: a line for each, NAME = VALUE.
 func (d *Description) file(path string) (Settings, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
 	values := map[string]any{}
-	meta, err := toml.DecodeFile(path, &values)
+	meta, err := toml.Decode(text, &values)
 	if err != nil {
 		return nil, err
 	}
@@ -258,6 +271,9 @@ func (d *Description) file(path string) (Settings, error) {
 	var all Settings
 	for _, key := range meta.Keys() {
 		name := key[0]
+		if isTable(values[name]) {
+			return nil, fmt.Errorf("[%s] is a table: options stand in none, write NAME = VALUE without it", name)
+		}
 		if !slices.Contains(names, name) {
 			return nil, fmt.Errorf("there is no option %s%s", key, guess(name, names))
 		}
@@ -274,6 +290,30 @@ func (d *Description) file(path string) (Settings, error) {
 		}
 	}
 	return all, nil
+}
+
+// maxFile is far more than all options take; /dev/zero has no end.
+const maxFile = 1 << 20
+
+func readFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("it is longer than %d bytes; name a file with lines such as batch = 16", maxFile)
+	}
+	return string(text), err
+}
+
+func isTable(value any) bool {
+	switch value.(type) {
+	case map[string]any, []map[string]any:
+		return true
+	}
+	return false
 }
 
 // texts are a file's value as the command line has it: a list is repeated or has commas, as the option wants it.
