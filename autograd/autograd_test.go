@@ -123,6 +123,8 @@ func rotation() (cos, sin []float32) {
 	return cos, sin
 }
 
+// cases are the graphs to compare. Without the whole sweep, of those in both orders some are in one of them only: biases that are used
+// twice with the gate first, attention with Derf in the order of halves, the only one that a model has.
 func cases() map[string]gradientCase {
 	cos, sin := rotation()
 	cw, sw := kerneltest.Widen(cos), kerneltest.Widen(sin)
@@ -310,6 +312,9 @@ func cases() map[string]gradientCase {
 				return refMLP(x[1], p[0], nil, p[2], nil, y, valueFirst)
 			},
 		}
+		if valueFirst && !kerneltest.All() {
+			continue
+		}
 		out[fmt.Sprintf("swiglu mlp, valueFirst %v: biases twice, input and residual one", valueFirst)] = gradientCase{
 			params: [][]int{{2 * F, C}, {2 * F}, {C, F}, {C}}, leaves: [][]int{rowShape},
 			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
@@ -336,6 +341,9 @@ func cases() map[string]gradientCase {
 	}
 	for _, interleaved := range []bool{false, true} {
 		for _, norm := range []string{"normrope", "derfrope"} {
+			if norm == "derfrope" && interleaved && !kerneltest.All() {
+				continue
+			}
 			params := [][]int{{3 * C, C}, {D}, {C, 3 * C}}
 			if norm == "derfrope" {
 				params = [][]int{{3 * C, C}, {C}, {C, 3 * C}, {C}}

@@ -85,7 +85,7 @@ func outcome(t *testing.T, dir string) (checkpoint []byte, log string) {
 }
 
 // TestResumeIsExact interrupts runs twice, in the middle of their schedules, and goes on: checkpoint and log are those of runs
-// without a stop.
+// without a stop. Without the whole sweep fp16 is the run that skips steps.
 func TestResumeIsExact(t *testing.T) {
 	kerneltest.Device(t)
 	t.Setenv("JITVK_CACHE", t.TempDir())
@@ -102,6 +102,9 @@ func TestResumeIsExact(t *testing.T) {
 		"labels in fp16": "-preset jit-quick -labels folders -precision fp16",
 		"steps skipped":  "-preset jit-quick -labels folders -precision fp16 -lr 1",
 	} {
+		if name == "labels in fp16" && !kerneltest.All() {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			c := parse(t, append(strings.Fields(args), "-data", data, "-dim", "32", "-depth", "2", "-heads", "1", "-batch", "4", "-steps",
 				"9", "-warmup", "3")...)

@@ -53,11 +53,15 @@ func portraits(n, size int) []byte {
 }
 
 // TestOverfit trains on four pictures until the network knows them by heart: the loss falls below 5 % of its start, and
-// every sample is one of the four.
+// every sample is one of the four. Without the whole sweep the pictures have a quarter of the pixels and the network half the width:
+// it ends at 8 % of the loss, and its samples are as near.
 func TestOverfit(t *testing.T) {
 	dev := kerneltest.Device(t)
-	c, err := run.Parse(strings.Fields("-preset quick -size 24 -patch 6 -stride 6 -depth 2 -batch 32 -steps 1000 -lr 3e-3 -ema 0 " +
-		"-flip=false"))
+	size, falls := "-size 12 -dim 64 -heads 1 -batch 16", 0.1
+	if kerneltest.All() {
+		size, falls = "-size 24 -batch 32", 0.05
+	}
+	c, err := run.Parse(strings.Fields("-preset quick -patch 6 -stride 6 -depth 2 -steps 1000 -lr 3e-3 -ema 0 -flip=false " + size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +73,8 @@ func TestOverfit(t *testing.T) {
 	if err := s.Init(); err != nil {
 		t.Fatal(err)
 	}
-	size := c.Model.Size
-	four := portraits(4, size)
+	side := c.Model.Size
+	four := portraits(4, side)
 	batch := given{bytes.Repeat(four, c.Batch/4), nil, 1}
 	var first, last float64
 	for i := range c.Steps {
@@ -90,7 +94,7 @@ func TestOverfit(t *testing.T) {
 		}
 	}
 	t.Logf("loss %.4f at the start, %.4f over the last 50 steps: %.2f %%", first, last, 100*last/first)
-	if !(last < 0.05*first) {
+	if !(last < falls*first) {
 		t.Errorf("the loss fell from %.4f to %.4f only", first, last)
 	}
 	sam, err := sampler.New(dev, s.m, s.weights, 8, kernels.FP32)
@@ -102,15 +106,15 @@ func TestOverfit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 3 * size * size
+	n := 3 * side * side
 	found := map[int]bool{}
 	for i := range 8 {
 		best, which := math.Inf(1), -1
 		for j := range 4 {
 			sum := 0.0
 			for k := range n {
-				c, y, x := k/(size*size), k/size%size, k%size
-				want := float64(four[((j*size+y)*size+x)*3+c])*2/255 - 1
+				c, y, x := k/(side*side), k/side%side, k%side
+				want := float64(four[((j*side+y)*side+x)*3+c])*2/255 - 1
 				sum += (float64(got[i*n+k]) - want) * (float64(got[i*n+k]) - want)
 			}
 			if rms := math.Sqrt(sum / float64(n)); rms < best {
@@ -291,9 +295,9 @@ func TestInterruptSavesEverything(t *testing.T) {
 	t.Setenv("JITVK_CACHE", t.TempDir())
 	c := small(t)
 	c.Data, c.Out, c.Steps = pictures(t, 10), filepath.Join(t.TempDir(), "run"), 100000
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	out := new(bytes.Buffer)
+	out := &interrupter{cancel: cancel}
 	dir, err := Run(ctx, c, out)
 	if err != nil {
 		t.Fatal(err)
@@ -307,8 +311,8 @@ func TestInterruptSavesEverything(t *testing.T) {
 	if diff := cmp.Diff(c.Model, meta.Config.Model); err != nil || diff != "" {
 		t.Errorf("the checkpoint's model is another (-want +got, %v):\n%s", err, diff)
 	}
-	if f.Meta["step"] == "" || f.Meta["step"] == "0" || !strings.Contains(out.String(), "interrupted at step "+f.Meta["step"]) {
-		t.Errorf("checkpoint of step %q; output:\n%s", f.Meta["step"], out.String())
+	if f.Meta["step"] == "" || f.Meta["step"] == "0" || !strings.Contains(out.text.String(), "interrupted at step "+f.Meta["step"]) {
+		t.Errorf("checkpoint of step %q; output:\n%s", f.Meta["step"], out.text.String())
 	}
 }
 
