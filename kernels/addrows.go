@@ -27,18 +27,31 @@ func AddRows(p *engine.Program, y, x, table Tensor) {
 // arXiv 2111.06377, whose code puts the column first). C is a multiple of 4.
 func SinCosPositions(grid, C int) []float32 {
 	check(grid > 0 && C > 0 && C%4 == 0, "SinCosPositions", "grid %d, width %d: a multiple of 4 wanted", grid, C)
+	n := C / 4
+	sin, cos := angles(grid, n, 10000, func(i int) float64 { return float64(i) })
 	table := make([]float32, 0, grid*grid*C)
 	for row := range grid {
 		for col := range grid {
-			for _, at := range []int{col, row} {
-				sin, cos := make([]float32, C/4), make([]float32, C/4)
-				for k := range sin {
-					s, c := math.Sincos(float64(at) * math.Pow(10000, -float64(k)/float64(C/4)))
-					sin[k], cos[k] = float32(s), float32(c)
-				}
-				table = append(append(table, sin...), cos...)
+			for _, i := range []int{col * n, row * n} {
+				table = append(append(table, sin[i:i+n]...), cos[i:i+n]...)
 			}
 		}
 	}
 	return table
+}
+
+// angles returns the sines and cosines, each (count, n), of the angles at(i) * base^(-k/n), computed in float64: a table of positions
+// has a row for each of count² tokens, and they share these.
+func angles(count, n int, base float64, at func(i int) float64) (sin, cos []float32) {
+	frequencies := make([]float64, n)
+	for k := range frequencies {
+		frequencies[k] = math.Pow(base, -float64(k)/float64(n))
+	}
+	for i := range count {
+		for _, f := range frequencies {
+			s, c := math.Sincos(at(i) * f)
+			sin, cos = append(sin, float32(s)), append(cos, float32(c))
+		}
+	}
+	return sin, cos
 }

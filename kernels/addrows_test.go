@@ -56,3 +56,49 @@ func TestSinCosPositions(t *testing.T) {
 	}
 	mustPanic(t, "kernels: SinCosPositions: ", func(*engine.Program) { kernels.SinCosPositions(4, 6) })
 }
+
+// TestPositionsBits: tables that compute each position's angles once hold the bits of the formula, entry by entry.
+func TestPositionsBits(t *testing.T) {
+	angle := func(at, base float64, k, n int) (sin, cos float32) {
+		s, c := math.Sincos(at * math.Pow(base, -float64(k)/float64(n)))
+		return float32(s), float32(c)
+	}
+	const grid, width, head, prefix = 21, 72, 24, 3
+	positions := kernels.SinCosPositions(grid, width)
+	postCos, postSin := kernels.RoPETablePost(grid, 12, 16, 256, head, 20000)
+	paperCos, paperSin := kernels.RoPETablePaper(grid-4, grid, head, 10000, prefix)
+	equal := func(name string, got []float32, at int, want float32) {
+		t.Helper()
+		if math.Float32bits(got[at]) != math.Float32bits(want) {
+			t.Fatalf("%s: entry %d is %v, the formula says %v", name, at, got[at], want)
+		}
+	}
+	centre := func(i int) float64 { return (float64(i*12)+8)/256*2 - 1 }
+	for row := range grid {
+		for col := range grid {
+			token := row*grid + col
+			for k := range width / 4 {
+				for half, at := range []int{col, row} {
+					sin, cos := angle(float64(at), 10000, k, width/4)
+					equal("sines of positions", positions, token*width+half*width/2+k, sin)
+					equal("cosines of positions", positions, token*width+half*width/2+width/4+k, cos)
+				}
+			}
+			for j := range head / 4 {
+				for half, at := range []int{col, row} {
+					sin, cos := angle(centre(at), 20000, j, head/4)
+					equal("the post's cosines", postCos, token*head/2+half*head/4+j, cos)
+					equal("the post's sines", postSin, token*head/2+half*head/4+j, sin)
+				}
+				if row >= grid-4 {
+					continue // the paper's grid here is not square
+				}
+				for half, at := range []int{row, col} {
+					sin, cos := angle(float64(at), 10000, j, head/4)
+					equal("the paper's cosines", paperCos, (prefix+token)*head/2+half*head/4+j, cos)
+					equal("the paper's sines", paperSin, (prefix+token)*head/2+half*head/4+j, sin)
+				}
+			}
+		}
+	}
+}

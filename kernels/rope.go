@@ -3,7 +3,6 @@
 package kernels
 
 import (
-	"math"
 	"slices"
 
 	"jitvk/engine"
@@ -49,31 +48,33 @@ func ropeRows(op string, cos, sin Tensor, ts ...Tensor) (v []Tensor) {
 // column's position, the second by the row's. D is a multiple of 4.
 func RoPETablePost(grid, stride, patch, imgSize, D int, base float64) (cos, sin []float32) {
 	at := func(i int) float64 { return (float64(i*stride)+float64(patch)/2)/float64(imgSize)*2 - 1 }
-	return ropeTable(0, grid, grid, D, base, func(row, col int) (first, second float64) { return at(col), at(row) })
+	return ropeTable(0, grid, grid, D, base, at, func(row, col int) (first, second int) { return col, row })
 }
 
 // RoPETablePaper returns the tables (prefix + gridH*gridW, D/2) of the JiT paper's code: whole-number positions, theta 10000
 // there, the first half of the head turned by the row, the second by the column; the prefix tokens are not turned.
 func RoPETablePaper(gridH, gridW, D int, theta float64, prefix int) (cos, sin []float32) {
-	return ropeTable(prefix, gridH, gridW, D, theta, func(row, col int) (first, second float64) { return float64(row), float64(col) })
+	at := func(i int) float64 { return float64(i) }
+	return ropeTable(prefix, gridH, gridW, D, theta, at, func(row, col int) (first, second int) { return row, col })
 }
 
-// ropeTable computes in float64: column j of a half is the angle position * base^(-j/(D/4)).
-func ropeTable(prefix, gridH, gridW, D int, base float64, position func(row, col int) (first, second float64)) (cos, sin []float32) {
+// ropeTable turns both halves of a token's head by the angles of two of the positions at(i), which the token's row and column choose.
+// Column j of a half is the angle at(i) * base^(-j/(D/4)).
+func ropeTable(prefix, gridH, gridW, D int, base float64, at func(i int) float64,
+	choose func(row, col int) (first, second int)) (cos, sin []float32) {
 	check(D > 0 && D%4 == 0, "RoPE", "head size %d is not a multiple of 4", D)
 	n := (prefix + gridH*gridW) * D / 2
 	cos, sin = make([]float32, 0, n), make([]float32, 0, n)
 	for range prefix * D / 2 {
 		cos, sin = append(cos, 1), append(sin, 0)
 	}
+	half := D / 4
+	sines, cosines := angles(max(gridH, gridW), half, base, at)
 	for row := range gridH {
 		for col := range gridW {
-			first, second := position(row, col)
-			for _, at := range []float64{first, second} {
-				for j := range D / 4 {
-					s, c := math.Sincos(at * math.Pow(base, -float64(j)/float64(D/4)))
-					cos, sin = append(cos, float32(c)), append(sin, float32(s))
-				}
+			first, second := choose(row, col)
+			for _, i := range []int{first * half, second * half} {
+				cos, sin = append(cos, cosines[i:i+half]...), append(sin, sines[i:i+half]...)
 			}
 		}
 	}

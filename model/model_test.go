@@ -201,13 +201,3 @@ func TestUntrained(t *testing.T) {
 		}
 	}
 }
-
-func buffer(t *testing.T, d *engine.Device, size int64) *engine.Buffer {
-	t.Helper()
-	b, err := d.NewBuffer(t.Name(), size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(b.Close)
-	return b
-}

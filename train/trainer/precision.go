@@ -33,7 +33,10 @@ func newLossScaler(precision string) lossScaler {
 	return lossScaler{Scale: 1}
 }
 
-// next returns the scale of the step that is about to begin: under is how many steps before it have no outcome yet.
+// next returns the scale of the step that is about to begin. It goes by the outcomes of the steps before, all but the last one's. That
+// one waits in Outcomes even if it is known already: the host may have been faster this time, and the scale must not tell. under is how
+// many steps before this one have no outcome yet, none or one. For example: with none under way and two outcomes in wait, the older one
+// changes the scale and the newer one stays.
 func (l *lossScaler) next(under int) float32 {
 	for len(l.Outcomes) > 1-under && len(l.Outcomes) > 0 {
 		finite := l.Outcomes[0]
