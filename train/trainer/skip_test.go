@@ -28,7 +28,8 @@ const forcedSteps = 12
 // forced is a run of fp16 that skips the steps of overflows.
 func forced(t *testing.T, accumulate int) *State {
 	t.Helper()
-	c := parse(t, strings.Fields(fmt.Sprintf("-preset quick -precision fp16 -dim 32 -depth 2 -heads 1 -batch 4 -steps %d -warmup 3 -lr 0.01 "+
+	c := parse(t, strings.Fields(fmt.Sprintf("-preset quick -precision fp16 "+
+		"-dim 32 -depth 2 -heads 1 -batch 4 -steps %d -warmup 3 -lr 0.01 "+
 		"-accumulate %d", forcedSteps, accumulate))...)
 	_, s := steps(t, c, 0)
 	return s

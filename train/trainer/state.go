@@ -26,7 +26,7 @@ type State struct {
 	// Of one layout. An average of the weights that is not wanted is nil.
 	weights, grads, moment1, moment2 *model.Flat
 	ema                              [2]*model.Flat
-	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; their classes, nil without any; loss and gradient norms
+	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; classes, nil without any; loss and gradient norms
 	program                          *engine.Program // forward and backward for one batch; without accumulation the update too
 	update                           *engine.Program // the optimizer's update, where gradients are accumulated; else nil
 	at                               int             // steps begun
