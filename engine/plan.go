@@ -16,11 +16,46 @@ import (
 // multiples of limit into buffers, and no temporary, each of which is at most that large (Temp), lies across a cut.
 func (p *Program) place() (size, limit int64) {
 	limit = p.dev.info.MaxAllocation / align * align
-	type life struct {
-		*Buffer
-		first, last int
-		written     []rows // bytes from the buffer's start
+	lives := p.lives()
+	slices.SortStableFunc(lives, func(a, b life) int { return cmp.Compare(b.size, a.size) })
+	var placed []life // sorted by offset
+	for _, l := range lives {
+		if l.first < 0 {
+			continue
+		}
+		want, at := alignUp(l.size), int64(0)
+		fit := func(at int64) int64 { // the lowest offset >= at that does not lie across a cut
+			if at/limit != (at+want-1)/limit {
+				return (at + limit - 1) / limit * limit
+			}
+			return at
+		}
+		for _, o := range placed {
+			if o.last < l.first || l.last < o.first || o.offset+alignUp(o.size) <= at {
+				continue
+			}
+			if at+want <= o.offset {
+				break
+			}
+			at = fit(o.offset + alignUp(o.size))
+		}
+		l.offset = at
+		i, _ := slices.BinarySearchFunc(placed, at, func(o life, at int64) int { return cmp.Compare(o.offset, at) })
+		placed = slices.Insert(placed, i, l)
+		size = max(size, at+want)
 	}
+	return size, limit
+}
+
+// A life is when a temporary holds something: from the first command that names it to the last; first is -1 where none does.
+type life struct {
+	*Buffer
+	first, last int
+	written     []rows // bytes from the buffer's start
+}
+
+// lives returns the temporaries' lives. It panics where a command reads what none before it has written.
+func (p *Program) lives() []life {
 	index := make(map[*Buffer]int, len(p.temps))
 	lives := make([]life, len(p.temps))
 	for i, t := range p.temps {
@@ -52,34 +87,7 @@ func (p *Program) place() (size, limit int64) {
 			}
 		}
 	}
-	slices.SortStableFunc(lives, func(a, b life) int { return cmp.Compare(b.size, a.size) })
-	var placed []life // sorted by offset
-	for _, l := range lives {
-		if l.first < 0 {
-			continue
-		}
-		want, at := alignUp(l.size), int64(0)
-		fit := func(at int64) int64 { // the lowest offset >= at that does not lie across a cut
-			if at/limit != (at+want-1)/limit {
-				return (at + limit - 1) / limit * limit
-			}
-			return at
-		}
-		for _, o := range placed {
-			if o.last < l.first || l.last < o.first || o.offset+alignUp(o.size) <= at {
-				continue
-			}
-			if at+want <= o.offset {
-				break
-			}
-			at = fit(o.offset + alignUp(o.size))
-		}
-		l.offset = at
-		i, _ := slices.BinarySearchFunc(placed, at, func(o life, at int64) int { return cmp.Compare(o.offset, at) })
-		placed = slices.Insert(placed, i, l)
-		size = max(size, at+want)
-	}
-	return size, limit
+	return lives
 }
 
 // An access is a range of a block that commands since the last barrier have touched: all that was bound, though a launch may touch

@@ -113,8 +113,17 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	if err := d.recordInto(s.epilogue, after); err != nil {
 		return nil, err
 	}
-	// The prologue goes with the program's first piece and the epilogue with its last; pieces between go alone.
-	pieces := p.buffers
+	if err := p.send(s); err != nil {
+		return nil, err
+	}
+	s.pending = sub
+	return sub, nil
+}
+
+// send gives the queue the program's pieces. The slot's prologue goes with the first and its epilogue with the last; pieces between go
+// alone.
+func (p *Program) send(s *slot) error {
+	d, pieces := p.dev, p.buffers
 	for i, cb := range pieces {
 		var group []commandBuffer
 		fence := handle(0)
@@ -126,11 +135,10 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 			group, fence = append(group, s.epilogue), s.fence
 		}
 		if err := d.compute.submit(group, fence); err != nil {
-			return nil, errors.Join(err, d.waitIdle()) // pieces before this one may still use the slot
+			return errors.Join(err, d.waitIdle()) // pieces before this one may still use the slot
 		}
 	}
-	s.pending = sub
-	return sub, nil
+	return nil
 }
 
 // host returns the mapped bytes of a host-visible range.
