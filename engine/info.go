@@ -133,5 +133,5 @@ func (i *Instance) describe(h vk.PhysicalDevice) candidate {
 
 // generic is what a dry run plans for where there is no driver: a mid-range discrete GPU.
 var generic = Info{Name: "a generic GPU (no Vulkan driver here)", Type: "discrete", Driver: "none", SubgroupSize: 32,
-	SharedMemory: 48 << 10, MaxInvocations: 1024, MaxStorageBufferRange: 1<<32 - 1, MaxAllocation: 4 << 30, OffsetAlignment: 64, MemoryBytes: 16 << 30,
-	TimestampPeriod: 1}
+	SharedMemory: 48 << 10, MaxInvocations: 1024, MaxStorageBufferRange: 1<<32 - 1, MaxAllocation: 4 << 30, OffsetAlignment: 64,
+	MemoryBytes: 16 << 30, TimestampPeriod: 1}

@@ -72,6 +72,35 @@ func TestAdamWSkips(t *testing.T) {
 	}
 }
 
+// TestAdamWAfterSkip: where the norm of the step before is not finite, the bias corrections are those of one step less.
+func TestAdamWAfterSkip(t *testing.T) {
+	const n = 1000
+	rnd := kerneltest.NewRand(4)
+	w, m, v, g := rnd.Normal(n), rnd.Normal(n), rnd.Uniform(n, 0, 1), rnd.Normal(n)
+	after := func(step kernels.Step, before ...float32) []float32 {
+		h := kerneltest.New(t)
+		o := kernels.AdamWOptions{Beta1: 0.9, Beta2: 0.95, Eps: 1e-8}
+		if len(before) > 0 {
+			b := h.Input(before, 1)
+			o.Before = &b
+		}
+		wt, gt, mt, vt, norm, st := h.Input(w, n), h.Input(g, n), h.Input(m, n), h.Input(v, n), h.Input([]float32{1}, 1), h.Step(step)
+		h.Run(func(p *engine.Program) { kernels.AdamW(p, wt, gt, mt, vt, norm, st, o) })
+		return h.Floats(wt)
+	}
+	third := kernels.Step{LR: 0.01, LossScale: 1, Bias1: 0.271, Bias2: 0.142625}
+	second := kernels.Step{LR: 0.01, LossScale: 1, Bias1: 0.19, Bias2: 0.0975}
+	either := third
+	either.SkipBias1, either.SkipBias2 = second.Bias1, second.Bias2
+	for _, before := range []float32{0, 1, math.MaxFloat32} {
+		kerneltest.Equal(t, "w after a step", after(either, before), kerneltest.Widen(after(third)), 0)
+	}
+	for _, before := range []float32{float32(math.Inf(1)), float32(math.NaN()), float32(math.Inf(-1))} {
+		kerneltest.Equal(t, "w after a step that was skipped", after(either, before), kerneltest.Widen(after(second)), 0)
+		kerneltest.Equal(t, "w where nobody asks", after(either), kerneltest.Widen(after(third)), 0)
+	}
+}
+
 // On a zero gradient with no decay the weights stay, and nothing becomes NaN.
 func TestAdamWZero(t *testing.T) {
 	h := kerneltest.New(t)

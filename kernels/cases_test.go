@@ -159,15 +159,28 @@ func drawAdamW(d draw) call {
 	o := kernels.AdamWOptions{Beta1: 0.9, Beta2: pickFrom(d, "beta2", float32(0.95), 0.999), Eps: pickFrom(d, "eps", float32(1e-8), 1e-3),
 		WeightDecay: pickFrom(d, "decay", float32(0), 0.1), Clip: pickFrom(d, "clip", float32(0), 1, 1e9)}
 	step := kernels.Step{LR: pickFrom(d, "lr", float32(1e-4), 1), LossScale: pickFrom(d, "loss scale", float32(1), 1024), Bias1: 0.271,
-		Bias2: 0.142625}
-	return call{args: []arg{both(in("w", d.normal("w", n, n), 1, n)), both(in("m", d.normal("m", n, n), 1, n)), both(in("v", v, 1, n)),
-		in("g", d.normal("g", n, n), 1, n), in("norm", norm, 0, 1), stepArg(step)},
-		run: func(p *engine.Program, t []kernels.Tensor) { kernels.AdamW(p, t[0], t[3], t[1], t[2], t[4], t[5], o) },
+		Bias2: 0.142625, SkipBias1: 0.19, SkipBias2: 0.0975}
+	args := []arg{both(in("w", d.normal("w", n, n), 1, n)), both(in("m", d.normal("m", n, n), 1, n)), both(in("v", v, 1, n)),
+		in("g", d.normal("g", n, n), 1, n), in("norm", norm, 0, 1), stepArg(step)}
+	before := float32(0)
+	if d.on("before") {
+		before = pickFrom(d, "norm before", float32(math.MaxFloat32), float32(math.Inf(1)), float32(math.NaN()))
+		args = append(args, in("before", []float32{before}, 0, 1))
+	}
+	return call{args: args,
+		run: func(p *engine.Program, t []kernels.Tensor) {
+			o := o
+			if len(t) > 6 {
+				o.Before = &t[6]
+			}
+			kernels.AdamW(p, t[0], t[3], t[1], t[2], t[4], t[5], o)
+		},
 		ref: func(a, terms [][]float64) {
 			ro := ref.AdamWOptions[float64]{Beta1: float64(o.Beta1), Beta2: float64(o.Beta2), Eps: float64(o.Eps),
 				WeightDecay: float64(o.WeightDecay),
 				Clip:        float64(o.Clip), LR: float64(step.LR), Bias1: float64(step.Bias1), Bias2: float64(step.Bias2),
-				LossScale: float64(step.LossScale)}
+				LossScale: float64(step.LossScale),
+				Before:    float64(before), SkipBias1: float64(step.SkipBias1), SkipBias2: float64(step.SkipBias2)}
 			// With the magnitudes of m and g, the first moment is the sum of its terms, and w moves as far as it can.
 			w, m, v := absOf(a[0]), absOf(a[1]), append([]float64{}, a[2]...)
 			ref.AdamW(w, absOf(a[3]), m, v, a[4][0], ro)

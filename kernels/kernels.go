@@ -82,7 +82,9 @@ type Step struct {
 	Tau       float32 // flow time of a solver step
 	DT        float32 // its length
 	Guidance  float32 // sampling: weight of classifier-free guidance, 1 is none
-	Reserved  [3]uint32
+	SkipBias1 float32 // in place of Bias1 where the update before was skipped
+	SkipBias2 float32
+	Reserved  uint32
 }
 
 // stepBuffer binds the tensor as a step buffer, of 16 words. It panics where it is none.

@@ -35,7 +35,8 @@ func chooseMatMul(info engine.Info, s matMulShape, o MatMulOptions, choose choos
 		r := findRung(c.Rung)
 		check(r.runs(info, o.Precision) && c.Tile >= 0 && c.Tile < len(r.tiles(info, o.Precision)), "MatMul",
 			"%v has not what %v needs for %v operands", info, *c, o.Precision)
-		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul", "%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
+		check(c.Split == 1 || c.Split > 1 && s.splits(), "MatMul",
+			"%v: a split of 1 or more wanted, and of 1 for a batch or with a SwiGLU", *c)
 		return *c
 	}
 	runs := func(rung string, p Precision) bool { return findRung(rung).runs(info, p) }

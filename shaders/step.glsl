@@ -17,7 +17,8 @@ layout(set = 0, binding = STEP_BINDING, std430) readonly buffer StepBuffer {
     float loss_scale;       // gradients are this many times too large; never 0
     float tau, dt;          // sampling: flow time now, and how far this step goes
     float guidance;         // sampling: weight of classifier-free guidance, 1 is none
-    uint reserved0, reserved1, reserved2;
+    float skip_bias1, skip_bias2; // in place of bias1 and bias2 where the update before was skipped: t is one less
+    uint reserved0;
 } now;
 
 #endif

@@ -127,6 +127,14 @@ func Newest(base string) (string, error) {
 	return "", fmt.Errorf("no run with a checkpoint in %s; train first (go run ./train) or name a file with -checkpoint", base)
 }
 
+// CheckpointOf is the checkpoint of a run that the user named by it or by the run's folder.
+func CheckpointOf(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, CheckpointName)
+	}
+	return path
+}
+
 // Save writes what the run was told into its folder, as indented JSON.
 func (c Config) Save(dir string) error {
 	return files.AtomicWrite(filepath.Join(dir, configName), func(w io.Writer) error {

@@ -135,3 +135,17 @@ func TestSave(t *testing.T) {
 		t.Errorf("below a file: %v", err)
 	}
 }
+
+// TestCheckpointOf: a run is named by its folder or by its checkpoint, in both programs.
+func TestCheckpointOf(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, CheckpointName)
+	for _, name := range []string{dir, dir + "/", path} {
+		if got := CheckpointOf(name); got != path {
+			t.Errorf("%s: %s, want %s", name, got, path)
+		}
+	}
+	if got := CheckpointOf(""); got != "" {
+		t.Errorf("no name: %s", got)
+	}
+}

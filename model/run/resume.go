@@ -22,10 +22,7 @@ func resumed(from string, settings cli.Settings) (Config, error) {
 	if err := resumable(settings); err != nil {
 		return Config{}, err
 	}
-	path := from
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, CheckpointName)
-	}
+	path := CheckpointOf(from)
 	file, err := checkpoint.Open(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("train: -resume: %w", err)

@@ -30,7 +30,7 @@ func Run(ctx context.Context, c Config, out io.Writer) error {
 	if err := kernels.CheckRung(); err != nil {
 		return err
 	}
-	path := c.Checkpoint
+	path := run.CheckpointOf(c.Checkpoint)
 	if path == "" {
 		var err error
 		if path, err = run.Newest("runs"); err != nil {

@@ -381,7 +381,7 @@ func TestBadCheckpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, "truncated", dir, "cut short", "-checkpoint", path)
-	refused(t, "a folder", dir, "name the .safetensors file", "-checkpoint", dir)
+	refused(t, "a folder without a checkpoint", dir, "checkpoint.safetensors: file does not exist", "-checkpoint", dir)
 }
 
 // refused fails unless the program ends with one line that says says, and the folder holds one file as before.
@@ -406,6 +406,7 @@ func TestBadArguments(t *testing.T) {
 		"-n 65537":                       "-n 65537",
 		"-steps 0":                       "-steps 0",
 		"-batch -1":                      "-batch -1",
+		"-batch 0":                       "-batch 0",
 		"-seed -1":                       "-seed",
 		"more":                           `"more"`,
 		"-device voodoo":                 "voodoo",

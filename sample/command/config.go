@@ -20,7 +20,7 @@ import (
 
 // Config is everything that `go run ./sample` can be told. A field with the tag help is an option (cli.Option).
 type Config struct {
-	Checkpoint string `name:"checkpoint" help:"checkpoint to load (default that of the newest run)"`
+	Checkpoint string `name:"checkpoint" help:"checkpoint to load, or its run's folder (default that of the newest run)"`
 	Weights    string `name:"weights" of:"ema,ema2,raw" help:"an average, or as the last step left them; default ema where the run kept it"`
 	N          int    `name:"n" help:"pictures; with -class, of each class with each guidance (default 64, or what makes rows of 8)"`
 	Steps      int    `name:"steps" help:"solver steps from noise to image"`
@@ -76,7 +76,7 @@ func (c Config) validate(set cli.Settings) error {
 		return fmt.Errorf("sample: -n %d: between 1 and 65536 pictures", c.N)
 	case c.Steps < 1 || c.Steps > 100000:
 		return fmt.Errorf("sample: -steps %d: between 1 and 100000 solver steps; 50 is usual", c.Steps)
-	case c.Batch < 0 || c.Batch > 65535:
+	case set.Has("batch") && c.Batch < 1 || c.Batch > 65535:
 		return fmt.Errorf("sample: -batch %d: between 1 and 65535 pictures at once", c.Batch)
 	case slices.ContainsFunc(c.Guidance, func(w float64) bool { return !(math.Abs(w) <= maxGuidance) }):
 		return fmt.Errorf("sample: -guidance %v: weights between -%d and %d; 2 to 4 are usual", c.Guidance, maxGuidance, maxGuidance)

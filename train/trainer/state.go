@@ -26,7 +26,7 @@ type State struct {
 	// Of one layout. An average of the weights that is not wanted is nil.
 	weights, grads, moment1, moment2 *model.Flat
 	ema                              [2]*model.Flat
-	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; their classes, nil without any; loss and gradient norm
+	step, bytes, labels, scalars     *engine.Buffer  // step buffer; packed pictures; classes, nil without any; loss and gradient norms
 	program                          *engine.Program // forward and backward for one batch; without accumulation the update too
 	update                           *engine.Program // the optimizer's update, where gradients are accumulated; else nil
 	at                               int             // steps begun
@@ -83,7 +83,7 @@ func NewState(d *engine.Device, c run.Config) (s *State, err error) {
 		to    **engine.Buffer
 		label string
 		size  int64
-	}{{&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed}, {&s.labels, "labels", labels}, {&s.scalars, "scalars", 512}} {
+	}{{&s.step, "step", kernels.StepBytes}, {&s.bytes, "pictures", packed}, {&s.labels, "labels", labels}, {&s.scalars, "scalars", 768}} {
 		if b.size == 0 {
 			continue
 		}
@@ -148,10 +148,15 @@ func (s *State) gradients(p *engine.Program) {
 func (s *State) optimize(p *engine.Program) {
 	c, step, norm := s.Config, s.stepBuffer(), s.norm()
 	w, g, m, v := s.weights.Pieces(), s.grads.Pieces(), s.moment1.Pieces(), s.moment2.Pieces()
+	o := kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)}
+	if s.scaler.on {
+		before := s.normBefore()
+		p.Copy(before.Range, norm.Range)
+		o.Before = &before
+	}
 	kernels.GradNorm(p, norm, g...)
 	for i := range w {
-		kernels.AdamW(p, w[i], g[i], m[i], v[i], norm, step,
-			kernels.AdamWOptions{Beta1: beta1, Beta2: beta2, Eps: eps, Clip: float32(c.Clip)})
+		kernels.AdamW(p, w[i], g[i], m[i], v[i], norm, step, o)
 	}
 	for which, average := range s.ema {
 		if average == nil {
@@ -167,6 +172,9 @@ func (s *State) stepBuffer() kernels.Tensor { return kernels.View(s.step.All(), 
 
 func (s *State) loss() kernels.Tensor { return kernels.View(s.scalars.Range(0, 4), 1) }
 func (s *State) norm() kernels.Tensor { return kernels.View(s.scalars.Range(256, 4), 1) }
+
+// normBefore is the norm of the step before: where scales may overflow, AdamW asks it whether that step counts.
+func (s *State) normBefore() kernels.Tensor { return kernels.View(s.scalars.Range(512, 4), 1) }
 
 // Close frees the run's memory.
 func (s *State) Close() {
@@ -223,10 +231,17 @@ type Pending struct {
 // are summed; a picture's random numbers depend on its place among all of the step, so that the sum is that of one large batch but
 // for rounding. Two steps may be under way at once.
 func (s *State) Step(from Pictures) (Pending, error) {
-	t, scale := s.at, s.scaler.next(s.at-s.waited)
+	t, under := s.at, s.at-s.waited
+	if under > 1 {
+		panic(fmt.Sprintf("trainer: step %d begins while %d are under way: wait until there is 1", t+1, under))
+	}
+	scale := s.scaler.next(under)
 	step := kernels.Step{Seed: s.Seed, Step: uint32(t), LR: float32(s.LearningRate(t)), LossScale: scale / float32(s.Accumulate),
-		EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))},
-		Bias1:    float32(1 - math.Pow(beta1, float64(t+1))), Bias2: float32(1 - math.Pow(beta2, float64(t+1)))}
+		EMADecay: [2]float32{float32(s.EMAAt(s.EMA, t)), float32(s.EMAAt(s.EMA2, t))}}
+	// Steps that were skipped do not count. If one is under way, the device knows its outcome by when it needs it.
+	counted := s.waited - s.scaler.Skipped + 1 // with this one
+	step.Bias1, step.Bias2 = biases(counted + under)
+	step.SkipBias1, step.SkipBias2 = biases(counted)
 	p := Pending{state: s, result: Result{Step: t + 1, LR: s.LearningRate(t)}, scale: scale}
 	submit := func(program *engine.Program, updates []engine.Update, reads ...engine.Range) error {
 		sub, err := program.Submit(append(updates, engine.Update{To: s.step.All(), Data: step.Data()}), reads)
@@ -251,6 +266,11 @@ func (s *State) Step(from Pictures) (Pending, error) {
 	}
 	s.at++
 	return p, nil
+}
+
+// biases are Adam's bias corrections at the t-th step that counts.
+func biases(t int) (float32, float32) {
+	return float32(1 - math.Pow(beta1, float64(t))), float32(1 - math.Pow(beta2, float64(t)))
 }
 
 // batch is how a batch comes into device memory.
