@@ -94,8 +94,8 @@ func TestHalvesInMemory(t *testing.T) {
 func TestHalfPrecisionTrains(t *testing.T) {
 	losses := map[string]float64{}
 	for _, name := range []string{"fp32", "fp16", "bf16"} {
-		c, err := run.Parse([]string{"-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8", "-steps",
-			"60", "-precision", name, "-warmup", "5"})
+		c, err := run.Parse([]string{"-preset", "quick", "-stride", "8", "-dim", "64", "-depth", "2", "-heads", "1", "-batch", "8",
+			"-steps", "60", "-precision", name, "-warmup", "5"})
 		if err != nil {
 			t.Fatal(err)
 		}
