@@ -54,8 +54,9 @@ func NewInstance(o InstanceOptions) (*Instance, error) {
 	if err := load(); err != nil {
 		return nil, err
 	}
+	there := func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }
 	extensions := slices.Clone(o.Extensions)
-	if lacking := lacking(extensions, func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }); lacking != nil {
+	if lacking := lacking(extensions, there); lacking != nil {
 		return nil, &ExtensionError{"the Vulkan loader and its drivers", lacking}
 	}
 	validate := C.int(0)
@@ -69,8 +70,7 @@ func NewInstance(o InstanceOptions) (*Instance, error) {
 	}
 	// Drivers on top of another API, such as MoltenVK on Metal, are hidden from who does not ask for them.
 	portable := C.int(0)
-	if portability := []string{"VK_KHR_portability_enumeration"}; lacking(portability,
-		func(name *C.char) bool { return C.jitvk_instance_can(name) != 0 }) == nil {
+	if portability := []string{"VK_KHR_portability_enumeration"}; lacking(portability, there) == nil {
 		portable, extensions = 1, append(extensions, portability...)
 	}
 	names, free := cStrings(extensions)

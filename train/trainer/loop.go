@@ -109,7 +109,11 @@ func (t *training) toSave() bool {
 
 // save writes the run's files. The time that it takes is left out of images a second.
 func (t *training) save(ctx context.Context) error {
-	err := t.saveAll(ctx, t.samples, t.dir, t.log.Rows(), t.baseline, &t.saved)
+	err := t.State.save(filepath.Join(t.dir, run.CheckpointName))
+	if err == nil {
+		t.saved = t.at
+		err = t.draw(ctx, t.samples, t.dir, t.log.Rows(), t.baseline)
+	}
 	t.savedAt = time.Now()
 	t.progress.Resume()
 	return err

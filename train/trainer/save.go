@@ -31,13 +31,8 @@ func gridEvery(c run.Config) int {
 	return max(c.Steps/gridsPerRun, gridSize(c)*gridSteps/(3*c.Images()), 1)
 }
 
-// saveAll writes the checkpoint, the loss curve and the sample grid, each whole or not at all. saved becomes the checkpoint's
-// step as soon as that is written.
-func (s *State) saveAll(ctx context.Context, samples *sampler.Sampler, dir string, rows []report.Row, baseline float64, saved *int) error {
-	if err := s.save(filepath.Join(dir, run.CheckpointName)); err != nil {
-		return err
-	}
-	*saved = s.at
+// draw writes the loss curve and the sample grid, each whole or not at all.
+func (s *State) draw(ctx context.Context, samples *sampler.Sampler, dir string, rows []report.Row, baseline float64) error {
 	if err := report.SaveLoss(filepath.Join(dir, "loss.png"), rows,
 		report.LossPlot{Title: s.Config.Model.Preset + " on " + s.dev.Info().Name,
 			Baseline: baseline, BaselineName: "always predicting the mean picture"}); err != nil {

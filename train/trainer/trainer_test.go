@@ -375,11 +375,10 @@ func TestDivergenceKeepsTheCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	saved := 0
-	if err := s.saveAll(context.Background(), samples, dir, nil, 0, &saved); err != nil {
+	path := filepath.Join(dir, run.CheckpointName)
+	if err := errors.Join(s.save(path), s.draw(context.Background(), samples, dir, nil, 0)); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, run.CheckpointName)
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
