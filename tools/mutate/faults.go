@@ -414,7 +414,7 @@ var faults = []fault{
 		"train/trainer ^TestAccumulateIsALargeBatch$"},
 	{"train/trainer/resume.go", "part.values.Load(f, part.prefix)", "part.values.Load(f, \"\")",
 		"train/trainer ^TestResumeIsExact$/^quick$"},
-	{"train/trainer/resume.go", "s.at, s.waited = step, step", "s.at, s.waited = step+1, step+1",
+	{"train/trainer/resume.go", "s.at, s.waited = meta.Step, meta.Step", "s.at, s.waited = meta.Step+1, meta.Step+1",
 		"train/trainer ^TestResumeIsExact$/^quick$"},
 	{"train/trainer/state.go", "s.waited - s.scaler.Skipped + 1", "s.waited + 1", "train/trainer ^TestSkippedStepsDoNotCount$"},
 	{"train/trainer/state.go", "step.SkipBias2 = biases(counted)", "step.SkipBias2 = biases(counted + under)",

@@ -118,5 +118,9 @@ func resume(s *State, path string) error {
 		return err
 	}
 	defer f.Close()
-	return s.Load(f)
+	meta, err := run.Load(f)
+	if err != nil {
+		return err
+	}
+	return s.Load(f, meta)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"jitvk/kernels/tune"
 	"jitvk/model/checkpoint"
@@ -38,7 +37,7 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 		return fmt.Errorf("train: -resume %s: %s holds other pictures or labels (%s) than the run was trained on (%s): name those with "+
 			"-data, or start a new run on these", s.Resume, data.Source, s.data, meta.Data)
 	}
-	if err := s.Load(f); err != nil {
+	if err := s.Load(f, meta); err != nil {
 		return err
 	}
 	h.Add("resumed", "%s, after step %d of %d", s.Resume, s.at, s.Steps)
@@ -49,22 +48,19 @@ func (s *State) begin(data *dataset.Dataset, h *report.Header) error {
 	return nil
 }
 
-// Load gives the run the weights, the averages and the optimizer's state of a checkpoint; the next step is the one after it.
-func (s *State) Load(f *checkpoint.File) error {
+// Load gives the run the weights, the averages and the optimizer's state of a checkpoint; the next step is the one after it. meta is
+// what the checkpoint says of its run.
+func (s *State) Load(f *checkpoint.File, meta run.Meta) error {
 	for _, part := range s.parts() {
 		if err := part.values.Load(f, part.prefix); err != nil {
 			return err
 		}
 	}
-	step, err := strconv.Atoi(f.Meta["step"])
-	if err == nil {
-		err = json.Unmarshal([]byte(f.Meta["loss_scale"]), &s.scaler)
+	if err := json.Unmarshal(meta.LossScale, &s.scaler); err != nil || !(s.scaler.Scale > 0) {
+		return fmt.Errorf("train: %s: step %d, loss scale %q: they cannot be used; take another checkpoint", s.Resume, meta.Step,
+			meta.LossScale)
 	}
-	if err != nil || step < 0 || !(s.scaler.Scale > 0) {
-		return fmt.Errorf("train: %s: step %q, loss scale %q: they cannot be used; take another checkpoint", s.Resume, f.Meta["step"],
-			f.Meta["loss_scale"])
-	}
-	s.at, s.waited = step, step
+	s.at, s.waited = meta.Step, meta.Step
 	return s.dev.Once("no gradients yet", s.grads.Zero) // the gaps between them stay zero
 }
 

@@ -16,7 +16,6 @@ import (
 	"jitvk/kernels/kerneltest"
 	"jitvk/kernels/ref"
 	"jitvk/model"
-	"jitvk/model/checkpoint"
 	"jitvk/model/run"
 )
 
@@ -153,13 +152,7 @@ func TestSkipsInFlight(t *testing.T) {
 			first, second := forced(t, accumulate), forced(t, accumulate)
 			overlap(first, stop)
 			path, _ := saved(t, first)
-			f, err := checkpoint.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = second.Load(f)
-			f.Close()
-			if err != nil {
+			if err := resume(second, path); err != nil {
 				t.Fatal(err)
 			}
 			overlap(second, forcedSteps-stop)
