@@ -312,6 +312,18 @@ func cases() map[string]gradientCase {
 				return refMLP(x[1], p[0], nil, p[2], nil, y, valueFirst)
 			},
 		}
+		out[fmt.Sprintf("swiglu, valueFirst %v: input used before, too", valueFirst)] = gradientCase{
+			params: [][]int{{F, 2 * F}}, leaves: [][]int{{B, T, 2 * F}},
+			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
+				s := t.SiLU(x[0])
+				return t.Linear(s, p[0], nil, t.SwiGLU(x[0], valueFirst))
+			},
+			ref: func(p, x [][]float64) []float64 {
+				h := make([]float64, B*T*F)
+				ref.SwiGLU(h, x[0], B*T, F, valueFirst)
+				return refLinear(refSiLU(x[0]), p[0], nil, h, 2*F)
+			},
+		}
 		if valueFirst && !kerneltest.All() {
 			continue
 		}
@@ -324,18 +336,6 @@ func cases() map[string]gradientCase {
 			ref: func(p, x [][]float64) []float64 {
 				y := refMLP(x[0], p[0], p[1], p[2], p[3], x[0], valueFirst)
 				return refMLP(x[0], p[0], p[1], p[2], p[3], y, valueFirst)
-			},
-		}
-		out[fmt.Sprintf("swiglu, valueFirst %v: input used before, too", valueFirst)] = gradientCase{
-			params: [][]int{{F, 2 * F}}, leaves: [][]int{{B, T, 2 * F}},
-			build: func(t *Tape, _ *kerneltest.Run, p, x []*Var) *Var {
-				s := t.SiLU(x[0])
-				return t.Linear(s, p[0], nil, t.SwiGLU(x[0], valueFirst))
-			},
-			ref: func(p, x [][]float64) []float64 {
-				h := make([]float64, B*T*F)
-				ref.SwiGLU(h, x[0], B*T, F, valueFirst)
-				return refLinear(refSiLU(x[0]), p[0], nil, h, 2*F)
 			},
 		}
 	}

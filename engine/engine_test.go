@@ -372,7 +372,11 @@ func TestMisusePanics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := buffer(t, d, 1024)
+	other, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, foreign := buffer(t, d, 1024), buffer(t, other, 1024)
 	p := NewProgram(d, "misuse")
 	for name, f := range map[string]func(){
 		"range past the end":  func() { b.Range(1000, 100) },
@@ -388,7 +392,8 @@ func TestMisusePanics(t *testing.T) {
 			q.Copy(b.Range(0, 300), x.Sub(0, 300))
 			q.place()
 		},
-		"temporary of another": func() { q := NewProgram(d, "q"); q.Fill(p.Temp("t", 4).All(), 0); q.place() },
+		"memory of another device": func() { p.Fill(foreign.All(), 0) },
+		"temporary of another":     func() { q := NewProgram(d, "q"); q.Fill(p.Temp("t", 4).All(), 0); q.place() },
 	} {
 		func() {
 			defer func() {

@@ -260,3 +260,27 @@ func refused(device *engine.Device, c call, tensors []kernels.Tensor) (said any)
 	}
 	return nil
 }
+
+// TestApartIsRefused: a binding for a shader that is not told Ld and Off is of contiguous elements, whether or not the op has looked.
+func TestApartIsRefused(t *testing.T) {
+	d, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	b, err := d.NewBuffer("rows", 4*64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for _, x := range []kernels.Tensor{{Shape: []int{4, 8}, Range: b.All(), Ld: 12}, {Shape: []int{4, 8}, Range: b.All(), Off: 4}} {
+		func() {
+			defer func() {
+				if said := fmt.Sprint(recover()); !strings.Contains(said, "contiguous") || !strings.Contains(said, x.String()) {
+					t.Errorf("%v: says %q", x, said)
+				}
+			}()
+			x.Read()
+		}()
+	}
+}

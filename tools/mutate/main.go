@@ -10,7 +10,8 @@
 //
 // Nothing in the checkout changes. In the copy shaders are read from a folder rather than embedded, so that a fault in a
 // shader costs one run of glslc and no build. Before its fault, every test is run without it and must pass. Shaders for matrix
-// units are compiled and tested with Debian sid's Mesa where it is there (make sid-root), and otherwise left out.
+// units are compiled and tested with Debian sid's Mesa where it is there (make sid-root), and otherwise left out. Tests are those of
+// plain go test, whatever JITVK_TESTS says; on sid's Mesa the whole sweep's, as in CI.
 package main
 
 import (
@@ -275,7 +276,7 @@ func (b *bench) test(binary string, f fault) (string, error) {
 		args = append(args, "-rapid.shrinktime=0s", "-rapid.nofailfile")
 	}
 	if f.sid() {
-		binary, args = "sh", append([]string{b.sid(), "exec", binary}, args...)
+		binary, args = "env", append([]string{"JITVK_TESTS=all", "sh", b.sid(), "exec", binary}, args...)
 	}
 	return b.command(b.timeout, filepath.Join(b.root, f.pkg()), binary, args...)
 }
@@ -389,7 +390,7 @@ func (b *bench) command(limit time.Duration, dir, name string, args ...string) (
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second
-	cmd.Env = append(os.Environ(), "JITVK_SHADERS="+b.shaders, "REQUIRE_GPU=1", "GOFLAGS=-buildvcs=false")
+	cmd.Env = append(os.Environ(), "JITVK_SHADERS="+b.shaders, "JITVK_TESTS=", "REQUIRE_GPU=1", "GOFLAGS=-buildvcs=false")
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("no end after %v", limit)
