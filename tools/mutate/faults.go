@@ -347,6 +347,12 @@ var faults = []fault{
 
 	// The engine's boundary.
 	{"engine/plan.go", "missing(b.read.moved(b.offset), lives", "missing(rows{}, lives", "engine ^TestPartialWrites$"},
+	{"engine/plan.go", "over.add(&c)", "", "engine ^TestSchedule$"},
+	{"engine/plan.go", "l.last = c.group", "l.last = max(l.first, c.group-1)", "engine ^TestPlacement$"},
+	{"engine/plan.go", "		now |= c.stage()", "		now = c.stage()", "engine ^TestBarriers$"},
+	{"engine/plan.go", "sum > 0 && sum+w > most", "sum > most", "engine ^TestPieces$"},
+	{"engine/plan.go", "4*took > 3*p.best", "took > 3*p.best", "engine ^TestPieces$"},
+	{"engine/submit.go", "s.program.recut = true", "", "engine ^TestCutKeepsEveryCommand$"},
 	{"engine/rows.go", "min(a.width, b.width-skip)", "min(a.width, b.width)", "engine ^TestRows$"},
 	{"engine/program.go", "dst.buffer == src.buffer && dst.offset < src.offset+src.size", "false", "engine ^TestWrongCalls$"},
 	{"engine/check.go", "	case b.dev != p.dev:", "	case false:", "engine ^TestMisusePanics$"},
