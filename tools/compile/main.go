@@ -48,7 +48,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	icd := fs.String("icd", "/usr/share/vulkan/icd.d/radeon_icd*.json", "manifest of Mesa's driver for AMD")
 	presets := fs.String("presets", everyPreset, "models, `names` separated by commas")
 	precisions := fs.String("precisions", everyPrecision, "of products, separated by commas")
-	only := fs.String("only", "", "print only pipelines whose name and constants match this regular `expression`, each with its old numbers")
+	only := fs.String("only", "", "print pipelines whose name and constants match a regular `expression`, with their old numbers")
 	asm := fs.Bool("asm", false, "with -only: print what the compiler wrote, too")
 	write := fs.Bool("write", false, "renew the committed table")
 	if err := cli.Parse(fs, args); err != nil {

@@ -84,8 +84,9 @@ func TestRead(t *testing.T) {
 		t.Fatalf("%d pipelines", len(all))
 	}
 	p := all[0]
-	if want := "matmul/05_coopmat LOCAL=256 TRANS_B LAY_A=1 LAY_B=2 LAY_C=1 PRECISION=1 GROUP=8 CM=16 CN=16 CK=16 BM=128"; p.name() != want {
-		t.Errorf("%q, want %q", p.name(), want)
+	const name = "matmul/05_coopmat LOCAL=256 TRANS_B LAY_A=1 LAY_B=2 LAY_C=1 PRECISION=1 GROUP=8 CM=16 CN=16 CK=16 BM=128"
+	if p.name() != name {
+		t.Errorf("%q, want %q", p.name(), name)
 	}
 	if p.For != "tiny fp16" || all[1].For != "tiny fp32" || all[1].name() != "reduce LOCAL=3" || all[2].name() != "reduce" {
 		t.Errorf("%+v %+v %+v", p, all[1], all[2])
@@ -102,7 +103,8 @@ func TestRead(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	summary := (&table{Pipelines: all}).summary()
-	for _, want := range []string{"3 pipelines of 2 shaders", "| reduce | 2 | 0 | 0 | 12 | 7 |", "| matmul/05_coopmat | 1 | 240 | 0 | 24 | 0 |"} {
+	for _, want := range []string{"3 pipelines of 2 shaders",
+		"| reduce | 2 | 0 | 0 | 12 | 7 |", "| matmul/05_coopmat | 1 | 240 | 0 | 24 | 0 |"} {
 		if !strings.Contains(summary, want) {
 			t.Errorf("no %q in\n%s", want, summary)
 		}

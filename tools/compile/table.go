@@ -209,8 +209,8 @@ func compare(out io.Writer, kept, now *table, whole bool) error {
 	}
 	if len(wrong) > 0 {
 		fmt.Fprintf(out, "\n%s\n", strings.Join(wrong, "\n"))
-		return fmt.Errorf("compile: %d numbers above are worse than the table's, or not comparable; if that is meant: make compile ARGS=-write",
-			len(wrong))
+		const advice = "if that is meant: make compile ARGS=-write"
+		return fmt.Errorf("compile: %d lines above: worse than in the table, or not to be compared; %s", len(wrong), advice)
 	}
 	fmt.Fprintf(out, "\nnone is worse than in the committed table (%s, %s)\n", kept.Driver, kept.Date)
 	return nil
@@ -256,9 +256,10 @@ func (t *table) write(file string) error {
 
 const pageText = `# AMD's compiler on the kernels
 
-What Mesa's driver for AMD makes of every pipeline that training ` + "`blog256` and `jit-b16`" + ` in three precisions may take, guessed or tried by
-the tuner, for a Radeon RX 7900 (Navi 31). Compiled without such a GPU, and run on none. ` + "`make compile`" + ` compiles them again and fails
-where a number became worse; ` + "`make compile ARGS=-write`" + ` renews this page and the JSON beside it, which is what is compared.
+What Mesa's driver for AMD makes of every pipeline that training ` + "`blog256` and `jit-b16`" + ` in three precisions may take,
+guessed or tried by the tuner, for a Radeon RX 7900 (Navi 31). Compiled without such a GPU, and run on none. ` +
+	"`make compile`" + ` compiles them again and fails where a number became worse; ` + "`make compile ARGS=-write`" + ` renews this page
+and the JSON beside it, which is what is compared.
 
 %s, %s
 
