@@ -14,8 +14,8 @@ import (
 )
 
 // TestHalvesKeepTheBits: a norm whose output an MLP and a linear layer read, forward and backward, has the bits of the same kernels
-// with the norm's output and the weights in fp32, which the products round as they load them. Without the whole sweep in fp16 only: the tape treats both alike, and
-// package kernels tests both.
+// with the norm's output and the weights in fp32, which the products round as they load them. Without the whole sweep in fp16 only:
+// the tape treats both alike, and package kernels tests both.
 func TestHalvesKeepTheBits(t *testing.T) {
 	precisions := []kernels.Precision{kernels.FP16}
 	if kerneltest.All() {

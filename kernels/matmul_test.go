@@ -32,8 +32,8 @@ type product struct {
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v,%v", x.precision, form, x.batch,
-		x.M, x.N, x.K,
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v,%v", x.precision, form,
+		x.batch, x.M, x.N, x.K,
 		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset, x.halfA, x.halfB,
 		x.halfC)
 	if x.choice != nil {

@@ -22,7 +22,8 @@ import (
 //
 //	|silu(v') b' - silu(v) b| <= |silu(v') - silu(v)| |b'| + |silu(v)| |b' - b| <= e (L S_v (|b| + e S_b) + |silu(v)| S_b)
 //
-// and e < 2^-7 for K < 2^12, ab in halves included. Evaluating silu(v') b' adds less than 8 ulp of it: sigmoid_ 2.4 (shaders/math.glsl), two products.
+// and e < 2^-7 for K < 2^12, ab in halves included. Evaluating silu(v') b' adds less than 8 ulp of it: sigmoid_ 2.4
+// (shaders/math.glsl), two products.
 // So |error| <= ((1+u)^(K+4+16) - 1) scale.
 func swigluScale(ab, sums []float64, n, f int, valueFirst bool) []float64 {
 	out := make([]float64, n*f)
