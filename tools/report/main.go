@@ -66,8 +66,8 @@ type section struct {
 
 // report is the file's text. It is saved before each section, too: a driver may take the process with it.
 func report(ctx context.Context, device string, mode tune.Mode, save func(text string) error) (string, error) {
-	text := fmt.Sprintf("# jitvk report\n\n%s, %s/%s, %d cores, %s UTC\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
-		time.Now().UTC().Format(time.DateTime))
+	text := fmt.Sprintf("# jitvk report\n\n%s, %s/%s, %d cores, %s UTC\n", runtime.Version(), runtime.GOOS, runtime.GOARCH,
+		runtime.NumCPU(), time.Now().UTC().Format(time.DateTime))
 	if commit := page.Here(engine.Info{}).Commit; commit != "" {
 		text += "commit " + commit + "\n"
 	}
