@@ -125,7 +125,8 @@ func TestSummary(t *testing.T) {
 // TestDearestFirst: what takes the most operations is measured first, however often it is used.
 func TestDearestFirst(t *testing.T) {
 	var got []string
-	for _, g := range dearestFirst([]engine.Guess{{Class: "matmul fp32 nt 1x32x32x32", Uses: 1}, {Class: "matmul fp32 nt 1x64x32x32", Uses: 1},
+	for _, g := range dearestFirst([]engine.Guess{
+		{Class: "matmul fp32 nt 1x32x32x32", Uses: 1}, {Class: "matmul fp32 nt 1x64x32x32", Uses: 1},
 		{Class: "matmul fp32 nn 1x32x32x32", Uses: 3}, {Class: "attention fp32 forward 2x16x2x32", Uses: 2}}) {
 		got = append(got, fmt.Sprint(g.Class, g.Uses))
 	}

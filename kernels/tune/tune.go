@@ -203,11 +203,12 @@ func (t *tuning) summary() (lines []string) {
 	if guess > 0 {
 		gain = fmt.Sprintf("; the work takes %.1f %% less than as guessed", 100*(1-best/guess))
 	}
-	lines = append(lines, fmt.Sprintf("measured    %d of %d classes of work in %.1f s: %d guesses are beaten%s", len(t.found), len(t.guesses),
-		time.Since(t.began).Seconds(), len(beaten), gain))
+	lines = append(lines, fmt.Sprintf("measured    %d of %d classes of work in %.1f s: %d guesses are beaten%s", len(t.found),
+		len(t.guesses), time.Since(t.began).Seconds(), len(beaten), gain))
 	lines = append(lines, beaten...)
 	for _, choice := range slices.Sorted(maps.Keys(wrong)) {
-		lines = append(lines, fmt.Sprintf("            %s is out in %d classes: it failed, or its result is not the guess's", choice, wrong[choice]))
+		lines = append(lines, fmt.Sprintf("            %s is out in %d classes: it failed, or its result is not the guess's", choice,
+			wrong[choice]))
 	}
 	if choices > 0 {
 		lines = append(lines, fmt.Sprintf("            %d choices were not tried in %v: -tune again -tune-budget gives them more", choices,
