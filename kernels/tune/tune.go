@@ -99,7 +99,7 @@ func measureAll(ctx context.Context, d *engine.Device, guesses []engine.Guess, s
 			said = time.Now()
 			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(guesses), g.Class))
 		}
-		choice, err := measureClass(d, g)
+		choice, err := measureOne(d, g)
 		if errors.Is(err, engine.ErrDeviceLost) {
 			found[g.Class] = g.Choices[0] // or the next run would lose it again
 			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
@@ -115,6 +115,9 @@ func measureAll(ctx context.Context, d *engine.Device, guesses []engine.Guess, s
 	}
 	return found, nil
 }
+
+// measureOne is measureClass. A test has measurements of its own there, which no clock decides.
+var measureOne = measureClass
 
 // measureClass measures one class, on tensors of noise.
 func measureClass(d *engine.Device, g engine.Guess) (choice string, err error) {
