@@ -4,6 +4,15 @@ package ref
 
 import "math"
 
+// Sum is Σ x.
+func Sum[F float32 | float64](x []F) F {
+	var sum F
+	for _, v := range x {
+		sum += v
+	}
+	return sum
+}
+
 // Norm is sqrt(Σ x²).
 func Norm[F float32 | float64](x []F) F {
 	var sum F
