@@ -38,7 +38,8 @@ func TestBare(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(results, "mine"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := command(context.Background(), []string{"-bare", "-out", results}, &said); err == nil || !strings.Contains(err.Error(), "no kit") {
+	err = command(context.Background(), []string{"-bare", "-out", results}, &said)
+	if err == nil || !strings.Contains(err.Error(), "no kit") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(filepath.Join(results, "mine")); err != nil {

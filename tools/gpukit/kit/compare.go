@@ -193,7 +193,8 @@ func comparison(rows []row) string {
 
 // page is the report as Markdown.
 func (r *report) page() string {
-	text := fmt.Sprintf("# A run of the kit\n\n%s; found with %s. %s, kit of commit %s, %s UTC.\n", r.Device, r.Found, r.Preset, r.Kit, r.Date)
+	text := fmt.Sprintf("# A run of the kit\n\n%s; found with %s. %s, kit of commit %s, %s UTC.\n", r.Device, r.Found, r.Preset, r.Kit,
+		r.Date)
 	if strings.Contains(r.Device, "(cpu, ") {
 		text += "\n**This is a CPU driver: the run rehearses the kit, and no rate below is a GPU's.**\n"
 	}

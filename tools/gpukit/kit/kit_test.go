@@ -85,7 +85,8 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	log, err := os.ReadFile(filepath.Join(out, "log.txt"))
-	if err != nil || !strings.Contains(string(log), "=== hangs: sh -c") || !strings.Contains(string(log), "--- crashed: segmentation fault") {
+	if err != nil || !strings.Contains(string(log), "=== hangs: sh -c") ||
+		!strings.Contains(string(log), "--- crashed: segmentation fault") {
 		t.Errorf("%v\n%s", err, log)
 	}
 	data, err := os.ReadFile(pids)
@@ -137,7 +138,8 @@ func TestSaved(t *testing.T) {
 
 // TestTotal: lines for which no time is left are skipped, a line's limit is at most what is left, and Ctrl-C ends the line under way.
 func TestTotal(t *testing.T) {
-	const two = `[{"name": "a", "decides": "x", "run": ["sleep", "100"], "limit": 50}, {"name": "b", "decides": "x", "run": ["true"], "limit": 5}]`
+	const two = `[{"name": "a", "decides": "x", "run": ["sleep", "100"], "limit": 50},
+		{"name": "b", "decides": "x", "run": ["true"], "limit": 5}]`
 	r, _ := rehearse(t, context.Background(), two, "-total", "6s")
 	if x := r.Results[0]; x.Limit > 6 || !strings.HasPrefix(x.Status, "hung") || r.Results[1].Status != "skipped: no time is left" {
 		t.Errorf("%+v", r.Results)
@@ -229,7 +231,8 @@ func TestPredictions(t *testing.T) {
 		}
 		for i := range total {
 			if math.Abs(sums[i]/total[i].Value-1) > 0.03 || math.Abs(32e3/total[i].Value/images[i].Value-1) > 0.03 {
-				t.Errorf("%s, column %d: rows add up to %.3g ms, total %g, %g images/s", c.Name, i, sums[i], total[i].Value, images[i].Value)
+				t.Errorf("%s, column %d: rows add up to %.3g ms, total %g, %g images/s", c.Name, i, sums[i], total[i].Value,
+					images[i].Value)
 			}
 		}
 	}

@@ -294,8 +294,9 @@ func (k *kit) find(ctx context.Context) {
 		}
 		gpu := !strings.Contains(device, "(cpu, ")
 		if gpu || k.report.Device == "none was found" {
-			k.env, k.report.Device, k.report.Found = env, device, strings.Join(append([]string{"the machine's own settings"}, extra...), ", ")
-			k.report.Found = strings.ReplaceAll(k.report.Found, k.home, "KIT")
+			k.env, k.report.Device = env, device
+			found := strings.Join(append([]string{"the machine's own settings"}, extra...), ", ")
+			k.report.Found = strings.ReplaceAll(found, k.home, "KIT")
 		}
 		if gpu {
 			return
