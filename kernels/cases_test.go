@@ -816,8 +816,8 @@ func drawMatMulRung(d draw) (precision kernels.Precision, rung string, small, bi
 	if len(rungs) == 0 {
 		precision, rungs = kernels.FP32, kernels.MatMulRungsOn(kerneltest.Device(d.tb).Info(), kernels.FP32)
 	}
-	if !kerneltest.All() && !drawsGiven { // 00_naive: each draw would be a shader of its own, and the others have tests of their own
-		rungs = rungs[:1]
+	if !kerneltest.All() && !drawsGiven { // those have cases of their own (inTurn), and each draw would be shaders of its own
+		rungs = slices.DeleteFunc(slices.Clone(rungs), func(rung string) bool { return slices.Contains(inTurns, rung) })
 	}
 	rung, small, big = pickFrom(d, "rung", rungs...), 1e-5, 1e5
 	if precision == kernels.FP16 {
