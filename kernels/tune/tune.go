@@ -231,7 +231,7 @@ func (t *tuning) all(ctx context.Context) error {
 			said = time.Now()
 			t.say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", t.d.Info().Name, i+1, len(t.guesses), g.Class))
 		}
-		r, err := t.class(g)
+		r, err := measureOne(t, g)
 		if errors.Is(err, engine.ErrOutOfMemory) {
 			continue // which the next run may have
 		}
@@ -246,6 +246,9 @@ func (t *tuning) all(ctx context.Context) error {
 	}
 	return nil
 }
+
+// measureOne is class. A test has measurements of its own there, which no clock decides.
+var measureOne = (*tuning).class
 
 // class measures one class, on tensors of noise.
 func (t *tuning) class(g engine.Guess) (Result, error) {
