@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test test-all fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile gpu-kit report bench ladder ladder-sid clean
+.PHONY: help setup train sample test test-all fuzz mutate counts check race validate spv spv-verify sid-root train-sid test-coopmat test-sid compile gpu-kit report bench ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -60,6 +60,9 @@ spv-verify: ## recompile every shader and require the committed bytes
 
 sid-root: ## make ~/.cache/jitvk/sid: Debian sid's Mesa and glslc (needs debootstrap and root)
 	@sh tools/sid.sh root
+
+train-sid: setup sid-root ## train on sid's Mesa, whose CPU driver is faster than older ones
+	@$(GO) run -exec '$(CURDIR)/tools/sid.sh exec' ./train $(ARGS)
 
 test-coopmat: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU driver has cooperative matrices
 	REQUIRE_GPU=1 $(GO) test -count=1 -exec '$(CURDIR)/tools/sid.sh exec' $(or $(filter-out ./...,$(PKGS)),./engine/... ./kernels/...) $(ARGS)

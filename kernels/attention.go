@@ -35,7 +35,7 @@ var attentionRungs = []attentionRung{
 	{"attention/00_naive", "attention/00_naive_fwd", "attention/00_naive_bwd_dq", "attention/00_naive_bwd_dkv",
 		anyHeads, launchNaive},
 	{"attention/01_narrow", "attention/01_narrow_fwd", "attention/01_narrow_bwd_dq", "attention/01_narrow_bwd_dkv",
-		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize == narrowLanes && i.Int64 }, launchNarrow},
+		func(i engine.Info, _ Precision, _ int) bool { return (i.SubgroupSize == 8 || i.SubgroupSize == 16) && i.Int64 }, launchNarrow},
 	{"attention/02_shared", "attention/02_shared_fwd", "attention/02_shared_bwd_dq", "attention/02_shared_bwd_dkv",
 		func(i engine.Info, _ Precision, _ int) bool { return i.SubgroupSize%sharedSlices == 0 }, launchShared},
 	{"attention/03_coopmat", "attention/03_coopmat_fwd", "attention/03_coopmat_bwd_dq", "attention/03_coopmat_bwd_dkv",
@@ -49,19 +49,18 @@ func launchNaive(info engine.Info, _ attention, _ bool) attentionLaunch {
 	return attentionLaunch{info.SubgroupSize, info.SubgroupSize, nil}
 }
 
-const narrowLanes = 8
-
-// launchNarrow gives each of 8 lanes up to four rows, as evenly as it can: a load of the other side serves them all. But a
+// launchNarrow gives each lane of a subgroup, 8 or 16, up to four rows, as evenly as it can: a load of the other side serves them all. But a
 // lane's arrays, of which the backward pass has twice as many, are code too, and that should stay in the CPU's first cache.
-func launchNarrow(_ engine.Info, a attention, backward bool) attentionLaunch {
+func launchNarrow(info engine.Info, a attention, backward bool) attentionLaunch {
 	floats := 256 // of one array
 	if backward {
 		floats = 128
 	}
 	most := min(max(floats/a.D, 2), 4)
-	each := ceilDiv(a.T, narrowLanes) // rows a lane if there were one workgroup
+	lanes := info.SubgroupSize
+	each := ceilDiv(a.T, lanes) // rows a lane if there were one workgroup
 	rows := ceilDiv(each, ceilDiv(each, most))
-	return attentionLaunch{narrowLanes, narrowLanes * rows, []uint32{uint32(rows)}}
+	return attentionLaunch{lanes, lanes * rows, []uint32{uint32(rows), uint32(lanes)}}
 }
 
 const sharedSlices = 4 // lanes to a row
@@ -173,7 +172,7 @@ type attentionDeltaPush struct{ Rows, T, H, D, LdDO, OffDO, LdO, OffO uint32 }
 // what a matrix unit does with half operands. Sums, softmax and lse are fp32.
 //
 // The kernels are the rungs of shaders/attention. Which of them is for Program.Choose to say. Unmeasured, a CPU driver with
-// subgroups of 8 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the
+// subgroups of 8 or 16 and 64-bit integers gets 01_narrow, every other device 02_shared, and 03_coopmat for FP16 where it has the
 // matrix unit; JITVK_RUNG names another.
 func Attention(p *engine.Program, o, lse, q, k, v Tensor, opt AttentionOptions) {
 	a, views := attentionViews("Attention", opt, lse, q, o, k, v)

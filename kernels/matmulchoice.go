@@ -177,8 +177,7 @@ var matMulRungs = []matMulRung{
 	{"matmul/01_tiled", in256, oneTile(matMulTile{bm: 16, bn: 16, local: 256})},
 	{"matmul/02_register", in256, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", in256, vectorTiles},
-	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 },
-		oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
+	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 }, narrowTile},
 	{"matmul/05_coopmat", hasFragment, coopMatTiles},
 	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
 }
@@ -201,6 +200,15 @@ func in256(i engine.Info, _ Precision) bool { return i.MaxInvocations >= 256 }
 // oneTile is for the rungs whose shaders have their sizes written in.
 func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
+}
+
+// narrowTile is 04_narrow's, each lane having four columns: 16 lanes where there are as many, else eight.
+func narrowTile(info engine.Info, _ Precision) []matMulTile {
+	lanes := 8
+	if info.SubgroupSize >= 16 {
+		lanes = 16
+	}
+	return []matMulTile{{bm: 32, bn: 4 * lanes, local: lanes, quads: true, tail: true, spec: []uint32{uint32(lanes)}}}
 }
 
 // vectorTiles are 03_vector's, by the blocks of 4 x 4 sums along each side of what an invocation computes. The large one needs

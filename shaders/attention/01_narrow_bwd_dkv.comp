@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for CPU drivers, gradients of keys and values: each invocation owns keys and visits all queries.
-// Differs from the rung below by registers for a lane's keys, values and their gradients, and by loads: 8 lanes load a
+// Differs from the rung below by registers for a lane's keys, values and their gradients, and by loads: the lanes load a
 //           query and its do together and tell each other.
 // Computes: p = exp(scale q[i].k - lse[i]);  ds = p (do[i].v - delta[i]);  dk = scale sum_i ds q[i];  dv = sum_i p do[i]
 // Shapes:   dk, dv, q, k, v, do (B,T,H,D), tokens ldDK, ldDV, ldQ, ldK, ldV, ldDO floats apart; lse, delta (B,H,T)
 // Push:     T, ldDK, offDK, ldDV, offDV, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = 8; 1 D, 2 PRECISION see attention.glsl; 3 ROWS keys an invocation
-// Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS keys, 8 apart, so no two ever add to one place
+// Spec:     0 LOCAL = LANES; 1 D, 2 PRECISION see attention.glsl; 3 ROWS keys an invocation; 4 LANES, 8 or 16
+// Dispatch: (ceil(T/(LANES*ROWS)), H, B); one invocation owns ROWS keys, LANES apart, so no two ever add to one place
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, p and ds before they multiply do[i] and
 //           q[i]; the rest fp32, four partial sums a dot product
-// Requires: subgroups of 8, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
+// Requires: subgroups of LANES, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/01_narrow_fwd.comp; delta comes from attention/delta.comp
 #version 450
@@ -70,9 +70,9 @@ void main() {
         vec4 s[ROWS], dp[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
 #define SCORE(l)                                                                              \
-    if (32 * g + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(g, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float qd = subgroupBroadcast(qpart[g][c], l), dod = subgroupBroadcast(dopart[g][c], l); \
-        uint d = 32 * g + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * g + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++) {                                          \
             s[r][c] += kr[r * D + d] * qd;                                                    \
             dp[r][c] += vr[r * D + d] * dod;                                                  \
@@ -89,9 +89,9 @@ void main() {
         }
         // dk gathers the queries, weighed by ds; dv gathers do, weighed by p.
 #define ADD(l)                                                                                \
-    if (32 * g + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(g, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float qd = subgroupBroadcast(qpart[g][c], l), dod = subgroupBroadcast(dopart[g][c], l); \
-        uint d = 32 * g + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * g + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++) {                                          \
             dkr[r * D + d] += ds[r] * qd;                                                     \
             dvr[r * D + d] += p[r] * dod;                                                     \

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Attention backward for CPU drivers, gradient of the queries: each invocation owns query rows and visits all keys.
-// Differs from the rung below by registers for a lane's query, do and dq, and by loads: 8 lanes load a key and a value
+// Differs from the rung below by registers for a lane's query, do and dq, and by loads: the lanes load a key and a value
 //           together and tell each other.
 // Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta);  dq = scale sum_j ds k[j]
 // Shapes:   dq, q, k, v, do (B,T,H,D), tokens ldDQ, ldQ, ldK, ldV, ldDO floats apart; lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = 8; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation
-// Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS query rows, 8 apart
+// Spec:     0 LOCAL = LANES; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation; 4 LANES, 8 or 16
+// Dispatch: (ceil(T/(LANES*ROWS)), H, B); one invocation owns ROWS query rows, LANES apart
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
 //           the rest fp32, four partial sums a dot product
-// Requires: subgroups of 8, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
+// Requires: subgroups of LANES, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
 // CPU:      kernels/ref/attention.go AttentionBackward
 // Forward:  attention/01_narrow_fwd.comp; delta comes from attention/delta.comp
 #version 450
@@ -66,9 +66,9 @@ void main() {
         vec4 s[ROWS], dp[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = dp[r] = vec4(0.0);
 #define SCORE(l)                                                                              \
-    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(i, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float kd = subgroupBroadcast(kpart[i][c], l), vd = subgroupBroadcast(vpart[i][c], l); \
-        uint d = 32 * i + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * i + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++) {                                          \
             s[r][c] += qr[r * D + d] * kd;                                                    \
             dp[r][c] += dor[r * D + d] * vd;                                                  \
@@ -84,9 +84,9 @@ void main() {
         }
         // dq gathers the keys, each weighed by its ds.
 #define ADD(l)                                                                                \
-    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(i, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float kd = subgroupBroadcast(kpart[i][c], l);                                         \
-        uint d = 32 * i + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * i + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++) acc[r * D + d] += ds[r] * kd;              \
     }
         [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(ADD) }

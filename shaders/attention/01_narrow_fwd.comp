@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Attention forward for CPU drivers: one pass over the keys, each invocation holding its query rows in registers.
 // Differs from the rung below by one pass instead of two, the softmax being kept up as keys go by (online softmax), by
-//           registers for the query and the output, and by loads: 8 lanes load a key together and tell each other.
+//           registers for the query and the output, and by loads: the lanes load a key together and tell each other.
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart; lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL = 8; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation
-// Dispatch: (ceil(T/(8*ROWS)), H, B); one invocation owns ROWS query rows, 8 apart
+// Spec:     0 LOCAL = LANES; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries an invocation; 4 LANES, 8 or 16
+// Dispatch: (ceil(T/(LANES*ROWS)), H, B); one invocation owns ROWS query rows, LANES apart
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
 //           the rest fp32, four partial sums a dot product
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
-// Requires: subgroups of 8, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
+// Requires: subgroups of LANES, all lanes active at every broadcast; shaderInt64; strides and offsets in multiples of 4 floats
 // CPU:      kernels/ref/attention.go Attention
 // Backward: attention/delta.comp, attention/01_narrow_bwd_dkv.comp, attention/01_narrow_bwd_dq.comp
 #version 450
@@ -63,9 +63,9 @@ void main() {
         vec4 s[ROWS];
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r] = vec4(0.0);
 #define SCORE(l)                                                                              \
-    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(i, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float kd = subgroupBroadcast(kpart[i][c], l);                                         \
-        uint d = 32 * i + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * i + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++) s[r][c] += qr[r * D + d] * kd;             \
     }
         [[unroll]] for (uint i = 0; i < PARTS; i++) { EACH_LANE(SCORE) }
@@ -84,9 +84,9 @@ void main() {
 
         // p weighs the value in the output.
 #define ADD(l)                                                                                \
-    if (32 * i + 4 * l < D) [[unroll]] for (uint c = 0; c < 4; c++) {                         \
+    if (has(i, l)) [[unroll]] for (uint c = 0; c < 4; c++) {                                  \
         float vd = subgroupBroadcast(vpart[i][c], l);                                         \
-        uint d = 32 * i + 4 * l + c;                                                          \
+        uint d = 4 * (LANES * i + l) + c;                                                     \
         [[unroll]] for (uint r = 0; r < ROWS; r++)                                            \
             acc[r * D + d] = acc[r * D + d] * shrink[r] + p[r] * vd;                          \
     }

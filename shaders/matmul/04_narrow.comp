@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Matrix product for CPU drivers: eight lanes own a 32 x 32 tile of C in registers, and no shared memory is used.
+// Matrix product for CPU drivers: eight lanes own a 32 x 32 tile of C, 16 one of 32 x 64, and no shared memory is used.
 // Differs from the rung below by what a load costs: on a CPU driver "shared memory" is memory and a barrier is a scheduler,
 // while a load inside a loop is taken apart lane by lane, each with its own test of the execution mask, and word by word,
 // each with its own test of the buffer's bounds: eight instructions a word, against two for eight multiply-adds. So words
@@ -7,8 +7,8 @@
 // subgroupBroadcast, which is an instruction or two. A larger tile would need fewer loads yet, but its loop would not fit
 // into the CPU's first instruction cache (32 KiB); nor would one with a longer step along K.
 // Computes, Shapes, Push: see matmul.glsl
-// Spec:     1 to 13 see matmul.glsl
-// Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of 8 (or the first 8 lanes of a wider one)
+// Spec:     0 LOCAL = LANES; 1 to 13 see matmul.glsl; 15 LANES, 8 or 16
+// Dispatch: (ceil(N/BN), ceil(M/BM), batch), one subgroup of LANES (or the first LANES of a wider one)
 // Precision: operands fp32, or rounded as they are loaded; one fp32 chain of K additions
 // Requires: shaderInt64
 // CPU:      kernels/ref/matmul.go MatMul
@@ -21,10 +21,11 @@
 #include "quads.glsl"
 #include "words.glsl"
 
-const uint LANES = 8;
-const uint BM = 4 * LANES, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
+layout(constant_id = 15) const uint LANES = 8;
+const uint BM = 32, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
+const uint LOADS = 32 / LANES;              // a lane's loads of op(A) a step: 4, or 2
 
-layout(local_size_x = 8) in;
+layout(local_size_x_id = 0) in;
 // A and B again, four floats being two words, and four halves one.
 layout(set = 0, binding = 1, std430) readonly buffer WordsA { u64vec2 words_a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer WordsB { u64vec2 words_b[]; };
@@ -44,13 +45,14 @@ vec4 quad_b(uint row, uint j, uint len) {
     return vec4(b[row + min(j, len - 1)], b[row + min(j + 1, len - 1)], b[row + min(j + 2, len - 1)], b[row + min(j + 3, len - 1)]);
 }
 
-// What a lane loads of op(A), by memory layout; q = 0..3 along K, i = 0..31 along M:
-//   A (M,K): rows l, 8+l, 16+l, 24+l in lane l, four k each: (i, k+q) is component q of x[i/8] in lane i%8
-//   A (K,M): k to k+3, rows 4l to 4l+3 in lane l:            (i, k+q) is component i%4 of x[q] in lane i/4
+// A step of op(A) is 32 fours of floats, four f = LANES g + l in x[g] of lane l. By memory layout, q = 0..3 along K, i = 0..31 along M:
+//   A (M,K): four f is row f, four k:           (i, k+q) is component q of four i
+//   A (K,M): four f is of k+f/8, rows from 4 (f%8) on: (i, k+q) is component i%4 of four 8q+i/4
 // Broadcast wants the lane as a literal, hence macros instead of loops.
-#define ELEMENT_A(q, i) (TRANS_A ? subgroupBroadcast(x[q][(i) % 4], (i) / 4) : subgroupBroadcast(x[(i) / 8][q], (i) % 8))
-#define TERM(q, i) acc[i] = fma(vec4(ELEMENT_A(q, i)), y[q], acc[i]);
-#define ROW(i) TERM(0, i) TERM(1, i) TERM(2, i) TERM(3, i)
+#define PART(f, c) (LANES == 8 ? subgroupBroadcast(x[(f) / 8][c], (f) % 8) : subgroupBroadcast(x[(f) / 16][c], (f) % 16))
+#define ELEMENT_A(q, i) (TRANS_A ? PART(8 * q + (i) / 4, (i) % 4) : PART(i, q))
+#define TERM(q, i) sum = fma(vec4(ELEMENT_A(q, i)), y[q], sum);
+#define ROW(i) { vec4 sum = acc[i]; TERM(0, i) TERM(1, i) TERM(2, i) TERM(3, i) acc[i] = sum; }
 #define ROWS(i) ROW(i) ROW(i + 1) ROW(i + 2) ROW(i + 3) ROW(i + 4) ROW(i + 5) ROW(i + 6) ROW(i + 7)
 
 // Components of v whose k is past K's end become zero.
@@ -62,21 +64,28 @@ void main() {
     uint baseA = offA + gl_WorkGroupID.z * stepA, baseB = offB + gl_WorkGroupID.z * stepB;
     const uvec4 FOUR = uvec4(0, 1, 2, 3);
 
+    // Of arrays of four along LOADS, 16 lanes use two.
     vec4 acc[BM], of_row[4]; // of_row: what the lane loads of op(A), added up along K
+    uint rowA[4], rowB[4];   // where the rows begin that the lane reads along K: the driver would find them anew at each step
     [[unroll]] for (uint i = 0; i < BM; i++) acc[i] = vec4(0);
-    [[unroll]] for (uint g = 0; g < 4; g++) of_row[g] = vec4(0);
+    [[unroll]] for (uint g = 0; g < LOADS; g++) {
+        of_row[g] = vec4(0);
+        rowA[g] = baseA + min(m0 + LANES * g + lane, M - 1) * ldA;
+    }
+    [[unroll]] for (uint j = 0; j < 4; j++) rowB[j] = baseB + min(n + j, N - 1) * ldB;
 
     for (uint k = 0; k < K; k += BK) {
         vec4 x[4], t[4];
-        [[unroll]] for (uint g = 0; g < 4; g++) {
-            if (TRANS_A) x[g] = cut(quad_a(baseA + min(k + g, K - 1) * ldA, m0 + 4 * lane, M), uvec4(k + g));
-            else x[g] = cut(quad_a(baseA + min(m0 + 8 * g + lane, M - 1) * ldA, k, K), k + FOUR);
+        [[unroll]] for (uint g = 0; g < LOADS; g++) {
+            uint f = LANES * g + lane, kf = k + (LANES == 8 ? g : f / 8); // the same, but plainly one number for all lanes
+            if (TRANS_A) x[g] = cut(quad_a(baseA + min(kf, K - 1) * ldA, m0 + 4 * (f % 8), M), uvec4(kf));
+            else x[g] = cut(quad_a(rowA[g], k, K), k + FOUR);
         }
         [[unroll]] for (uint j = 0; j < 4; j++) {
-            if (TRANS_B) t[j] = cut(quad_b(baseB + min(n + j, N - 1) * ldB, k, K), k + FOUR);
+            if (TRANS_B) t[j] = cut(quad_b(rowB[j], k, K), k + FOUR);
             else t[j] = cut(quad_b(baseB + min(k + j, K - 1) * ldB, n, N), uvec4(k + j));
         }
-        [[unroll]] for (uint g = 0; g < 4; g++) {
+        [[unroll]] for (uint g = 0; g < LOADS; g++) {
             x[g] = rounded_a(x[g]);
             if (ROW_SUM != 0) of_row[g] += x[g];
         }
@@ -88,22 +97,25 @@ void main() {
     }
 
     if (ROW_SUM != 0 && gl_WorkGroupID.x == 0) {
-        [[unroll]] for (uint g = 0; g < 4; g++) {
-            // By k modulo four in both cases: the lane's four rows, or the four terms of one row, side by side.
-            if (TRANS_A) store_sum(m0 + 4 * lane + g, (of_row[0][g] + of_row[2][g]) + (of_row[1][g] + of_row[3][g]));
-            else store_sum(m0 + 8 * g + lane, dot(of_row[g], vec4(1)));
+        if (TRANS_A) {
+            // By k modulo four, (0 + 2) + (1 + 3): with 16 lanes the odd terms are in the upper eight.
+            vec4 even = LANES == 8 ? of_row[0] + of_row[2] : of_row[0] + of_row[1];
+            vec4 odd = LANES == 8 ? of_row[1] + of_row[3] : vec4(0);
+#define UPPER(l) { vec4 other = subgroupBroadcast(even, l + 8); if (lane == l) odd = other; }
+            if (LANES == 16) { UPPER(0) UPPER(1) UPPER(2) UPPER(3) UPPER(4) UPPER(5) UPPER(6) UPPER(7) }
+            if (lane < 8) [[unroll]] for (uint g = 0; g < 4; g++) store_sum(m0 + 4 * lane + g, even[g] + odd[g]);
+        } else {
+            [[unroll]] for (uint g = 0; g < LOADS; g++) store_sum(m0 + LANES * g + lane, dot(of_row[g], vec4(1)));
         }
     }
 
-    // A second array, indexed by a variable, and a rolled loop: 32 copies of what follows would compile for seconds. It
-    // may lie in memory; acc, which the loop above works on, may not.
-    vec4 row[BM];
-    [[unroll]] for (uint i = 0; i < BM; i++) row[i] = acc[i];
+    // A rolled loop: 32 copies of what follows would compile for seconds. As it indexes acc by a variable, acc is memory for the
+    // driver, in the loop above, too.
     if (n >= N) return;
     vec4 add = BIAS && VEC_C ? bias4(n) : vec4(0);
     [[dont_unroll]] for (uint i = 0, end = min(BM, M - m0); i < end; i++) {
         uint m = m0 + i;
-        if (VEC_C) finish4(m, n, row[i] + add); // n and N are multiples of four, so all four columns exist
-        else [[dont_unroll]] for (uint j = 0, columns = min(4, N - n); j < columns; j++) store(m, n + j, row[i][j]);
+        if (VEC_C) finish4(m, n, acc[i] + add); // n and N are multiples of four, so all four columns exist
+        else [[dont_unroll]] for (uint j = 0, columns = min(4, N - n); j < columns; j++) store(m, n + j, acc[i][j]);
     }
 }

@@ -19,6 +19,19 @@ import (
 	"jitvk/model/run"
 )
 
+// TestNewerDriver: the tip is for CPU drivers of a Mesa that is known to be older.
+func TestNewerDriver(t *testing.T) {
+	for driver, want := range map[string]bool{"llvmpipe Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)": true, "llvmpipe Mesa 9.1": true,
+		"llvmpipe Mesa 26.2.6-1 (LLVM 22.1.8)": false, "llvmpipe Mesa 100.0": false, "llvmpipe": false, "SwiftShader driver 5.0": false} {
+		if got := newerDriver(engine.Info{Type: "cpu", Driver: driver}); (got != "") != want {
+			t.Errorf("%s: tip %q, wanted: %v", driver, got, want)
+		}
+	}
+	if got := newerDriver(engine.Info{Type: "discrete", Driver: "radv Mesa 25.0.7"}); got != "" {
+		t.Errorf("a GPU: tip %q", got)
+	}
+}
+
 // TestProfileRun profiles a small model: the table has its kernels, the trace fits together, and nothing is trained.
 func TestProfileRun(t *testing.T) {
 	kerneltest.Device(t)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,11 +125,24 @@ func describe(dev *engine.Device, c run.Config) *report.Header {
 	m, info := c.Model, dev.Info()
 	h := &report.Header{}
 	h.Add("device", "%s (%s, %s)", info.Name, info.Type, info.Driver)
+	if tip := newerDriver(info); tip != "" {
+		h.Add("tip", "%s", tip)
+	}
 	h.Add("model", "%s: %d px, patch %d, stride %d, width %d, depth %d, heads %d, hidden %d, %s", m.Preset, m.Size, m.Patch, m.Stride,
 		m.Dim, m.Depth, m.Heads, m.Hidden, m.Norm)
 	h.Add("parameters", "%s", report.Count(int64(m.ParamCount())))
 	h.Add("tokens", "%d an image", m.Tokens())
 	return h
+}
+
+// newerDriver tells who trains on a CPU driver of Mesa before 26 how to have a faster one: "" where there is nothing to tell.
+func newerDriver(info engine.Info) string {
+	_, version, ok := strings.Cut(info.Driver, "Mesa ")
+	major, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
+	if !info.CPU() || !ok || err != nil || major >= 26 {
+		return ""
+	}
+	return "make train-sid trains on Mesa 26 (products 1.4 to 1.6 times as fast on an AMD EPYC with AVX2; other bits)"
 }
 
 // header is what training and dry run alike say of a run.
