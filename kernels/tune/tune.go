@@ -159,6 +159,10 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 			in[i] = c.Precision
 		}
 	}
+	out := kernels.FP32
+	if strings.HasSuffix(c.Variant, "h") {
+		out = c.Precision
+	}
 	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
 		return nil, kernels.Tensor{}
 	}
@@ -173,18 +177,18 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 	}
 	switch {
 	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
-		h, x, w := matrix(in[0], M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
+		h, x, w := matrix(out, M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, h
 	case c.Op == "swiglu": // the product for dh
-		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false),
+		dab, ab, dy, w := matrix(out, M, 2*N, false), matrix(out, M, 2*N, false), matrix(in[0], M, K, false),
 			matrix(in[1], K, N, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, dab
 	}
-	y, a, b := matrix(kernels.FP32, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
+	y, a, b := matrix(out, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
 	return func(p *engine.Program) {
 		kernels.MatMul(p, y, a, b, kernels.MatMulOptions{TransA: transA, TransB: transB, Precision: c.Precision})
 	}, y
