@@ -200,7 +200,7 @@ var faults = []fault{
 	{"shaders/matmul/quads.glsl", "pack_halves(PRECISION, product)", "pack_halves(1, product)", "kernels ^TestMatMulSwiGLU$/^03_vector$"},
 	{"shaders/matmul/quads.glsl", "swiglu(HALF_C ? rounded(v) : v, ", "swiglu(v, ", "kernels ^TestMatMulSwiGLU$/^03_vector$"},
 	{"shaders/matmul/quads.glsl", "c_halves[i / 4] = pack_halves(PRECISION, v)", "c_halves[i / 4] = pack_halves(1, v)",
-		"kernels ^TestMatMulHalves$/^03_vector$"},
+		"kernels ^TestMatMulHalves$/^04_narrow$"},
 	{"kernels/matmul.go", "choice.Rung) || choice.Split > 1)", "choice.Rung))", "kernels ^TestProperties$/^MatMul$"},
 	{"kernels/matmul.go", "FP32 && (m.Accumulate || m.N%4", "FP32 && (m.N%4", "kernels ^TestHalvesAreRefused$"},
 	{"shaders/matmul/04_narrow.comp", "halves_a[(row + min(j, len - 4)) / 4]", "halves_a[(row + min(j, len - 4)) / 2]",
