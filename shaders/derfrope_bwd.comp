@@ -70,7 +70,7 @@ void main() {
             d[i] = LOAD_PAIRS_AS(FORMAT_DY, dy, offDY + row * ldDY);
             v[i] = LOAD_PAIRS_AS(FORMAT_X, x, offX + row * ldX);
             if (ACC) sum[i] = LOAD_PAIRS_AS(FORMAT_DX, dx, offDX + row * ldDX);
-            t = t + 1 == T ? 0 : t + 1;
+            if (r + i + 1 < end) t = t + 1 == T ? 0 : t + 1;
         }
         EACH_ROW(i) {
             vec4 g0 = (d[i][0] * c[i] + d[i][1] * s[i]) * TWO_OVER_SQRT_PI * slope(al[0], v[i][0], sh[0]);

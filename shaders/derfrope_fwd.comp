@@ -57,7 +57,7 @@ void main() {
             c[i] = LOAD(cos_, t * half_ + j);
             s[i] = LOAD(sin_, t * half_ + j);
             v[i] = LOAD_PAIRS_AS(FORMAT_X, x, offX + ROW(r, i, end) * ldX);
-            t = t + 1 == T ? 0 : t + 1;
+            if (r + i + 1 < end) t = t + 1 == T ? 0 : t + 1;
         }
         EACH_ROW(i) {
             // Both floats of a pair are this invocation's: what was normalised never goes to memory.

@@ -67,7 +67,7 @@ void main() {
             scale[i] = rstd[row];
             d[i] = delta[row];
             if (ACC) sum[i] = LOAD_PAIRS_AS(FORMAT_DX, dx, offDX + token * ldDX + base);
-            t = t + 1 == T ? 0 : t + 1;
+            if (r + i + 1 < end) t = t + 1 == T ? 0 : t + 1;
         }
         EACH_ROW(i) {
             vec4 g0 = y[i][0] * c[i] + y[i][1] * s[i], g1 = y[i][1] * c[i] - y[i][0] * s[i];
