@@ -382,7 +382,7 @@ func TestPieces(t *testing.T) {
 		took time.Duration
 		cut  bool
 		want int
-	}{{10 * time.Second, true, 50}, {11 * time.Second, false, 50}, {9 * time.Second, false, 50}, {2 * time.Second, true, 9},
+	}{{10 * time.Second, true, 50}, {20 * time.Second, false, 50}, {9 * time.Second, false, 50}, {2 * time.Second, true, 9},
 		{time.Second / 10, true, 1}, {time.Second / 100, false, 1}, {time.Second, false, 1}, {0, false, 1}} {
 		if cut := p.replayed(c.took); cut != c.cut || count() != c.want {
 			t.Errorf("a replay of %v: other cuts %v, %d submissions, want %v, %d", c.took, cut, count(), c.cut, c.want)

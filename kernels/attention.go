@@ -261,7 +261,8 @@ func AttentionBackward(p *engine.Program, dq, dk, dv, do, o, lse, q, k, v Tensor
 		rows := a.B * a.T * a.H
 		push := attentionDeltaPush{uint32(rows), T, uint32(a.H), uint32(a.D), do.stride(), do.offset(), o.stride(), o.offset()}
 		acrossRows(p, "attention/delta", rows, 2*float64(rows*a.D), push,
-			[]uint32{uint32(a.Precision), fours(a.D, do.Ld, do.Off, o.Ld, o.Off), inHalves(delta, do, o)}, delta.Write(), do.read(), o.read())
+			[]uint32{uint32(a.Precision), fours(a.D, do.Ld, do.Off, o.Ld, o.Off), inHalves(delta, do, o)},
+			delta.Write(), do.read(), o.read())
 
 		pushKV := attentionDKVPush{T, dk.stride(), dk.offset(), dv.stride(), dv.offset(), q.stride(), q.offset(),
 			k.stride(), k.offset(), v.stride(), v.offset(), do.stride(), do.offset(), a.scale()}

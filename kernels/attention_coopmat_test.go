@@ -100,8 +100,9 @@ func TestAttentionChoices(t *testing.T) {
 	info := engine.Info{Type: "discrete", SubgroupSize: 32, SharedMemory: 48 << 10, MaxInvocations: 1024, Float16: true,
 		CoopMat: []engine.CoopMat{unit(16, 8, 16, "f16"), unit(16, 8, 16, "f32"), unit(16, 16, 16, "f16"), unit(16, 16, 16, "f32"),
 			unit(64, 16, 16, "f16"), unit(64, 16, 16, "f32")}} // the last has more rows than a subgroup has lanes
-	want := []string{"attention/04_pipelined 16x8x16 by 4, tiles of 32, turned", "attention/04_pipelined 16x16x16 by 4, tiles of 32, turned",
-		"attention/04_pipelined 16x8x16 by 4, tiles of 32", "attention/04_pipelined 16x16x16 by 4, tiles of 32", "attention/02_shared"}
+	want := []string{"attention/04_pipelined 16x8x16 by 4, tiles of 32, turned",
+		"attention/04_pipelined 16x16x16 by 4, tiles of 32, turned", "attention/04_pipelined 16x8x16 by 4, tiles of 32",
+		"attention/04_pipelined 16x16x16 by 4, tiles of 32", "attention/02_shared"}
 	if got := kernels.AttentionChoices(info, kernels.FP16, 64); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}

@@ -33,11 +33,12 @@ type Config struct {
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device  string    `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
-	Out     string    `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
-	DryRun  bool      `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
-	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
-	Profile int       `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
+	Device  string      `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
+	Out     string      `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
+	DryRun  bool        `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
+	Tune    tune.Mode   `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
+	Budget  tune.Budget `json:"-" name:"tune-budget" help:"seconds that measuring may take (default 20)"`
+	Profile int         `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
 
 	Kept tune.Kept `json:"-"` // the kernels of Resume
 }
@@ -84,6 +85,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -profile %d: at least 1 step", c.Profile)
 	case c.Profile > 0 && c.DryRun:
 		return fmt.Errorf("train: -profile %d and -dry-run: a dry run has no steps to time; leave one of them out", c.Profile)
+	case !(c.Cooldown >= 0 && c.Cooldown <= 1): // no option; a row or a checkpoint has it
+		return fmt.Errorf("train: decay %g: the share of the steps over which the learning rate falls is 0 to 1", c.Cooldown)
+	case !(c.Clip >= 0): // nor this
+		return fmt.Errorf("train: clip %g: at least 0, which clips nothing", c.Clip)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
 	case !(c.EMA2 >= 0 && c.EMA2 < 1):

@@ -81,7 +81,8 @@ func Run(ctx context.Context, c run.Config, out io.Writer) (dir string, err erro
 
 // open opens the device, which chooses its kernels as the run has it best. A run that does not fit is refused.
 func open(ctx context.Context, c run.Config, out io.Writer) (*engine.Device, error) {
-	r := tune.Request{Device: c.Device, Mode: c.Tune, Kept: c.Kept, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
+	r := tune.Request{Device: c.Device, Mode: c.Tune, Budget: c.Budget, Kept: c.Kept, DryRun: c.DryRun,
+		Say: func(line string) { fmt.Fprintln(out, line) }}
 	return tune.Open(ctx, r, func(plan *engine.Device) error {
 		s, samples, err := build(plan, c)
 		if err != nil {
