@@ -1,50 +1,69 @@
 // SPDX-License-Identifier: MIT
 
 // Command compile has a driver's compiler make every pipeline that training may take, and allocates and runs nothing. Mesa's driver for
-// AMD (RADV) compiles for chips that are not there and says what came out, so that registers, spills and occupancy on such a
+// AMD (RADV) compiles for chips that are not there and shows what came out, so that registers, spills, waits and loads on such a
 // GPU can be known on any machine:
 //
-//	go run ./tools/compile                                  quick and blog256 in three precisions for a Radeon RX 7900 (Navi 31)
-//	go run ./tools/compile -chip navi21 -presets jit-b16    others; navi21, navi33, vega10, gfx1201, … as Mesa names them
+//	go run ./tools/compile                                  blog256 and jit-b16 in three precisions for a Radeon RX 7900 (Navi 31),
+//	                                                        beside the committed table: what became worse fails
+//	go run ./tools/compile -write                           renews the table, docs/benchmarks/compile-navi31.json and .md
+//	go run ./tools/compile -presets blog256 -precisions fp16 -only matmul/05   some pipelines, the table's number -> today's
+//	go run ./tools/compile … -only 'matmul/05.*TRANS_A.*BM=128' -asm           and what the compiler wrote
+//	go run ./tools/compile -chip navi21 -presets quick      others; navi21, navi33, vega10, gfx1201, … as Mesa names them
 //	go run ./tools/compile -chip ""                         by the driver of the device at hand, without statistics
 package main
 
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"jitvk/engine"
 	"jitvk/model/cli"
 	"jitvk/model/run"
-	"jitvk/tools/internal/page"
+	"jitvk/shaders"
 	"jitvk/train/trainer"
 )
 
 func main() { os.Exit(cli.Main("compile", command)) }
 
-// The child, which has Mesa's variables in its environment before it loads a driver, writes a line for each pipeline to standard
-// error, where the driver writes, too.
-const child, announced = "JITVK_COMPILE", "pipeline: "
+// The child, which has Mesa's variables in its environment before it loads a driver, writes a line for each configuration and
+// pipeline to standard error, where the driver writes, too.
+const child, configured, announced = "JITVK_COMPILE", "configuration: ", "pipeline: "
+
+const everyPreset, everyPrecision = "blog256,jit-b16", "fp32,fp16,bf16" // of the committed table
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("compile", flag.ContinueOnError)
 	chip := fs.String("chip", "navi31", "AMD's `name` of a GPU, as Mesa has it; \"\": the device at hand")
-	presets := fs.String("presets", "quick,blog256", "models, `names` separated by commas")
-	precisions := fs.String("precisions", "fp32,fp16,bf16", "of products, separated by commas")
+	icd := fs.String("icd", "/usr/share/vulkan/icd.d/radeon_icd*.json", "manifest of Mesa's driver for AMD")
+	presets := fs.String("presets", everyPreset, "models, `names` separated by commas")
+	precisions := fs.String("precisions", everyPrecision, "of products, separated by commas")
+	only := fs.String("only", "", "print pipelines whose name and constants match a regular `expression`, with their old numbers")
+	asm := fs.Bool("asm", false, "with -only: print what the compiler wrote, too")
+	write := fs.Bool("write", false, "renew the committed table")
 	if err := cli.Parse(fs, args); err != nil {
 		return err
+	}
+	pick, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("compile: -only: %w", err)
+	}
+	whole := *presets == everyPreset && *precisions == everyPrecision && *only == ""
+	if *write && (!whole || *chip == "") {
+		return fmt.Errorf("compile: -write renews the whole table: give it without -presets, -precisions, -only and with a chip")
+	}
+	if *asm && *only == "" {
+		return fmt.Errorf("compile: -asm wants -only")
 	}
 	var configs []run.Config
 	for _, preset := range strings.Split(*presets, ",") {
@@ -59,16 +78,36 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if os.Getenv(child) == "1" {
 		return compile(ctx, configs, out)
 	}
-	log, err := inChild(ctx, args, *chip, out)
+	var device bytes.Buffer
+	log, err := inChild(ctx, args, *chip, *icd, &device)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(out, table(read(log)))
-	return err
+	fmt.Fprint(out, &device)
+	all := read(log)
+	if *chip == "" {
+		_, err = fmt.Fprintf(out, "%d pipelines compile\n", len(all))
+		return err
+	}
+	now := &table{Driver: strings.TrimSpace(device.String()), Pipelines: all}
+	file := "docs/benchmarks/compile-" + *chip
+	if *write {
+		fmt.Fprint(out, now.summary())
+		return now.write(file)
+	}
+	kept, err := readTable(file + ".json")
+	if err != nil {
+		return err
+	}
+	if *only != "" {
+		return show(out, kept, now, pick, *asm)
+	}
+	fmt.Fprint(out, now.summary())
+	return compare(out, kept, now, whole)
 }
 
 // inChild runs this program again, with the driver for a chip, and returns what it wrote to standard error.
-func inChild(ctx context.Context, args []string, chip string, out io.Writer) (*bytes.Buffer, error) {
+func inChild(ctx context.Context, args []string, chip, icd string, out io.Writer) (*bytes.Buffer, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -76,13 +115,12 @@ func inChild(ctx context.Context, args []string, chip string, out io.Writer) (*b
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), child+"=1")
 	if chip != "" {
-		drivers, err := filepath.Glob("/usr/share/vulkan/icd.d/radeon_icd*.json")
+		drivers, err := filepath.Glob(icd)
 		if err != nil || len(drivers) == 0 {
-			return nil, fmt.Errorf("compile: no Mesa driver for AMD (/usr/share/vulkan/icd.d/radeon_icd*.json); " +
-				"install mesa-vulkan-drivers, or give -chip \"\"")
+			return nil, fmt.Errorf("compile: no Mesa driver for AMD (%s); install mesa-vulkan-drivers, or give -chip \"\"", icd)
 		}
 		cmd.Env = append(cmd.Env, "VK_DRIVER_FILES="+drivers[0], "VK_ICD_FILENAMES="+drivers[0], "RADV_FORCE_FAMILY="+chip,
-			"RADV_DEBUG=shaderstats", "MESA_SHADER_CACHE_DISABLE=1")
+			"RADV_DEBUG=shaderstats,asm", "MESA_SHADER_CACHE_DISABLE=1")
 	}
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = out, &log
@@ -106,6 +144,7 @@ func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
 	defer d.Close()
 	fmt.Fprintf(out, "%s, %s\n", d.Info().Name, d.Info().Driver)
 	for _, c := range configs {
+		fmt.Fprintf(os.Stderr, "%s%s %s\n", configured, c.Model.Preset, c.Precision)
 		if err := everyChoice(ctx, d, c); err != nil {
 			return err
 		}
@@ -138,60 +177,88 @@ func everyChoice(ctx context.Context, d *engine.Device, c run.Config) error {
 	}
 }
 
-// stats are what the driver says of a pipeline, by the names that it uses.
-type stats struct {
-	shader string
-	values map[string]int
+// pipeline is what a compiler made of a shader and its constants.
+type pipeline struct {
+	Shader    string         `json:"shader"`
+	Constants string         `json:"constants"` // by the names in the source; those that are false or 0 are left out
+	For       string         `json:"for"`       // the first configuration that needs it
+	Stats     map[string]int `json:"stats"`     // by the driver's names, see columns
+	Code      assembly       `json:"code"`
+
+	text []string // the assembly
 }
 
+func (p *pipeline) name() string { return strings.TrimSpace(p.Shader + " " + p.Constants) }
+
 // read takes a child's standard error apart.
-func read(r io.Reader) (all []stats) {
+func read(r io.Reader) (all []*pipeline) {
 	lines := bufio.NewScanner(r)
+	configuration, inText := "", false
+	var p *pipeline
 	for lines.Scan() {
-		if name, ok := strings.CutPrefix(lines.Text(), announced); ok {
-			shader, _, _ := strings.Cut(name, " ")
-			all = append(all, stats{shader, map[string]int{}})
-		} else if name, value, ok := strings.Cut(lines.Text(), ": "); ok && len(all) > 0 {
+		line := lines.Text()
+		if c, ok := strings.CutPrefix(line, configured); ok {
+			configuration = c
+		} else if name, ok := strings.CutPrefix(line, announced); ok {
+			shader, constants, _ := strings.Cut(name, " ")
+			p = &pipeline{Shader: shader, Constants: readable(shader, constants), For: configuration, Stats: map[string]int{}}
+			all, inText = append(all, p), false
+		} else if p == nil {
+			continue
+		} else if line == "disasm:" {
+			inText = true
+		} else if strings.HasPrefix(line, "*** SHADER STATS") {
+			inText = false
+		} else if inText {
+			p.text = append(p.text, line)
+		} else if name, value, ok := strings.Cut(line, ": "); ok && wanted[name] {
 			if n, err := strconv.Atoi(value); err == nil {
-				all[len(all)-1].values[name] = n
+				p.Stats[name] = n
 			}
+		}
+	}
+	for _, p := range all {
+		if p.text != nil {
+			p.Code = measure(parse(p.text))
 		}
 	}
 	return all
 }
 
-// table has a line for each shader: the worst of its pipelines. Those with the most spills come first.
-func table(all []stats) string {
-	shaders := map[string][]stats{}
-	for _, s := range all {
-		shaders[s.shader] = append(shaders[s.shader], s)
-	}
-	extreme := func(shader, value string, pick func(x ...int) int) int {
-		worst := shaders[shader][0].values[value]
-		for _, s := range shaders[shader] {
-			worst = pick(worst, s.values[value])
+// constants finds declarations of specialization constants.
+var constants = regexp.MustCompile(`(?m)^\s*layout\s*\(.*?constant_id\s*=\s*(\d+)\s*\)\s*const\s+(\w+)\s+(\w+)`)
+
+// readable names the values of a shader's constants, "[256 0 1]", as its sources do: "LOCAL=256 TRANS_B".
+func readable(shader, values string) string {
+	type declared struct{ kind, name string }
+	names := map[int]declared{0: {"uint", "LOCAL"}}
+	for _, m := range shaders.Manifest().Modules {
+		if m.Name != shader {
+			continue
 		}
-		return worst
+		for source := range m.Sources {
+			text, err := os.ReadFile(filepath.Join("shaders", source))
+			if err != nil {
+				continue // not in the checkout: constants by number
+			}
+			for _, d := range constants.FindAllStringSubmatch(string(text), -1) {
+				if n, err := strconv.Atoi(d[1]); err == nil {
+					names[n] = declared{d[2], d[3]}
+				}
+			}
+		}
 	}
-	most := func(shader, value string) int {
-		return extreme(shader, value, func(x ...int) int { return slices.Max(x) })
+	var words []string
+	for n, value := range strings.Fields(strings.Trim(values, "[]")) {
+		d, ok := names[n]
+		if !ok {
+			d.name = strconv.Itoa(n)
+		}
+		if d.kind == "bool" && value == "1" {
+			words = append(words, d.name)
+		} else if value != "0" {
+			words = append(words, d.name+"="+value)
+		}
 	}
-	least := func(shader, value string) int {
-		return extreme(shader, value, func(x ...int) int { return slices.Min(x) })
-	}
-	text := fmt.Sprintf("%d pipelines of %d shaders compile\n", len(all), len(shaders))
-	if len(all) == 0 || len(all[0].values) == 0 {
-		return text
-	}
-	t := page.Table{Left: []string{"shader"},
-		Right: []string{"pipelines", "spilled registers", "registers a lane", "subgroups a SIMD", "shared memory", "instructions"}}
-	names := slices.SortedFunc(maps.Keys(shaders), func(x, y string) int {
-		return cmp.Or(cmp.Compare(most(y, "Spilled VGPRs"), most(x, "Spilled VGPRs")), cmp.Compare(most(y, "VGPRs"), most(x, "VGPRs")),
-			cmp.Compare(x, y))
-	})
-	for _, n := range names {
-		t.Add(n, strconv.Itoa(len(shaders[n])), strconv.Itoa(most(n, "Spilled VGPRs")), strconv.Itoa(most(n, "VGPRs")),
-			strconv.Itoa(least(n, "Subgroups per SIMD")), strconv.Itoa(most(n, "LDS size")), strconv.Itoa(most(n, "Instructions")))
-	}
-	return text + "\n" + t.String()
+	return strings.Join(words, " ")
 }
