@@ -310,8 +310,9 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	}
 	rung := findRung(choice.Rung)
 	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
+	tail := t.tail > 0 && (m.K%t.tail != 0 || slice%t.tail != 0)
 	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
-		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(t.tail > 0 && (m.K%t.tail != 0 || slice%t.tail != 0)),
+		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(tail),
 		u(int(m.Precision)), uint32(m.swiglu.part), sum, flag(slice < m.K), group}
 	if spec = append(spec, t.spec...); t.direct {
 		spec = append(spec, m.direct(p.Info(), t, vecC))

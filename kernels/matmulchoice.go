@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"jitvk/engine"
 )
@@ -62,8 +63,9 @@ var matMulForce string
 //
 // 07_coopmat2 is nobody's guess: on no GPU has it been compared with 06 yet. Of a rung's tiles a GPU gets the largest of
 // which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. Left to measuring
-// are tiles that take half of a GPU's registers or all of them, as the largest of 03_vector and of 06 do, and those that turn operands. Where a
-// GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
+// are tiles that take half of a GPU's registers or all of them, as the largest of 03_vector and of 06 do, and those that turn
+// operands. Where a GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to
+// fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	rung := "matmul/03_vector"
 	switch {
@@ -272,7 +274,7 @@ func prefetchTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
 			if tile.tail, tile.direct, tile.turned = t[2], true, turn; turn && min(t[0], t[1])*t[2]%(16*tile.local) != 0 {
 				continue // an invocation turns blocks of 4 x 4
 			}
-			if tile.spec = append(tile.spec, flag(turn)); ok {
+			if tile.spec = append(tile.spec, flag(turn), flag(!info.CPU())); ok {
 				tiles = append(tiles, tile)
 			}
 		}
@@ -295,6 +297,11 @@ func coopMatTile(info engine.Info, precision Precision, t [5]int) (tile matMulTi
 	return matMulTile{bm: bm, bn: bn, local: local, quads: true,
 			spec: []uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}},
 		local <= info.MaxInvocations && shared <= info.SharedMemory
+}
+
+// OnMatrixUnit reports whether a shader multiplies on matrix units.
+func OnMatrixUnit(shader string) bool {
+	return strings.Contains(shader, "coopmat") || strings.HasPrefix(shader, "matmul/06_prefetch")
 }
 
 // MatMulRungsOn returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.

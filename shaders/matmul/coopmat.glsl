@@ -22,13 +22,19 @@ layout(constant_id = 20) const uint BK = 32;
 layout(constant_id = 21) const uint SUBGROUPS = 4;
 layout(constant_id = 22) const uint COLUMNS = 2;
 layout(constant_id = 23) const bool TURN = false;
-layout(constant_id = 24) const uint DIRECT = 0;
+layout(constant_id = 24) const bool UNROLL = true;
+layout(constant_id = 25) const uint DIRECT = 0;
 layout(local_size_x_id = 0) in;
 
 #define LEFT coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA>
 #define RIGHT coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>
 #define HALVES coopmat<float16_t, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 #define SUMS coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
+
+// A statement for each of some fragments, or elements: unrolled for a GPU, whose registers have no index, in a loop for a CPU driver, whose
+// compiler would take a minute otherwise. (One loop around the other, as in attention/coopmat.glsl, AMD's compiler does not unroll.)
+#define EACH(f, count, statement) if (UNROLL) { [[unroll]] for (uint f = 0; f < count; f++) statement } \
+    else { [[dont_unroll]] for (uint f = 0; f < count; f++) statement }
 
 const uint ROWS = SUBGROUPS / COLUMNS;                        // subgroups along M
 const uint LANES = gl_WorkGroupSize.x / SUBGROUPS;            // of a subgroup, which the compiler then knows
@@ -138,23 +144,45 @@ void store_fragment(SUMS v, uint m, uint n) {
     if (SWIGLU == 0 || SWIGLU == 1) coopMatStore(v, c, to, ldC, gl_CooperativeMatrixLayoutRowMajor);
     if (SWIGLU == 1 || SWIGLU == 2) {
         coopMatLoad(x, c, to + toValue, ldC, gl_CooperativeMatrixLayoutRowMajor);
-        [[unroll]] for (uint e = 0; e < v.length(); e++) v[e] = swiglu(vec4(v[e]), vec4(x[e])).x;
+        EACH(e, v.length(), v[e] = swiglu(vec4(v[e]), vec4(x[e])).x;)
         if (HALF_H) coopMatStore(HALVES(v), h_halves, at / 4, ldH / 4, gl_CooperativeMatrixLayoutRowMajor);
         else coopMatStore(v, h, at, ldH, gl_CooperativeMatrixLayoutRowMajor);
     }
     if (SWIGLU == 3) {
         coopMatLoad(x, h, at, ldH, gl_CooperativeMatrixLayoutRowMajor);
         coopMatLoad(y, h, at + toValue, ldH, gl_CooperativeMatrixLayoutRowMajor);
-        [[unroll]] for (uint e = 0; e < v.length(); e++) {
-            vec4 dgate, dvalue;
+        vec4 dgate, dvalue;
+        EACH(e, v.length(), {
             swiglu_gradients(vec4(v[e]), vec4(x[e]), vec4(y[e]), dgate, dvalue);
             x[e] = dgate.x;
             y[e] = dvalue.x;
-        }
+        })
         coopMatStore(x, c, to, ldC, gl_CooperativeMatrixLayoutRowMajor);
         coopMatStore(y, c, to + toValue, ldC, gl_CooperativeMatrixLayoutRowMajor);
     }
 }
+
+// store4 of quads.glsl, without a loop whose count is not constant.
+void store_four(uint m, uint n, vec4 v) {
+    if (VEC_C) store4(m, n, v);
+    else [[unroll]] for (uint j = 0; j < 4; j++) if (m < M && n + j < N) store(m, n + j, v[j]);
+}
+
+#ifndef PER_ELEMENT
+// Stores a fragment by way of shared memory, whatever lies past C's edges.
+void stage_fragment(SUMS v, uint m, uint n) {
+    uint mine = gl_SubgroupID * CM * CN; // the subgroup's part of Cs
+    // The subgroup has read the fragment before this one.
+    controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+    coopMatStore(v, Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
+    // All lanes have written their part of the fragment before any reads it.
+    controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
+    [[unroll]] for (uint e = 0; e < CM * CN; e += 4 * LANES) {
+        uint s = e + 4 * gl_SubgroupInvocationID, from = mine + s;
+        if (s < CM * CN) store_four(m + s / CN, n + s % CN, vec4(Cs[from], Cs[from + 1], Cs[from + 2], Cs[from + 3]));
+    }
+}
+#endif
 
 void main() {
     uint id = gl_LocalInvocationIndex, local = gl_WorkGroupSize.x;
@@ -228,28 +256,15 @@ void main() {
         }
     }
 
-    // Two ways to store, each with constant indices: an index that is not would send all sums through selects or memory.
+    // Two ways to store, each with constant indices: an index that is not would send all sums through selects or memory. So every
+    // loop in here has a constant count, or those around it would not be unrolled.
     if (DIRECT == 2 || DIRECT == 1 && m0 + BM <= M && n0 + BN <= N) {
-        [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++)
-            store_fragment(acc[i * FN + j], m0 + wm + i * CM, n0 + wn + j * CN);
+        EACH(f, FM * FN, store_fragment(acc[f], m0 + wm + f / FN * CM, n0 + wn + f % FN * CN);)
     } else {
 #ifdef PER_ELEMENT
-        [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++)
-            coopMatPerElementNV(acc[i * FN + j], acc[i * FN + j], store_element, m0 + wm + i * CM, n0 + wn + j * CN);
+        EACH(f, FM * FN, coopMatPerElementNV(acc[f], acc[f], store_element, m0 + wm + f / FN * CM, n0 + wn + f % FN * CN);)
 #else
-        uint mine = gl_SubgroupID * CM * CN; // the subgroup's part of Cs
-        [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++) {
-            uint m = m0 + wm + i * CM, n = n0 + wn + j * CN;
-            // The subgroup has read the fragment before this one.
-            controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-            coopMatStore(acc[i * FN + j], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
-            // All lanes have written their part of the fragment before any reads it.
-            controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-            [[dont_unroll]] for (uint e = 0; e < CM * CN; e += 4 * LANES) {
-                uint s = e + 4 * gl_SubgroupInvocationID, from = mine + s;
-                if (s < CM * CN) store4(m + s / CN, n + s % CN, vec4(Cs[from], Cs[from + 1], Cs[from + 2], Cs[from + 3]));
-            }
-        }
+        EACH(f, FM * FN, stage_fragment(acc[f], m0 + wm + f / FN * CM, n0 + wn + f % FN * CN);)
 #endif
     }
 
@@ -264,8 +279,10 @@ void main() {
         coopMatStore(of_row[i], Cs, mine, CN, gl_CooperativeMatrixLayoutRowMajor);
         // All lanes have written their part of the fragment before any reads it.
         controlBarrier(gl_ScopeSubgroup, gl_ScopeSubgroup, gl_StorageSemanticsShared, gl_SemanticsAcquireRelease);
-        if (sum_rows)
-            for (uint r = gl_SubgroupInvocationID; r < CM; r += LANES) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
+        if (sum_rows) [[unroll]] for (uint e = 0; e < CM; e += LANES) {
+            uint r = e + gl_SubgroupInvocationID;
+            if (r < CM) store_sum(m0 + wm + i * CM + r, Cs[mine + r * CN]);
+        }
 #endif
     }
 }
