@@ -11,6 +11,9 @@ import "jitvk/kernels"
 //   - the outputs of norms of rows: RMSNorm, Derf, NormModulate;
 //   - the MLP's hidden values.
 //
+// The MLP's gates and values, and their gradients, are read by more than products. They are rounded when they are stored, and what
+// is computed of them is of the rounded ones.
+//
 // Everything else stays in fp32: sums, gradients, the residual stream, what attention takes and gives. So do rows whose length is no
 // multiple of four, because shaders move halves by fours. An op that reads fp32 panics when it is given halves: Linear takes what
 // RMSNorm has made, SiLU does not.

@@ -13,9 +13,9 @@ import (
 	"jitvk/kernels/kerneltest"
 )
 
-// TestHalvesKeepTheBits: a norm whose output an MLP and a linear layer read, forward and backward, has the bits of the same
-// kernels with all of memory in fp32, which round as they load. Without the whole sweep in fp16 only: the tape treats both alike, and
-// package kernels tests both.
+// TestHalvesKeepTheBits: a norm whose output an MLP and a linear layer read, forward and backward, has the bits of the same kernels
+// with the norm's output and the weights in fp32, which the products round as they load them. Without the whole sweep in fp16 only:
+// the tape treats both alike, and package kernels tests both.
 func TestHalvesKeepTheBits(t *testing.T) {
 	precisions := []kernels.Precision{kernels.FP16}
 	if kerneltest.All() {
@@ -53,8 +53,11 @@ func TestHalvesKeepTheBits(t *testing.T) {
 		r.Run(func(p *engine.Program) {
 			const N = B * T
 			flat := func(label string, width int) kernels.Tensor { return kernels.Temp(p, label, N, width) }
-			n, rstd, h, ab, y := flat("n", C), kernels.Temp(p, "rstd", N), flat("h", F), flat("ab", 2*F), flat("y", C)
-			dab, dn := flat("dab", 2*F), flat("dn", C)
+			half := func(label string, width int) kernels.Tensor {
+				return kernels.TempOfPrecision(p, label, precision, N, width)
+			}
+			n, rstd, h, ab, y := flat("n", C), kernels.Temp(p, "rstd", N), half("h", F), half("ab", 2*F), flat("y", C)
+			dab, dn := half("dab", 2*F), flat("dn", C)
 			x, z, dx, dz := x.Reshape(N, C), want[0].Reshape(N, C), want[1].Reshape(N, C), dz.Reshape(N, C)
 			forward, swiglu := kernels.MatMulOptions{TransB: true, Precision: precision}, kernels.MatMulSwiGLUOptions{Precision: precision}
 			kernels.RMSNorm(p, n, rstd, x, w, eps)

@@ -29,7 +29,7 @@ func (t *Tape) SwiGLU(ab *Var, valueFirst bool) *Var {
 //	h = SwiGLU(ab)               dab = SwiGLU's of dh = dy W3
 //	y = h W3ᵀ + b3 + r           dW12 = dabᵀ x   db12 = sum of dab over rows   dx = dab W12
 //
-// Saved: ab and h.
+// Saved: ab and h, which lie in halves in half precision, as dab does (halves.go).
 func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	in := append(t.take("swiglu mlp", x, w12, w3), t.maybe("swiglu mlp", b12, b3, r)...)
 	rows, c := x.Value.Rows(1)
@@ -50,7 +50,7 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	y := t.out("swiglu mlp", in, append(append([]int{}, x.Value.Shape[:len(x.Value.Shape)-1]...), m)...)
 	var ab *kernels.Tensor
 	if y.needs {
-		saved := kernels.Temp(t.P, "gates and values", rows, 2*f)
+		saved := kernels.TempOfPrecision(t.P, "gates and values", t.stored(w3.Value.Shape), rows, 2*f)
 		ab = &saved
 	}
 	xs, h := x.Value.Reshape(rows, c), kernels.TempOfPrecision(t.P, "swiglu", t.stored(w3.Value.Shape), rows, f)
@@ -60,7 +60,7 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	t.push(y, in, func() {
 		dy := y.grad.Reshape(rows, m)
 		t.weightGrads(w3, b3, dy, h)
-		dab := kernels.Temp(t.P, "d gates and values", rows, 2*f)
+		dab := kernels.TempOfPrecision(t.P, "d gates and values", ab.Precision, rows, 2*f)
 		o := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}
 		kernels.MatMulSwiGLUBackward(t.P, dab, dy, t.weight(w3), *ab, o)
 		t.weightGrads(w12, b12, dab, xs)

@@ -18,6 +18,7 @@ type Choices map[string]string
 type Guess struct {
 	Class   string
 	Choices []string
+	Uses    int // how often
 }
 
 // Prefer makes programs of the device choose as c says from now on; nil leaves every class to its guess.
@@ -40,8 +41,12 @@ func (p *Program) Choose(class string, choices []string) int {
 	i := slices.Index(choices, d.preferred[class])
 	if i < 0 {
 		i = 0
-		if _, again := d.chosen[class]; !again {
-			d.guessed = append(d.guessed, Guess{class, choices})
+		at := slices.IndexFunc(d.guessed, func(g Guess) bool { return g.Class == class })
+		if _, again := d.chosen[class]; !again && at < 0 {
+			d.guessed, at = append(d.guessed, Guess{class, choices, 0}), len(d.guessed)
+		}
+		if at >= 0 {
+			d.guessed[at].Uses++
 		}
 	}
 	d.chosen[class] = choices[i]

@@ -418,9 +418,10 @@ int32_t jitvk_record(jitvk_device *d, void *cb, const jitvk_cmd *cmds, uint32_t 
       d->dispatch(cb, c->x, c->y, c->z);
       break;
     case JITVK_BARRIER: {
-      // Shader and transfer writes before are visible to shader and transfer accesses, and to the host, after.
-      struct memory_barrier mb = {46, NULL, 0x40 | 0x1000, 0x20 | 0x40 | 0x800 | 0x1000 | 0x2000};
-      d->barrier(cb, 0x800 | 0x1000, 0x800 | 0x1000 | 0x4000, 0, 1, &mb, 0, NULL, 0, NULL);
+      // Writes of the stages before are visible to all accesses of the stages after: in shaders, transfers and on the host.
+      struct memory_barrier mb = {46, NULL, (c->x & 0x800 ? 0x40 : 0) | (c->x & 0x1000 ? 0x1000 : 0),
+                                  (c->y & 0x800 ? 0x20 | 0x40 : 0) | (c->y & 0x1000 ? 0x800 | 0x1000 : 0) | (c->y & 0x4000 ? 0x2000 : 0)};
+      d->barrier(cb, c->x, c->y, 0, 1, &mb, 0, NULL, 0, NULL);
       break;
     }
     case JITVK_COPY: {

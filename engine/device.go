@@ -48,6 +48,7 @@ type Device struct {
 	dryRun   bool
 	announce func(pipeline string) // Options.Compile
 	slack    int64                 // see Options
+	experiments
 
 	instance  *Instance // nil where there is nothing to call, as on most dry runs
 	device    vk.Device
@@ -96,7 +97,7 @@ func Devices() ([]Info, error) {
 func Open(o Options) (*Device, error) {
 	i, err := NewInstance(InstanceOptions{})
 	if o.DryRun && errors.Is(err, ErrNoDriver) {
-		return newDevice(candidate{info: generic}, o), nil
+		return newDevice(candidate{info: generic}, o)
 	}
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (i *Instance) Open(o Options) (*Device, error) {
 			ErrNoDriver)
 	}
 	if o.DryRun && errors.Is(err, ErrNoDriver) {
-		return newDevice(candidate{info: generic}, o), nil
+		return newDevice(candidate{info: generic}, o)
 	}
 	if err != nil {
 		return nil, err
@@ -126,9 +127,9 @@ func (i *Instance) Open(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDevice(all[n], o)
-	if d.dryRun && o.Compile == nil {
-		return d, nil
+	d, err := newDevice(all[n], o)
+	if err != nil || d.dryRun && o.Compile == nil {
+		return d, err
 	}
 	if err := d.open(i, all[n].handle, o); err != nil {
 		d.Close()
@@ -138,14 +139,18 @@ func (i *Instance) Open(o Options) (*Device, error) {
 }
 
 // newDevice returns a device that can plan.
-func newDevice(c candidate, o Options) *Device {
-	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, slack: o.Slack,
+func newDevice(c candidate, o Options) (*Device, error) {
+	e, err := readExperiments()
+	if err != nil {
+		return nil, err
+	}
+	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, slack: o.Slack, experiments: e,
 		layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
 	if o.MaxAllocation > 0 {
 		d.info.MaxAllocation = min(d.info.MaxAllocation, o.MaxAllocation)
 	}
 	d.heaps = [2]heap{{dev: d}, {dev: d, host: true}}
-	return d
+	return d, nil
 }
 
 // choose returns the index in infos of the device that the selection names.

@@ -239,6 +239,7 @@ func TestPlacement(t *testing.T) {
 				p.Fill(b.All(), 1)
 			}
 		}
+		p.schedule()
 		size, limit := p.place()
 		if size > sum+limit*(sum/limit+1) {
 			t.Fatalf("seed %d: arena of %d bytes for %d bytes of temporaries", seed, size, sum)
@@ -257,48 +258,198 @@ func TestPlacement(t *testing.T) {
 	}
 }
 
+// TestBarriers: a barrier stands where commands must wait, and orders those kinds of work that lie around it and no others.
 func TestBarriers(t *testing.T) {
-	d, err := Open(Options{DryRun: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, b, c := buffer(t, d, 256).All(), buffer(t, d, 256).All(), buffer(t, d, 256).All()
+	d := dry(t)
+	a, b, c, e := buffer(t, d, 256).All(), buffer(t, d, 256).All(), buffer(t, d, 256).All(), buffer(t, d, 256).All()
 	p := NewProgram(d, "hazards")
+	launch := func(to, from Range) { p.Dispatch(Dispatch{Shader: "x", Bind: []Binding{Write(to), Read(from)}}) }
 	p.Fill(a, 0)                           // 0
 	p.Fill(b, 0)                           // 1: independent
 	p.Copy(c, a)                           // 2: reads what 0 wrote
 	p.Fill(a.Sub(0, 4), 1)                 // 3: writes what 2 read
 	p.Copy(b.Sub(0, 128), a.Sub(128, 128)) // 4: other bytes of a
-	p.Fill(b.Sub(64, 4), 3)                // 5: writes what 4 wrote
+	launch(b, c)                           // 5: writes what 4 wrote
+	launch(c, b)                           // 6: reads what 5 wrote
+	p.Fill(a, 3)                           // 7: independent
+	launch(a, e)                           // 8: writes what 7 wrote
 	p.synchronize()
-	want := []bool{false, false, true, true, false, true}
+	want := []barrier{2: {transfer, transfer}, 3: {transfer, transfer}, 5: {transfer, compute}, 6: {compute, compute | transfer},
+		8: {compute | transfer, compute}}
+	wants := 0
 	for i, w := range want {
-		if p.commands[i].barrier != w {
-			t.Errorf("command %d: barrier %v, want %v", i, p.commands[i].barrier, w)
+		if got := p.commands[i].barrier; got != w {
+			t.Errorf("command %d: barrier %#x, want %#x", i, got, w)
 		}
+		if w != (barrier{}) {
+			wants++
+		}
+	}
+	if plan := p.Plan(); plan.Barriers != wants || len(plan.Commands) != len(want) || plan.Commands[1] != (Cost{"fill", 0, 256}) {
+		t.Errorf("%+v", plan)
+	}
+	p.dev.wide = true
+	p.synchronize()
+	if got := p.commands[6].barrier; got != wide {
+		t.Errorf("wide: %#x", got)
 	}
 }
 
+func dry(t *testing.T) *Device {
+	t.Helper()
+	d, err := Open(Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestSchedule draws random programs and checks what schedule promises: nothing is lost, commands that depend on each other keep their
+// order, no two of a group do, and none of them needs a barrier where the plan has none, temporaries that share memory included.
+func TestSchedule(t *testing.T) {
+	d := dry(t)
+	grouped, barriers, recorded := 0, 0, 0
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		p := NewProgram(d, "random")
+		var written []Range
+		for len(p.commands) < 60 {
+			if x := p.Temp("t", 256*(1+r.Int64N(8))).All(); len(written) == 0 || r.IntN(3) == 0 {
+				p.Fill(x, uint32(len(p.commands)))
+				written = append(written, x)
+			} else {
+				from, to := written[r.IntN(len(written))], written[r.IntN(len(written))]
+				n := 4 * (1 + r.Int64N(min(from.size, to.size)/8))
+				p.Dispatch(Dispatch{Shader: "x", Push: [1]uint32{uint32(len(p.commands))},
+					Bind: []Binding{Write(to.Sub(0, n)), Read(from.Sub(from.size/512*256, 4))}})
+			}
+		}
+		before := slices.Clone(p.commands)
+		number := func(c *command) int {
+			return slices.IndexFunc(before, func(o command) bool { return o.word == c.word && slices.Equal(o.push, c.push) })
+		}
+		p.dev.inOrder = true
+		if err := p.Build(); err != nil {
+			t.Fatal(err)
+		}
+		recorded += p.Plan().Barriers
+		p.dev.inOrder, p.built, p.commands = false, false, slices.Clone(before)
+		if err := p.Build(); err != nil {
+			t.Fatal(err)
+		}
+		barriers += p.Plan().Barriers
+		grouped += p.commands[len(p.commands)-1].group
+		seen := map[int]bool{}
+		for i := range p.commands {
+			x := &p.commands[i]
+			seen[number(x)] = true
+			for j := range i {
+				y := &p.commands[j]
+				var u usage
+				u.add(y)
+				if u.conflicts(x) && (number(y) > number(x) || y.group == x.group) {
+					t.Fatalf("seed %d: %d of group %d comes before %d of group %d, which depend on each other", seed, number(y), y.group,
+						number(x), x.group)
+				}
+			}
+		}
+		if len(seen) != len(before) {
+			t.Fatalf("seed %d: %d of %d commands are there", seed, len(seen), len(before))
+		}
+	}
+	if barriers != grouped || 4*barriers > 3*recorded {
+		t.Errorf("%d barriers between %d groups; %d in the order of recording", barriers, grouped, recorded)
+	}
+}
+
+// TestPieces: pieces take no longer than a submission may, by the pace that is assumed or that a replay has shown.
+func TestPieces(t *testing.T) {
+	d := dry(t)
+	d.info.Type, d.submission = "discrete", time.Second/4
+	p := NewProgram(d, "pieces")
+	x := buffer(t, d, 4*100).All()
+	for i := range 100 {
+		p.Dispatch(Dispatch{Shader: "x", FLOPs: 1e9, Bind: []Binding{Write(x.Sub(0, 4*int64(i+1)))}})
+	}
+	if err := p.Build(); err != nil {
+		t.Fatal(err)
+	}
+	count := func() int { return len(p.cuts) - 1 }
+	if got := count(); got != 3 { // 100 GFLOP, 49 at a time: bytes count a little
+		t.Errorf("nothing measured: %d submissions", got)
+	}
+	for _, c := range []struct {
+		took time.Duration
+		cut  bool
+		want int
+	}{{10 * time.Second, true, 50}, {20 * time.Second, false, 50}, {9 * time.Second, false, 50}, {2 * time.Second, true, 9},
+		{time.Second / 10, true, 1}, {time.Second / 100, false, 1}, {time.Second, false, 1}, {0, false, 1}} {
+		if cut := p.replayed(c.took); cut != c.cut || count() != c.want {
+			t.Errorf("a replay of %v: other cuts %v, %d submissions, want %v, %d", c.took, cut, count(), c.cut, c.want)
+		}
+	}
+	if got := []int{p.Submissions(100e12), p.Submissions(1e9)}; !slices.Equal(got, []int{1, 100}) {
+		t.Errorf("at 100 TFLOP/s and at 1 GFLOP/s: %v submissions", got)
+	}
+	if d.submission = 0; p.Submissions(100e12) != 100 {
+		t.Error("no time for a submission: each command is one")
+	}
+	d.info.Type, d.submission = "cpu", time.Second
+	if p.replayed(time.Microsecond) {
+		t.Error("a CPU driver has no watchdog")
+	}
+}
+
+// TestCutKeepsEveryCommand replays a program in as many submissions as there are commands, then, as that is known to be fast, in one.
 func TestCutKeepsEveryCommand(t *testing.T) {
 	d := testDevice(t)
+	d.info.Type = "discrete" // cuts by what was measured
 	b := buffer(t, d, 4*10)
 	p := NewProgram(d, "cut")
 	for i := range int64(10) {
 		p.Fill(b.Range(4*i, 4), uint32(i))
-		p.commands[i].FLOPs = submissionFLOPs // each alone
+		p.commands[i].FLOPs = assumedPace // each alone
 	}
 	if err := p.Build(); err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if len(p.buffers) != 10 {
-		t.Fatalf("%d submissions, want 10", len(p.buffers))
-	}
-	got := run(t, p, nil, []Range{b.All()})[0]
-	for i := range 10 {
-		if got[4*i] != byte(i) {
-			t.Fatalf("word %d is %d", i, got[4*i])
+	for _, pieces := range []int{10, 1, 1} {
+		got := run(t, p, []Update{{To: b.All(), Data: make([]byte, 40)}}, []Range{b.All()})[0]
+		if len(p.buffers) != pieces {
+			t.Errorf("%d submissions, want %d", len(p.buffers), pieces)
 		}
+		for i := range 10 {
+			if got[4*i] != byte(i) {
+				t.Fatalf("word %d is %d", i, got[4*i])
+			}
+		}
+	}
+}
+
+func TestExperiments(t *testing.T) {
+	const s = defaultSubmission
+	for env, want := range map[string]experiments{"": {false, false, s}, "JITVK_BARRIERS=wide": {true, false, s},
+		"JITVK_BARRIERS=narrow": {false, false, s}, "JITVK_ORDER=recorded": {false, true, s}, "JITVK_SUBMIT=0": {},
+		"JITVK_SUBMIT=1.5": {submission: 1500 * time.Millisecond}} {
+		name, value, _ := strings.Cut(env, "=")
+		t.Run(env, func(t *testing.T) {
+			if name != "" {
+				t.Setenv(name, value)
+			}
+			if got := dry(t).experiments; got != want {
+				t.Errorf("%+v, want %+v", got, want)
+			}
+		})
+	}
+	for _, env := range []string{"JITVK_BARRIERS=Wide", "JITVK_ORDER=x", "JITVK_SUBMIT=1s", "JITVK_SUBMIT=-1", "JITVK_SUBMIT=NaN"} {
+		name, value, _ := strings.Cut(env, "=")
+		t.Run(env, func(t *testing.T) {
+			t.Setenv(name, value)
+			if _, err := Open(Options{DryRun: true}); err == nil || !strings.Contains(err.Error(), env) {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
 
@@ -574,7 +725,7 @@ func TestValidationSeesMissingBarriers(t *testing.T) {
 	}
 	plant := os.Getenv("JITVK_TEST_PLANT")
 	if plant == "" {
-		for _, plant := range []string{"in a command buffer", "between submissions"} {
+		for _, plant := range []string{"in a command buffer", "between submissions", "of its kind"} {
 			c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 			c.Env = append(os.Environ(), "JITVK_TEST_PLANT="+plant)
 			if out, err := c.CombinedOutput(); err == nil || !strings.Contains(string(out), "SYNC-HAZARD") {
@@ -588,8 +739,11 @@ func TestValidationSeesMissingBarriers(t *testing.T) {
 	p := NewProgram(d, plant)
 	p.Fill(a.All(), 1)
 	p.Copy(b.All(), a.All())
-	if plant == "between submissions" {
-		p.commands[0].FLOPs = submissionFLOPs
+	switch plant {
+	case "between submissions":
+		p.commands[0].FLOPs = assumedPace
+	case "of its kind":
+		p.commands[1].barrier = barrier{compute, compute}
 	}
 	p.cut() // Build, but for synchronize
 	p.built = true

@@ -36,6 +36,8 @@ type Info struct {
 	Int64                 bool      // 64-bit integers
 	CoopMat               []CoopMat // what a subgroup can multiply (VK_KHR_cooperative_matrix)
 	CoopMat2              CoopMat2  // the parts of VK_NV_cooperative_matrix2
+	Vulkan                string    // version, such as "1.3.289"
+	Memory                []string  // types of memory in the driver's order: "16.0 GB, device local, host visible"
 
 	version            uint32   // of Vulkan
 	subgroupOperations uint32   // VkSubgroupFeatureFlags in compute shaders
@@ -127,6 +129,8 @@ func (i *Instance) describe(h vk.PhysicalDevice) candidate {
 	if info.MaxAllocation == 0 {
 		info.MaxAllocation = 1 << 30
 	}
+	info.Vulkan = fmt.Sprintf("%d.%d.%d", p.ApiVersion>>22&0x7f, p.ApiVersion>>12&0x3ff, p.ApiVersion&0xfff)
+	info.Memory = found.memory.describe()
 	found.info = info
 	return found
 }

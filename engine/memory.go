@@ -49,6 +49,23 @@ const (
 	hostCached
 )
 
+// describe is a line for each type: the size of its heap and its flags.
+func (m memoryMap) describe() (lines []string) {
+	for _, t := range m.types {
+		line := fmt.Sprintf("%.1f GB", float64(m.heaps[t.heap])/1e9)
+		for i, name := range []string{"device local", "host visible", "coherent", "cached"} {
+			if t.flags>>i&1 == 1 {
+				line += ", " + name
+			}
+		}
+		if other := t.flags &^ (deviceLocal | hostVisible | hostCoherent | hostCached); other != 0 {
+			line += fmt.Sprintf(", flags %#x", uint32(other))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 // A heap hands out pieces of large blocks of one kind of memory, first fit.
 type heap struct {
 	dev    *Device

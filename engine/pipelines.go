@@ -61,24 +61,36 @@ func orderFor(c *command) *pipelineOrder {
 	return &pipelineOrder{shader: c.Shader, bindings: len(c.Bind), spec: c.Spec}
 }
 
-// makePipelines makes those pipelines of a program that the device does not have yet, on all cores, as most drivers
-// compile here.
+// makePipelines makes those pipelines of a program that the device does not have yet.
 func (d *Device) makePipelines(commands []command) error {
 	var orders []*pipelineOrder
+	for _, o := range d.missing(commands) {
+		if err := d.prepare(o); err != nil {
+			return err
+		}
+		orders = append(orders, o)
+	}
+	return d.make(orders, func() bool { return false })
+}
+
+// missing returns orders for those pipelines of commands that the device does not have yet, each once.
+func (d *Device) missing(commands []command) (orders []*pipelineOrder) {
 	ordered := map[string]bool{}
 	for i := range commands {
 		if commands[i].kind != C.JITVK_DISPATCH {
 			continue
 		}
 		o := orderFor(&commands[i])
-		if _, made := d.pipelines[o.key()]; made || ordered[o.key()] {
-			continue
+		if _, made := d.pipelines[o.key()]; !made && !ordered[o.key()] {
+			orders, ordered[o.key()] = append(orders, o), true
 		}
-		if err := d.prepare(o); err != nil {
-			return err
-		}
-		orders, ordered[o.key()] = append(orders, o), true
 	}
+	return orders
+}
+
+// make makes pipelines on all cores, as most drivers compile here, in their order until it is late: the device's pipeline cache may be
+// used by several threads at once. It returns the first error; what could be made is there all the same.
+func (d *Device) make(orders []*pipelineOrder, late func() bool) error {
 	queue := make(chan *pipelineOrder, len(orders))
 	for _, o := range orders {
 		queue <- o
@@ -92,6 +104,9 @@ func (d *Device) makePipelines(commands []command) error {
 	for range min(workers, len(orders)) {
 		wait.Go(func() {
 			for o := range queue {
+				if late() {
+					return
+				}
 				if d.announce != nil {
 					d.announce(fmt.Sprint(o.shader, " ", o.spec))
 				}
@@ -102,13 +117,37 @@ func (d *Device) makePipelines(commands []command) error {
 	wait.Wait()
 	var err error
 	for _, o := range orders {
-		if o.err == nil {
+		if o.made != 0 {
 			d.pipelines[o.key()] = o.made
 		} else if err == nil {
 			err = o.err
 		}
 	}
 	return err
+}
+
+// Missing returns how many pipelines the device would have to make for programs of its own or of another device like it, one that only
+// plans, say.
+func (d *Device) Missing(of ...*Program) int { return len(d.missing(commandsOf(of))) }
+
+// MakePipelines makes those pipelines, in the order of the programs, on all cores, until it is late. What a driver refuses is for Build
+// to report.
+func (d *Device) MakePipelines(late func() bool, of ...*Program) {
+	d.alive("MakePipelines on", d.info.Name)
+	var orders []*pipelineOrder
+	for _, o := range d.missing(commandsOf(of)) {
+		if d.prepare(o) == nil {
+			orders = append(orders, o)
+		}
+	}
+	_ = d.make(orders, late)
+}
+
+func commandsOf(programs []*Program) (all []command) {
+	for _, p := range programs {
+		all = append(all, p.commands...)
+	}
+	return all
 }
 
 // prepare completes an order.

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // maxPush is the size of a push-constant block that every Vulkan device takes, in bytes.
@@ -107,7 +108,8 @@ type command struct {
 	kind     uint32 // one of JITVK_DISPATCH, JITVK_COPY, JITVK_FILL
 	word     uint32
 	push     []byte
-	barrier  bool // before this command; set by plan
+	group    int     // see schedule
+	barrier  barrier // before this command
 }
 
 // Program is a list of commands that is recorded once and submitted many times.
@@ -121,11 +123,15 @@ type Program struct {
 	closed   bool
 	profile  bool
 
-	arena   []*Buffer // where the temporaries lie
-	cuts    []int     // commands[cuts[i]:cuts[i+1]] is one submission
-	uses    []*Buffer // by commands, other than temporaries
-	buffers []commandBuffer
-	sets    handle
+	arena   []*Buffer       // where the temporaries lie
+	cuts    []int           // commands[cuts[i]:cuts[i+1]] is one submission
+	best    time.Duration   // the shortest replay so far
+	recut   bool            // the command buffers are of other cuts
+	uses    []*Buffer       // by commands, other than temporaries
+	buffers []commandBuffer // one for each submission
+	retired []commandBuffer // of other cuts; they may be under way
+	pool    handle          // of the sets
+	sets    []handle        // descriptor sets, by command
 	stamps  handle
 	slots   [2]slot
 	next    int // slot of the next submission
@@ -305,6 +311,7 @@ func (p *Program) Build() (err error) {
 			}
 		}
 	}
+	p.schedule()
 	size, limit := p.place()
 	for at := int64(0); at < size; at += limit {
 		a, err := p.dev.NewBuffer(p.label+" arena", min(limit, size-at))
@@ -340,10 +347,11 @@ func (p *Program) Close() {
 		p.wait()
 		d := p.dev
 		d.compute.free(p.buffers)
+		d.compute.free(p.retired)
 		for i := range p.slots {
 			p.slots[i].close(d)
 		}
-		d.destroy(kindSetPool, p.sets)
+		d.destroy(kindSetPool, p.pool)
 		d.destroy(kindStampPool, p.stamps)
 	}
 	for _, a := range p.arena {

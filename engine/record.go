@@ -18,8 +18,8 @@ func (p *Program) record() error {
 	if err := d.makePipelines(p.commands); err != nil {
 		return err
 	}
-	sets, err := p.bindSets()
-	if err != nil {
+	var err error
+	if p.sets, err = p.bindSets(); err != nil {
 		return err
 	}
 	if p.profile {
@@ -27,11 +27,18 @@ func (p *Program) record() error {
 			return err
 		}
 	}
-	if p.buffers, err = d.compute.commandBuffers(len(p.cuts) - 1); err != nil {
+	return p.recordPieces()
+}
+
+// recordPieces records a command buffer for each submission. Those that there were stay until Close, as they may be under way.
+func (p *Program) recordPieces() error {
+	buffers, err := p.dev.compute.commandBuffers(len(p.cuts) - 1)
+	if err != nil {
 		return err
 	}
+	p.retired, p.buffers = append(p.retired, p.buffers...), buffers
 	for piece, cb := range p.buffers {
-		if err := d.recordInto(cb, p.lower(piece, sets)); err != nil {
+		if err := p.dev.recordInto(cb, p.lower(piece)); err != nil {
 			return err
 		}
 	}
@@ -53,10 +60,10 @@ func (p *Program) bindSets() ([]handle, error) {
 		return nil, nil
 	}
 	var err error
-	if p.sets, err = d.createSetPool(len(launches), bindings); err != nil {
+	if p.pool, err = d.createSetPool(len(launches), bindings); err != nil {
 		return nil, err
 	}
-	allocated, err := d.allocateSets(p.sets, layouts)
+	allocated, err := d.allocateSets(p.pool, layouts)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +82,7 @@ func (p *Program) bindSets() ([]handle, error) {
 }
 
 // lower returns the low-level commands of one piece of the program.
-func (p *Program) lower(piece int, sets []handle) []C.jitvk_cmd {
+func (p *Program) lower(piece int) []C.jitvk_cmd {
 	first, end := p.cuts[piece], p.cuts[piece+1]
 	cmds := make([]C.jitvk_cmd, 0, 2*(end-first)+2)
 	stamp := func(n int) C.jitvk_cmd { return C.jitvk_cmd{kind: C.JITVK_STAMP, src: p.stamps, word: C.uint32_t(n)} }
@@ -84,12 +91,15 @@ func (p *Program) lower(piece int, sets []handle) []C.jitvk_cmd {
 	}
 	for i := first; i < end; i++ {
 		c := &p.commands[i]
-		if c.barrier || p.profile {
-			cmds = append(cmds, C.jitvk_cmd{kind: C.JITVK_BARRIER})
+		switch {
+		case p.profile: // which has them run one after another
+			cmds = append(cmds, wide.command())
+		case c.barrier != (barrier{}):
+			cmds = append(cmds, c.barrier.command())
 		}
 		switch c.kind {
 		case C.JITVK_DISPATCH:
-			cmds = append(cmds, p.dev.launch(c, sets[i]))
+			cmds = append(cmds, p.dev.launch(c, p.sets[i]))
 		case C.JITVK_COPY:
 			cmds = append(cmds, copyCommand(c.Bind[0].Range, c.Bind[1].Range))
 		case C.JITVK_FILL:
@@ -118,6 +128,10 @@ func (d *Device) launch(c *command, set handle) C.jitvk_cmd {
 func (r Range) handle() handle { return r.buffer.block.buffer }
 func (r Range) at() C.uint64_t { return C.uint64_t(r.buffer.offset + r.offset) }
 
+func (b barrier) command() C.jitvk_cmd {
+	return C.jitvk_cmd{kind: C.JITVK_BARRIER, x: C.uint32_t(b.from), y: C.uint32_t(b.to)}
+}
+
 func copyCommand(src, dst Range) C.jitvk_cmd {
 	return C.jitvk_cmd{kind: C.JITVK_COPY, src: src.handle(), src_off: src.at(), dst: dst.handle(), dst_off: dst.at(),
 		size: C.uint64_t(src.size)}
@@ -132,7 +146,7 @@ func (d *Device) recordInto(cb commandBuffer, cmds []C.jitvk_cmd) error {
 func barriers(n int) []C.jitvk_cmd {
 	out := make([]C.jitvk_cmd, n)
 	for i := range out {
-		out[i].kind = C.JITVK_BARRIER
+		out[i] = barrier{compute, compute}.command()
 	}
 	return out
 }

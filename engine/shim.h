@@ -151,7 +151,7 @@ enum { JITVK_DISPATCH, JITVK_BARRIER, JITVK_COPY, JITVK_FILL, JITVK_STAMP, JITVK
 
 typedef struct {
   uint32_t kind;
-  uint32_t x, y, z;                          // dispatch: workgroups
+  uint32_t x, y, z;                          // dispatch: workgroups; barrier: x, y are VkPipelineStageFlags before and after it
   uint64_t pipeline, layout, set;            // dispatch
   uint64_t src, dst, src_off, dst_off, size; // copy, fill: buffers and bytes; stamp: src is the query pool
   uint32_t word;                             // fill: the word; stamp: query index; reset: number of queries

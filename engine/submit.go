@@ -46,6 +46,7 @@ type Submission struct {
 	slot    *slot
 	reads   [][]byte // views of the slot's staging memory until Wait copies them
 	views   bool     // they stay views, good until the slot's next submission
+	sent    time.Time
 	done    bool
 	err     error
 }
@@ -83,8 +84,10 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 	if err := s.prepare(d, p.label, total); err != nil {
 		return nil, err
 	}
-	at, barrier := int64(0), C.jitvk_cmd{kind: C.JITVK_BARRIER}
-	before := []C.jitvk_cmd{barrier}
+	// Whatever the queue was given before, by this program or another, comes first. What the host writes, into staging memory, a
+	// submission sees by itself; what it reads needs a barrier at the end.
+	const device = compute | transfer
+	at, before := int64(0), []C.jitvk_cmd{d.barrier(device, device).command()}
 	for _, w := range writes {
 		r := s.staging.Range(at, w.To.size)
 		if w.Fill != nil {
@@ -96,23 +99,35 @@ func (p *Program) Submit(writes []Update, reads []Range) (*Submission, error) {
 		at += alignUp(w.To.size)
 	}
 	if len(writes) > 0 {
-		before = append(before, barrier)
+		before = append(before, d.barrier(transfer, device).command())
 	}
 	sub := &Submission{program: p, slot: s}
-	after := []C.jitvk_cmd{barrier}
+	var after []C.jitvk_cmd
+	if len(reads) > 0 {
+		after = append(after, d.barrier(device, transfer).command())
+	}
 	for _, r := range reads {
 		to := s.staging.Range(at, r.size)
 		after = append(after, copyCommand(r, to))
 		sub.reads = append(sub.reads, to.host())
 		at += alignUp(r.size)
 	}
-	after = append(after, barrier)
+	if len(reads) > 0 {
+		after = append(after, d.barrier(transfer, host).command())
+	}
+	if p.recut {
+		if err := p.recordPieces(); err != nil {
+			return nil, err
+		}
+		p.recut = false
+	}
 	if err := d.recordInto(s.prologue, before); err != nil {
 		return nil, err
 	}
 	if err := d.recordInto(s.epilogue, after); err != nil {
 		return nil, err
 	}
+	sub.sent = time.Now()
 	if err := p.send(s); err != nil {
 		return nil, err
 	}
@@ -199,6 +214,9 @@ func (s *Submission) finish() {
 	if s.err != nil {
 		s.reads = nil
 		return
+	}
+	if s.program.replayed(time.Since(s.sent)) {
+		s.program.recut = true
 	}
 	if s.views {
 		return

@@ -294,12 +294,18 @@ func (a arg) heldIn(d draw, precision kernels.Precision) arg {
 func unit(d draw) int { return pickFrom(d, "unit", 1, 4) }
 
 func drawCast(d draw) call {
-	n, precision := 4*d.size("n/4", 600), halves(d)
-	y := out("y", 4, n/4, 4)
-	y.precision = precision
-	return call{args: []arg{y, in("x", d.values("x", n, 4, 1e-7, 1e3), 4, n/4, 4)},
+	n, width, precision := d.size("rows", 150), 4*d.size("width/4", 6), halves(d)
+	y := out("y", width, n, width).rowsOf(d, width, 4)
+	x := in("x", d.values("x", n*width, width, 1e-7, 1e3), width, n, width).rowsOf(d, width, 4)
+	round := rounding(precision)
+	if d.on("back to fp32") {
+		x.precision, round = precision, nil
+	} else {
+		y.precision = precision
+	}
+	return call{args: []arg{y, x},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Cast(p, t[0], t[1]) },
-		ref: func(a, _ [][]float64) { ref.Cast(a[0], a[1], rounding(precision)) }}
+		ref: func(a, _ [][]float64) { ref.Cast(a[0], a[1], round) }}
 }
 
 func drawColSum(d draw) call {
@@ -843,6 +849,9 @@ func drawMatMul(d draw) call {
 		return a.rowsOf(d, cols, unit)
 	}
 	c := both(operand("c", M, N, false))
+	if precision == kernels.BF16 && !o.Accumulate && !residual && N%4 == 0 { // fp16 would have to hold products of large numbers
+		c = c.heldIn(d, precision)
+	}
 	a, b := operand("a", M, K, o.TransA).heldIn(d, precision), operand("b", K, N, o.TransB).heldIn(d, precision)
 	if !o.Accumulate {
 		c.data = nil
@@ -890,8 +899,9 @@ func drawMatMulSwiGLU(d draw) call {
 	keep, bias := d.on("keep ab"), d.on("bias")
 	args := []arg{out("h", f, n, f), out("ab", 2*f, n, 2*f), in("x", d.values("x", n*c, c, small, big), c, n, c).heldIn(d, precision),
 		in("w", d.values("w", 2*f*c, c, small, big), 0, 2*f, c).heldIn(d, precision), in("bias", d.normal("bias", 2*f, f), 0, 2*f)}
-	if args[1].out = keep; precision == kernels.BF16 { // fp16 would have to hold products of large numbers
+	if args[1].out = keep; precision == kernels.BF16 && f%4 == 0 { // fp16 would have to hold products of large numbers
 		args[0] = args[0].heldIn(d, precision)
+		args[1].precision = args[0].precision
 	}
 	return call{rung: path.Base(rung) + rungSuffix(precision), args: args,
 		run: func(p *engine.Program, t []kernels.Tensor) {
@@ -920,10 +930,14 @@ func drawMatMulSwiGLUBackward(d draw) call {
 	precision, rung, small, big := drawMatMulRung(d)
 	n, c, f := d.size("N", 70), d.size("C", 70), d.size("F", 70)
 	o := kernels.MatMulSwiGLUOptions{ValueFirst: d.on("value first"), Precision: precision, Rung: rung}
+	dab, ab := out("dab", 2*f, n, 2*f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)
+	if precision == kernels.BF16 && f%4 == 0 {
+		dab = dab.heldIn(d, precision)
+		ab.precision = dab.precision
+	}
 	return call{rung: path.Base(rung) + rungSuffix(precision),
-		args: []arg{out("dab", 2*f, n, 2*f), in("dy", d.values("dy", n*c, c, small, big), c, n, c),
-			in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision),
-			in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+		args: []arg{dab, in("dy", d.values("dy", n*c, c, small, big), c, n, c),
+			in("w", d.values("w", c*f, f, small, big), 0, c, f).heldIn(d, precision), ab},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.MatMulSwiGLUBackward(p, t[0], t[1], t[2], t[3], o)
 		},
@@ -1230,15 +1244,23 @@ func siluTerms(x float64) float64 { s := sigmoid(x); return s * (1 + math.Abs(x)
 
 func drawSwiGLU(d draw) call {
 	n, f, o := d.size("N", 33), d.size("F", 300), kernels.SwiGLUOptions{ValueFirst: d.on("value first")}
-	return call{args: []arg{out("h", f, n, f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+	h, ab := out("h", f, n, f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)
+	if f%4 == 0 {
+		h, ab = h.heldIn(d, kernels.BF16), ab.heldIn(d, kernels.BF16) // fp16 would have to hold huge numbers
+	}
+	return call{args: []arg{h, ab},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SwiGLU(p, t[0], t[1], o) },
 		ref: func(a, _ [][]float64) { ref.SwiGLU(a[0], a[1], n, f, o.ValueFirst) }}
 }
 
 func drawSwiGLUBackward(d draw) call {
 	n, f, o := d.size("N", 33), d.size("F", 300), kernels.SwiGLUOptions{ValueFirst: d.on("value first")}
-	return call{args: []arg{out("dab", 2*f, n, 2*f), in("dh", d.normal("dh", n*f, f), f, n, f),
-		in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)},
+	dab, ab := out("dab", 2*f, n, 2*f), in("ab", d.normal("ab", 2*n*f, 2*f), 2*f, n, 2*f)
+	if f%4 == 0 {
+		dab = dab.heldIn(d, kernels.BF16)
+		ab.precision = dab.precision
+	}
+	return call{args: []arg{dab, in("dh", d.normal("dh", n*f, f), f, n, f), ab},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.SwiGLUBackward(p, t[0], t[1], t[2], o) },
 		ref: func(a, terms [][]float64) {
 			ref.SwiGLUBackward(a[0], a[1], a[2], n, f, o.ValueFirst)

@@ -42,12 +42,15 @@ func TestCastMisuse(t *testing.T) {
 	h := kerneltest.New(t)
 	x, y := h.Output(4, 6), h.OutputIn(kernels.FP16, 4, 6)
 	for name, f := range map[string]func(p *engine.Program){
-		"Cast: contiguous": func(p *engine.Program) { kernels.Cast(p, h.OutputIn(kernels.FP16, 4, 4), x) },
-		"Cast: y (4,6)":    func(p *engine.Program) { kernels.Cast(p, x, x) },
+		"Cast: contiguous":       func(p *engine.Program) { kernels.Cast(p, h.OutputIn(kernels.FP16, 4, 4), x) },
+		"Cast: y (6,4), x (6,4)": func(p *engine.Program) { kernels.Cast(p, x, x) },
+		"Cast: y (4,4 fp16), x (4,4 ld 6 off 0)": func(p *engine.Program) {
+			kernels.Cast(p, h.OutputIn(kernels.FP16, 4, 4), kernels.Tensor{Shape: []int{4, 4}, Range: x.Range, Ld: 6})
+		},
 		"Cast: y (2,3 fp16)": func(p *engine.Program) {
 			kernels.Cast(p, kernels.Tensor{Shape: []int{2, 3}, Range: y.Range, Precision: kernels.FP16}, h.Output(2, 3))
 		},
-		"a tensor in halves: (24 fp16)": func(p *engine.Program) { kernels.Cast(p, y, y) },
+		"Cast: y (6,4 fp16), x (6,4 fp16)": func(p *engine.Program) { kernels.Cast(p, y, y) },
 	} {
 		t.Run(name, func(t *testing.T) { mustPanic(t, "kernels: "+name, f) })
 	}

@@ -4,6 +4,7 @@ package kernels
 
 import (
 	"fmt"
+	"slices"
 
 	"jitvk/engine"
 )
@@ -101,6 +102,14 @@ func vec(p *engine.Program, floats ...int) uint32 {
 		return 1
 	}
 	return fours(floats...)
+}
+
+// vecOf is vec for a shader that meets tensors which may be in halves: those move in fours, or its op has panicked.
+func vecOf(p *engine.Program, ts []Tensor, floats ...int) uint32 {
+	if slices.ContainsFunc(ts, func(t Tensor) bool { return t.Precision != FP32 }) {
+		return fours(floats...)
+	}
+	return vec(p, floats...)
 }
 
 // fours is VEC where lanes are far from each other anyway, or where loads are the least of the work.

@@ -14,7 +14,7 @@ type Class struct {
 	Op        string    // "matmul", "swiglu" (a product that is part of one) or "attention"
 	Precision Precision // of the operands in the product
 	// Variant of attention is "forward" or "backward". Of a product it has a letter for each operand, a and b: n as it is stored, t
-	// transposed. "nt" is x wᵀ; "nT" is the same with w in halves.
+	// transposed. "nt" is x wᵀ; "nT" is the same with w in halves, and "nTh" with c in halves, too.
 	Variant string
 	Size    [4]int // batch, M, N and K of a product; B, T, H and D of attention
 }
@@ -61,7 +61,11 @@ func (s matMulShape) class(precision Precision) string {
 	}
 	s = s.rounded()
 	letter := func(transposed, halves bool) string { return "ntNT"[flag(transposed)+2*flag(halves):][:1] }
-	return Class{op, precision, letter(s.transA, s.halfA) + letter(s.transB, s.halfB), [4]int{s.batch, s.M, s.N, s.K}}.String()
+	variant := letter(s.transA, s.halfA) + letter(s.transB, s.halfB)
+	if s.halfC {
+		variant += "h"
+	}
+	return Class{op, precision, variant, [4]int{s.batch, s.M, s.N, s.K}}.String()
 }
 
 func (a attention) class(pass string) string {

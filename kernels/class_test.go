@@ -25,7 +25,7 @@ func TestClassSize(t *testing.T) {
 func TestClassNames(t *testing.T) {
 	for _, c := range []kernels.Class{
 		{"matmul", kernels.FP32, "nt", [4]int{1, 832, 384, 128}},
-		{"swiglu", kernels.FP16, "nN", [4]int{3, 8192, 1, 7}},
+		{"swiglu", kernels.FP16, "nNh", [4]int{3, 8192, 1, 7}},
 		{"attention", kernels.BF16, "backward", [4]int{32, 25, 2, 64}},
 	} {
 		if got, err := kernels.ParseClass(c.String()); err != nil || got != c {

@@ -11,22 +11,48 @@ func ColSum(p *engine.Program, db, dy Tensor, acc bool) {
 	v := dy.byRows("ColSum", 1)
 	check(db.Len() == v.width() && db.Contiguous(), "ColSum", "db %v, dy %v: db (%d) wanted", db, dy, v.width())
 	for i, s := range spans(p, "ColSum", v.rows(), 1, v.Ld) {
-		colSum(p, db, v.piece(s), acc || i > 0)
+		colSums(p, acc || i > 0, columnSum{db, v.piece(s)})
 	}
 }
 
-// colSum sums chunks of rows, then the chunks' sums.
-func colSum(p *engine.Program, db Tensor, v Tensor, acc bool) {
-	chunk := chunkRows(p, v.rows())
-	dst, last := db, v.rows() <= chunk
-	if !last {
-		dst = Temp(p, "column sums", ceilDiv(v.rows(), chunk), v.width())
-	}
-	push := colSumPush{uint32(v.rows()), uint32(v.width()), v.stride(), v.offset(), uint32(chunk)}
+// A columnSum is to (C) = Σ over rows of from (N,C).
+type columnSum struct{ to, from Tensor }
+
+// colSum is colSums of one.
+func colSum(p *engine.Program, to, from Tensor, acc bool) { colSums(p, acc, columnSum{to, from}) }
+
+// colSums sums chunks of rows, then the chunks' sums: of one tensor, or of two of one shape in one dispatch.
+func colSums(p *engine.Program, acc bool, sums ...columnSum) {
+	v := sums[0].from
+	chunk, local, lanes := columnLanes(p, v.rows())
+	chunks := ceilDiv(v.rows(), chunk)
+	last := chunks == 1
 	u := columnVec(p, v.width(), v.Ld, v.Off)
-	downColumns(p, "colsum", v.rows(), v.width()/int(u), chunk, float64(v.rows()*v.width()), push, []uint32{flag(acc && last), u},
-		dst.Update(acc && last), v.Read())
-	if !last {
-		colSum(p, db, dst.byRows("ColSum", 1), acc)
+	bind := []engine.Binding{engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing}
+	var left []columnSum
+	for i, s := range sums {
+		to := s.to
+		if !last {
+			to = Temp(p, "column sums", chunks, v.width())
+			left = append(left, columnSum{s.to, to.byRows("ColSum", 1)})
+		}
+		bind[2*i], bind[2*i+1] = to.Update(acc && last), s.from.Read()
 	}
+	p.Dispatch(engine.Dispatch{Shader: "colsum", Spec: []uint32{uint32(local), flag(acc && last), u, uint32(lanes)},
+		Groups: [3]int{ceilDiv(v.width(), local*int(u)), chunks, len(sums)},
+		Push:   colSumPush{uint32(v.rows()), uint32(v.width()), v.stride(), v.offset(), uint32(chunk)}, Bind: bind,
+		FLOPs: float64(len(sums) * v.rows() * v.width())})
+	if !last {
+		colSums(p, acc, left...)
+	}
+}
+
+// columnLanes returns how many of n rows a workgroup sums, how many columns it owns, and how many lanes share a column. On a GPU they are
+// so many that the partial sums of some hundred workgroups take one pass.
+func columnLanes(p *engine.Program, n int) (chunk, local, lanes int) {
+	if subgroupWorkgroups(p) {
+		return chunkRows(p, n), columnsPerGroup(p), 1
+	}
+	const columns = 32
+	return max(256, ceilDiv(n, 65535)), columns, localSize(p) / columns
 }

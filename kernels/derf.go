@@ -51,7 +51,6 @@ func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Ten
 			uint32(s.n), uint32(x.width()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
 		downColumns(p, "derf_bwd", s.n, x.width(), chunk, 30*float64(s.n*x.width()), push, []uint32{flag(accX)},
 			dx.Update(accX), partA.Write(), partS.Write(), dy.Read(), x.Read(), alpha.Read(), shift.Read())
-		colSum(p, dalpha, partA.byRows(op, 1), accW || i > 0)
-		colSum(p, dshift, partS.byRows(op, 1), accW || i > 0)
+		colSums(p, accW || i > 0, columnSum{dalpha, partA.byRows(op, 1)}, columnSum{dshift, partS.byRows(op, 1)})
 	}
 }

@@ -39,7 +39,6 @@ func DerfRoPEBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift
 			dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
 		downColumns(p, "derfrope_bwd", s.n, x.width()/2, chunk, 33*float64(s.n*x.width()), push, []uint32{flag(accX), flag(interleaved)},
 			dx.Update(accX), partA.Write(), partS.Write(), dy.Read(), x.Read(), alpha.Read(), shift.Read(), cos.Read(), sin.Read())
-		colSum(p, dalpha, partA.byRows(op, 1), accW || i > 0)
-		colSum(p, dshift, partS.byRows(op, 1), accW || i > 0)
+		colSums(p, accW || i > 0, columnSum{dalpha, partA.byRows(op, 1)}, columnSum{dshift, partS.byRows(op, 1)})
 	}
 }

@@ -63,7 +63,7 @@ func TestHalvesAreRefused(t *testing.T) {
 	h := kerneltest.New(t)
 	floats, half, brain, odd := h.Output(4, 8), h.OutputIn(kernels.FP16, 4, 8), h.OutputIn(kernels.BF16, 8, 8),
 		h.OutputIn(kernels.FP16, 4, 6)
-	c, bias := h.Output(4, 4), h.OutputIn(kernels.FP16, 4)
+	c, cHalf, bias := h.Output(4, 4), h.OutputIn(kernels.FP16, 4, 4), h.OutputIn(kernels.FP16, 4)
 	for want, f := range map[string]func(p *engine.Program){
 		"a tensor in halves: (32 fp16)":   func(p *engine.Program) { kernels.Add(p, floats, floats, half) },
 		"a tensor in halves: (32 fp16), ": func(p *engine.Program) { kernels.SiLU(p, half, floats) },
@@ -83,8 +83,8 @@ func TestHalvesAreRefused(t *testing.T) {
 		"not in fours": func(p *engine.Program) {
 			kernels.MatMul(p, c, odd, odd, kernels.MatMulOptions{TransB: true, Precision: kernels.FP16})
 		},
-		"c": func(p *engine.Program) {
-			kernels.MatMul(p, half, floats, floats, kernels.MatMulOptions{TransB: true, Precision: kernels.FP16})
+		"c that is added to": func(p *engine.Program) {
+			kernels.MatMul(p, cHalf, floats, floats, kernels.MatMulOptions{TransB: true, Precision: kernels.FP16, Accumulate: true})
 		},
 		"bias": func(p *engine.Program) {
 			kernels.MatMul(p, c, floats, floats, kernels.MatMulOptions{TransB: true, Bias: &bias})

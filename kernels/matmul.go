@@ -17,7 +17,7 @@ type MatMulOptions struct {
 	Residual       *Tensor       // (M,N), added; rows may be apart
 	RowSum         *Tensor       // (M), gets the sum of each row of op(a); not for a batch
 	AddRowSum      bool          // add that to what RowSum holds
-	Precision      Precision     // of the product; a and b may be in halves of it
+	Precision      Precision     // of the product; a, b and c may be in halves of it
 	Rung           string        // a rung by its whole name, "matmul/04_narrow"; "" leaves the choice to JITVK_RUNG and the device
 	Choice         *MatMulChoice // instead of Rung, how to compute it in every detail; nil leaves it to Program.Choose
 }
@@ -31,7 +31,8 @@ type MatMulOptions struct {
 // dw = MatMul(dy, x, {TransA: true}).
 //
 // With a Precision below FP32 a and b are rounded to it as they are loaded, and their products summed in fp32. Either may be in
-// halves of that precision, which were rounded as they were stored: the same product to the bit.
+// halves of that precision, which were rounded as they were stored: the same product to the bit. So may c, where nothing is
+// accumulated: it gets the rounded sums.
 //
 // RowSum adds up what is loaded anyway. With dw above it is the gradient of a bias, db = Σ over rows of dy, of which it saves
 // reading dy once more; a's elements are rounded there as in the product. ColSum computes db by itself.
@@ -79,11 +80,12 @@ func newProduct(op string, c, a, b Tensor, o MatMulOptions) product {
 func (m product) record(p *engine.Program) {
 	m.check()
 	choice := m.choose(p)
-	h := m.swiglu.h
-	// A rung that stores single elements cannot store halves, of which two share a word: its h is in fp32 first.
-	unrounded := m.swiglu.writesH() && h.Precision != FP32 && !slices.Contains(storesFours, choice.Rung)
-	if unrounded {
-		m.swiglu.h = Temp(p, "h in fp32", h.Shape...).asMatrices(m.op, true)
+	// A rung that stores single elements cannot store halves, of which two share a word: c is in fp32 first. So it is where slices
+	// are added up.
+	if c := m.c; c.Precision != FP32 && (!slices.Contains(storesFours, choice.Rung) || choice.Split > 1) {
+		check(m.swiglu.part == noSwiGLU, m.op, "%v cannot end in a SwiGLU in halves", choice)
+		m.c = Temp(p, "c in fp32", c.Shape...).asMatrices(m.op, true)
+		defer func() { Cast(p, c, m.c) }()
 	}
 	for _, piece := range m.cut(p) {
 		if slice := sliceOf(choice.Split, piece.M, piece.N, piece.K, bindingLimit(p)); slice < piece.K {
@@ -91,9 +93,6 @@ func (m product) record(p *engine.Program) {
 		} else {
 			piece.launch(p, choice, piece.K)
 		}
-	}
-	if unrounded {
-		Cast(p, h, m.swiglu.h)
 	}
 }
 
@@ -135,13 +134,12 @@ func (m product) check() {
 		m.fail("a product in %v: fp32, fp16 or bf16 wanted", m.Precision)
 	case c[1] != m.M || c[2] != m.swiglu.width(m.N) || k != m.K:
 		m.fail("(%d,%d) = (%d,%d) (%d,%d) does not fit", c[1], c[2], m.M, m.K, k, m.N)
-	case m.c.Precision != FP32:
-		m.fail("only a and b may be in halves")
+	case m.c.Precision != FP32 && (m.Accumulate || m.N%4 != 0 || m.Residual != nil && !m.residual.inFours()):
+		m.fail("c in halves: nothing that is added to it, and a width and a residual in multiples of four wanted")
 	}
-	for _, x := range []Tensor{m.a, m.b, m.swiglu.h} {
+	for _, x := range []Tensor{m.c, m.a, m.b, m.swiglu.h} {
 		if x.Precision != FP32 && (x.Precision != m.Precision || !x.inFours()) {
-			m.fail("%v operands of a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.Precision,
-				m.Precision)
+			m.fail("%v in a product in %v: halves of its precision, in multiples of four, or fp32 wanted", x.Precision, m.Precision)
 		}
 	}
 	if m.Residual != nil && (!slices.Equal(m.residual.Shape, c) || m.residual.Precision != FP32) {
@@ -158,7 +156,7 @@ func (m product) check() {
 // choose returns how the product is computed.
 func (m product) choose(p *engine.Program) MatMulChoice {
 	s := matMulShape{m.c.Shape[0], m.M, m.N, m.K, m.TransA, m.TransB, m.a.Precision != FP32, m.b.Precision != FP32,
-		m.swiglu.part != noSwiGLU}
+		m.c.Precision != FP32, m.swiglu.part != noSwiGLU}
 	return chooseMatMul(p.Info(), s, m.MatMulOptions, p)
 }
 
@@ -286,7 +284,7 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	push := matMulPush{M: u(m.M), N: u(m.N), EachK: u(slice), LastK: u((m.K-1)%slice + 1),
 		LdC: c.stride(), OffC: u(c.Off + m.swiglu.gate), StepC: u(c.step()),
 		LdA: a.stride(), OffA: a.offset(), StepA: u(stepA), LdB: b.stride(), OffB: b.offset(), StepB: u(stepB)}
-	bindC, vecC := c.Update(m.Accumulate), c.inFours() && m.N%4 == 0
+	bindC, vecC := c.update(m.Accumulate), c.inFours() && m.N%4 == 0
 	bias, residual, swiglu, sums, sum := engine.Nothing, engine.Nothing, engine.Nothing, engine.Nothing, uint32(0)
 	if m.Bias != nil {
 		bias, push.OffBias = m.bias(), m.Bias.offset()
@@ -310,9 +308,10 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	}
 	rung := findRung(choice.Rung)
 	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
+	layC := flag(t.quads && vecC) + 2*flag(c.Precision != FP32) + 4*flag(h.Precision != FP32)
 	tail := t.tail > 0 && (m.K%t.tail != 0 || slice%t.tail != 0)
 	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
-		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), h.lay(t.quads && vecC), flag(tail),
+		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), layC, flag(tail),
 		u(int(m.Precision)), uint32(m.swiglu.part), sum, flag(slice < m.K), group}
 	if spec = append(spec, t.spec...); t.direct {
 		spec = append(spec, m.direct(p.Info(), t, vecC))
@@ -328,7 +327,7 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 // direct is DIRECT of shaders/matmul/06_prefetch.comp: whether fragments of C can be loaded and stored where they lie in memory, for
 // which rows and a bias begin at multiples of four, and whether all of C's tiles are whole.
 func (m product) direct(info engine.Info, t matMulTile, vecC bool) uint32 {
-	switch halves := m.swiglu.h.Precision != FP32; {
+	switch halves := m.c.Precision != FP32 || m.swiglu.h.Precision != FP32; {
 	case !vecC || m.Bias != nil && m.Bias.Off%4 != 0 || halves && !halfSums(info, m.Precision):
 		return 0
 	case m.M%t.bm != 0 || m.N%t.bn != 0:
@@ -354,7 +353,7 @@ func (m product) steps(slice int) (a, b int) {
 // bias binds the bias, which may begin anywhere in its range.
 func (m product) bias() engine.Binding { return m.Bias.view(m.op, m.N).Read() }
 
-// lay is LAY_A, LAY_B or LAY_C of shaders/matmul/matmul.glsl for a tensor that a shader moves in fours or not.
+// lay is LAY_A or LAY_B of shaders/matmul/matmul.glsl for a tensor that a shader moves in fours or not.
 func (t Tensor) lay(fours bool) uint32 {
 	if t.Precision != FP32 {
 		return 2

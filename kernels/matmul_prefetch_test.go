@@ -32,6 +32,7 @@ func TestMatMulPrefetchBits(t *testing.T) {
 	eachPrefetchRung(t, func(t *testing.T, rung string) {
 		for _, x := range []product{
 			{M: 64, N: 32, K: 48, transB: true, bias: true, residual: true, halfA: true, halfB: true},
+			{M: 72, N: 64, K: 32, transB: true, bias: true, residual: true, halfA: true, halfB: true, halfC: true},
 			{M: 64, N: 32, K: 32, accumulate: true, halfB: true, gapC: 4, gapA: 4, offset: 4},
 			{M: 64, N: 64, K: 32, transA: true, rowSum: true, accumulate: true, bias: true, residual: true, gapR: 8},
 			{M: 32, N: 32, K: 36, transA: true, transB: true, batch: 2, residual: true},

@@ -26,15 +26,16 @@ type product struct {
 	rowSum, addRowSum              bool
 	gapA, gapB, gapC, gapR, offset int // elements between rows, and before the first
 	precision                      kernels.Precision
-	halfA, halfB                   bool // in memory
+	halfA, halfB, halfC            bool // in memory
 	choice                         *kernels.MatMulChoice
 }
 
 func (x product) String() string {
 	form := [...]string{"NN", "NT", "TN", "TT"}[2*b2i(x.transA)+b2i(x.transB)]
-	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v", x.precision, form, x.batch,
-		x.M, x.N, x.K,
-		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset, x.halfA, x.halfB)
+	s := fmt.Sprintf("%v/%s/%dx%dx%dx%d/acc=%v,bias=%v,res=%v,sum=%v,add=%v/gaps=%d,%d,%d,%d+%d/halves=%v,%v,%v", x.precision, form,
+		x.batch, x.M, x.N, x.K,
+		x.accumulate, x.bias, x.residual, x.rowSum, x.addRowSum, x.gapA, x.gapB, x.gapC, x.gapR, x.offset, x.halfA, x.halfB,
+		x.halfC)
 	if x.choice != nil {
 		s += fmt.Sprintf("/%+v", *x.choice)
 	}
@@ -89,7 +90,7 @@ func (x product) run(t *testing.T) []float32 {
 	}
 	ar, ac := rows(x.transA, x.M, x.K)
 	br, bc := rows(x.transB, x.K, x.N)
-	a, b, c := tensor(av, ar, ac, x.gapA, x.halfA), tensor(bv, br, bc, x.gapB, x.halfB), tensor(cv, x.M, x.N, x.gapC, false)
+	a, b, c := tensor(av, ar, ac, x.gapA, x.halfA), tensor(bv, br, bc, x.gapB, x.halfB), tensor(cv, x.M, x.N, x.gapC, x.halfC)
 	o := kernels.MatMulOptions{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Precision: x.precision, Choice: x.choice}
 	ro := ref.MatMulOptions[float64]{TransA: x.transA, TransB: x.transB, Accumulate: x.accumulate, Round: rounding(x.precision)}
 	if x.bias {
@@ -140,7 +141,11 @@ func (x product) run(t *testing.T) []float32 {
 		}
 		got = append(got, v)
 	}
-	within(t, x.String(), got, want, scale, x.K)
+	stored := kernels.FP32
+	if x.halfC {
+		stored = x.precision
+	}
+	withinStored(t, x.String(), got, want, scale, x.K, stored)
 	if x.rowSum {
 		got = append(got, h.Floats(sums)...)
 		within(t, x.String()+" row sums", got[len(want):], ro.RowSum, positive.RowSum, x.K)
@@ -161,6 +166,12 @@ func (x product) run(t *testing.T) []float32 {
 // precision to the device, and this is the loosest that sums in fp32 can be. Sums below 2^-126 may be flushed to zero.
 func within(t *testing.T, name string, got []float32, want, scale []float64, K int) {
 	t.Helper()
+	withinStored(t, name, got, want, scale, K, kernels.FP32)
+}
+
+// withinStored is within for what was rounded once more, to the precision that it lies in.
+func withinStored(t *testing.T, name string, got []float32, want, scale []float64, K int, stored kernels.Precision) {
+	t.Helper()
 	u := 0x1p-24
 	if matrixUnit(t) {
 		u = 0x1p-23
@@ -169,8 +180,8 @@ func within(t *testing.T, name string, got []float32, want, scale []float64, K i
 	for i := range scale {
 		scale[i] = max(0, scale[i]-math.Abs(want[i]))
 	}
-	kerneltest.Check(t, kerneltest.Case{Name: name}, got, want, kerneltest.Bound{
-		Abs: float64(K+4) * 0x1p-126, Rel: math.Expm1(float64(K+4) * math.Log1p(u)), Terms: scale})
+	b := kerneltest.Bound{Abs: float64(K+4) * 0x1p-126, Rel: math.Expm1(float64(K+4) * math.Log1p(u)), Terms: scale}
+	kerneltest.Check(t, kerneltest.Case{Name: name}, got, want, storedIn(stored, b))
 }
 
 // matrixUnit reports whether the rung under test multiplies on one.
@@ -333,7 +344,7 @@ func TestMatMulCut(t *testing.T) {
 		{M: 24, N: 20, K: 300, transA: true, bias: true, rowSum: true, choice: &split}, // and split on top
 		{batch: 20, M: 16, N: 16, K: 16, bias: true, residual: true},                   // matrices
 		{batch: 20, M: 16, N: 16, K: 16, transA: true, transB: true},
-		{M: 200, N: 24, K: 32, transB: true, precision: kernels.FP16, halfA: true, halfB: true}, // operands in halves
+		{M: 200, N: 24, K: 32, transB: true, precision: kernels.FP16, halfA: true, halfB: true, halfC: true}, // in halves
 		{M: 24, N: 20, K: 700, transA: true, rowSum: true, precision: kernels.BF16, halfA: true, halfB: true},
 		{batch: 20, M: 16, N: 16, K: 16, precision: kernels.FP16, halfB: true},
 	} {
@@ -438,7 +449,7 @@ func TestMatMulLeadingDims(t *testing.T) {
 
 // TestMatMulHalves: operands in halves, either or both, give the bits of operands that are rounded as they are loaded: in every
 // transpose case, around the tiles' edges, with rows apart, in batches, and as row sums see them. Without the whole sweep three of
-// the twelve: the left operand, the right, both.
+// the twelve: the left operand, the right, both. A c in halves has those bits, rounded; without the sweep the one with rows apart.
 func TestMatMulHalves(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
 		if precision == kernels.FP32 {
@@ -463,6 +474,14 @@ func TestMatMulHalves(t *testing.T) {
 				x.halfA, x.halfB = halves != 0, halves != 1
 				if got := x.run(t); !slices.Equal(got, want) {
 					t.Errorf("%v: other bits than with fp32 in memory", x)
+				}
+				if !kerneltest.All() && i != 1 {
+					continue
+				}
+				x.halfC = true
+				n := max(x.batch, 1) * x.M * x.N
+				if got := x.run(t); !slices.Equal(got, append(kerneltest.Rounded(precision, want[:n]), want[n:]...)) {
+					t.Errorf("%v: not the product in fp32, rounded", x)
 				}
 			}
 		}

@@ -23,6 +23,7 @@ type matMulShape struct {
 	batch, M, N, K int
 	transA, transB bool
 	halfA, halfB   bool // the operand lies in halves
+	halfC          bool // and so does c
 	swiglu         bool // the product ends in a SwiGLU or its gradient
 }
 
@@ -190,7 +191,7 @@ var matMulRungs = []matMulRung{
 	{"matmul/07_coopmat2", hasPerElement, prefetchTiles},
 }
 
-// storesFours are the rungs that store four columns at a time, as an h in halves wants it. Those below store single elements, and
+// storesFours are the rungs that store four columns at a time, as a c in halves wants it. Those below store single elements, and
 // so does 07_coopmat2, whose device says of each element where it lies.
 var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat", "matmul/06_prefetch"}
 

@@ -22,7 +22,7 @@ type swigluPart uint32
 const (
 	noSwiGLU        swigluPart = iota
 	keepGate                   // the product is the gate, which c keeps; its value lies in c
-	dropGate                   // c holds the value, and the gate goes nowhere
+	dropGate                   // c holds the value, and the gate goes nowhere: it counts as c would hold it
 	swigluGradients            // the product is dh, and c gets the gradients of gate and value
 )
 
@@ -34,9 +34,6 @@ type swiglu struct {
 	h           Tensor
 	gate, value int // the columns of c where they begin
 }
-
-// writesH reports whether h is an output.
-func (s swiglu) writesH() bool { return s.part == keepGate || s.part == dropGate }
 
 // width is how many columns c has where the product has N.
 func (s swiglu) width(N int) int {
@@ -59,11 +56,11 @@ func (s swiglu) gateOfH() int {
 func (s swiglu) bind(c Tensor, N int) (bindC, bindH engine.Binding) {
 	switch s.part {
 	case keepGate:
-		return c.columns(s.value, N).Read().And(c.columns(s.gate, N).Write()), s.h.write()
+		return c.columns(s.value, N).read().And(c.columns(s.gate, N).write()), s.h.write()
 	case dropGate:
-		return c.Read(), s.h.write()
+		return c.read(), s.h.write()
 	}
-	return c.Write(), s.h.Read()
+	return c.write(), s.h.read()
 }
 
 // columns returns n columns of matrices, from first on, in the same range.
@@ -74,12 +71,12 @@ func (t Tensor) columns(first, n int) Tensor {
 }
 
 // MatMulSwiGLU is ab = x wᵀ [+ bias] and h = silu(gate) * value of ab's halves, as SwiGLU has it: x (N…,C), w (2F,C), ab
-// (N…,2F) or nil where no backward pass will want it, h (N…,F). x and w may be in halves of the product's precision, as in MatMul,
-// and so may h, which then is rounded: as a product that reads it would.
+// (N…,2F) or nil where no backward pass will want it, h (N…,F). x and w may be in halves of the product's precision, as in MatMul.
+// So may ab and h, both of them: ab is rounded, and h is that of the rounded ab, whether ab is kept or not, and rounded, too.
 //
 // It is two products. The first writes the values. The second multiplies for the gates, and has a gate and its value in
 // registers before either is written: compared with MatMul and SwiGLU, ab's gates are not read again, and without ab half of
-// what is written is not. x is read twice.
+// what is written is not. x is read twice. Where ab is in halves and the device's rung cannot store them it is MatMul and SwiGLU.
 func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMulSwiGLUOptions) {
 	const op = "MatMulSwiGLU"
 	rows, F := h.Rows(1)
@@ -98,6 +95,7 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 	switch {
 	case ab != nil:
 		swigluShape(op, h, *ab)
+		check(ab.Precision == h.Precision, op, "h %v, ab %v: one precision wanted", h, *ab)
 		c = ab.Reshape(rows, 2*F)
 		gates, v := columnHalves(c, o.ValueFirst)
 		end.part, end.gate, end.value, values = keepGate, gates.Off, v.Off, v
@@ -105,27 +103,49 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 		c = h.Reshape(rows, F) // h holds the values until the gates come
 		values = c
 	default:
-		c = Temp(p, "values", rows, F)
+		c = TempOfPrecision(p, "values", h.Precision, rows, F)
 		values = c
 	}
-	newProduct(op, values, x, valueW, forValues).record(p)
 	gates := newProduct(op, c, x, gateW, forGates)
 	gates.swiglu = end
+	if !gates.storesHalves(p) {
+		if ab == nil {
+			both := TempOfPrecision(p, "gates and values", h.Precision, rows, 2*F)
+			ab = &both
+		}
+		MatMul(p, ab.Reshape(rows, 2*F), x, w, MatMulOptions{TransB: true, Precision: o.Precision, Rung: o.Rung, Bias: o.Bias})
+		SwiGLU(p, h, *ab, SwiGLUOptions{ValueFirst: o.ValueFirst})
+		return
+	}
+	newProduct(op, values, x, valueW, forValues).record(p)
 	gates.record(p)
 }
 
+// storesHalves reports whether the product, which ends in a SwiGLU, can be made as it is: c is in fp32, or its rung stores halves.
+func (m product) storesHalves(p *engine.Program) bool {
+	m.check()
+	return m.c.Precision == FP32 || slices.Contains(storesFours, m.choose(p).Rung)
+}
+
 // MatMulSwiGLUBackward is dab from ab where y = h wᵀ was computed from h: with dh = dy w, which is nowhere written,
-// SwiGLUBackward. dab, ab (N…,2F), dy (N…,C), w (C,F).
+// SwiGLUBackward. dab, ab (N…,2F), dy (N…,C), w (C,F). dab and ab may be in halves of the product's precision, both of them.
 func MatMulSwiGLUBackward(p *engine.Program, dab, dy, w, ab Tensor, o MatMulSwiGLUOptions) {
 	const op = "MatMulSwiGLUBackward"
 	same(op, dab, ab)
 	rows, width := ab.Rows(1)
-	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil, op,
-		"dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F) and no bias wanted", dab, dy, w, ab)
+	check(len(w.Shape) == 2 && width == 2*w.Shape[1] && o.Bias == nil && dab.Precision == ab.Precision, op,
+		"dab %v, dy %v, w %v, ab %v: (N,2F), (N,C), (C,F), (N,2F), the first and the last in one precision, and no bias wanted", dab, dy,
+		w, ab)
 	ab, dab = ab.Reshape(rows, width), dab.Reshape(rows, width)
 	gate, value := columnHalves(ab, o.ValueFirst)
 	dh := newProduct(op, dab, dy, w, MatMulOptions{Precision: o.Precision, Rung: o.Rung})
 	dh.swiglu = swiglu{swigluGradients, ab.asMatrices(op, false), gate.Off, value.Off}
+	if !dh.storesHalves(p) {
+		plain := Temp(p, "dh", rows, w.Shape[1])
+		MatMul(p, plain, dy.Reshape(rows, w.Shape[0]), w, MatMulOptions{Precision: o.Precision, Rung: o.Rung})
+		SwiGLUBackward(p, dab, plain, ab, SwiGLUOptions{ValueFirst: o.ValueFirst})
+		return
+	}
 	dh.record(p)
 }
 

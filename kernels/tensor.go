@@ -120,6 +120,14 @@ func (t Tensor) floats() Tensor {
 	return t
 }
 
+// update is Update for a shader that is told the precision.
+func (t Tensor) update(acc bool) engine.Binding {
+	if acc {
+		return t.touching(engine.ReadWrite(t.bound()))
+	}
+	return t.write()
+}
+
 func (t Tensor) bytes() int64 { return t.Precision.size() * int64(t.Len()) }
 
 // Update binds a destination: written, or read and added to when acc is set.

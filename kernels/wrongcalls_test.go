@@ -156,7 +156,8 @@ var bends = []bend{
 // mayBeHalves are the tensors that ops take in halves or in fp32, whatever the rest of the call is.
 var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModulate y": true, "Cast y": true,
 	"MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
-	"MatMulSwiGLU x": true, "MatMulSwiGLU w": true, "MatMul a": true, "MatMul b": true, "MatMulSwiGLU h": true}
+	"MatMulSwiGLU x": true, "MatMulSwiGLU w": true, "MatMul a": true, "MatMul b": true, "MatMul c": true, "MatMulSwiGLU h": true,
+	"SwiGLU h": true, "SwiGLU ab": true}
 
 // mayBeApart are contiguous tensors of right calls whose rows ops let lie apart all the same.
 var mayBeApart = map[string]bool{"MatMulSwiGLU x": true, "MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,

@@ -18,8 +18,7 @@
 #include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
-WRITES(0, y)
-HALVES(0, y)
+WRITES_AS(0, y)
 layout(set = 0, binding = 1, std430) writeonly buffer Rstd { float rstd[]; };
 READS(2, x)
 READS(3, w)

@@ -66,6 +66,43 @@ func TestDevice(t *testing.T) {
 	}
 }
 
+// TestLongEnough: on a device of any speed a peak is run for some 20 ms, whatever a start costs, and one that fails or is slow is not
+// run for ever.
+func TestLongEnough(t *testing.T) {
+	for _, step := range []time.Duration{1, 20, 333, 50 * time.Microsecond} { // a step's time
+		for _, start := range []time.Duration{0, 100 * time.Microsecond, time.Millisecond} {
+			runs := 0
+			steps := measure.LongEnough(64, func(steps int) time.Duration {
+				runs++
+				return start + time.Duration(steps)*step
+			})
+			took := time.Duration(steps) * step
+			short, long := start+took < 15*time.Millisecond && steps < 1<<24, start+took > 30*time.Millisecond && steps > 64
+			if steps%8 != 0 || runs > 8 || short || long {
+				t.Errorf("%v a step, %v a start: %d steps, %v, after %d runs", step, start, steps, took, runs)
+			}
+		}
+	}
+	if steps := measure.LongEnough(512, func(int) time.Duration { return 0 }); steps != 512 {
+		t.Errorf("one that fails: %d steps", steps)
+	}
+	if steps := measure.LongEnough(512, func(int) time.Duration { return time.Second }); steps != 512 {
+		t.Errorf("one that is slow: %d steps", steps)
+	}
+}
+
+// TestPeakSizes: a GPU copies more than its caches hold and no more than it has, and computes more than fits onto it at once.
+func TestPeakSizes(t *testing.T) {
+	gpu := engine.Info{Type: "discrete", MaxAllocation: 4 << 30, MemoryBytes: 80 << 30}
+	if lanes, fragments, floats := measure.PeakSizes(gpu); lanes < 8*132*2048 || fragments < 4*132*64 || 4*floats < 5*96<<20 {
+		t.Errorf("a large GPU: %d lanes, %d fragments, %d floats", lanes, fragments, floats)
+	}
+	gpu.MemoryBytes = 2 << 30
+	if _, _, floats := measure.PeakSizes(gpu); 3*4*floats > 2<<30/4 {
+		t.Errorf("a small GPU: %d floats", floats)
+	}
+}
+
 func TestArithmetic(t *testing.T) {
 	p := measure.Peaks{{Name: measure.FMA, Rate: 20}, {Name: measure.Matrix, Rate: 70}}
 	for precision, want := range map[kernels.Precision]float64{kernels.FP32: 20, kernels.FP16: 70, kernels.BF16: 20} {

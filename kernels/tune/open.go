@@ -13,6 +13,7 @@ import (
 type Request struct {
 	Device string            // index or part of its name, as engine.Options has it
 	Mode   Mode              // what is measured
+	Budget Budget            // for measuring
 	Kept   Kept              // the choices of a run that goes on: on their own device they stand, and nothing is measured
 	DryRun bool              // the device only plans
 	Say    func(line string) // is given a line for the user now and then while there is anything to measure
@@ -51,7 +52,7 @@ func Open(ctx context.Context, r Request, record func(plan *engine.Device) error
 		return nil, err
 	}
 	o := options(r.Device)
-	choices, err := r.Mode.measure(ctx, o, plan, r.Say)
+	choices, err := r.Mode.measure(ctx, o, plan, r.Budget, r.Say)
 	if err != nil {
 		return nil, err
 	}

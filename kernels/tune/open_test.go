@@ -36,7 +36,7 @@ func TestOpen(t *testing.T) {
 	if len(lines) == 0 || first.DryRun() {
 		t.Errorf("the first run says %q", lines)
 	}
-	writeTable(first.Info(), engine.Choices{small: "other"})
+	know(first.Info(), engine.Choices{small: "other"})
 	if got := choose(open(r, record), small); got != "other" || len(lines) > 0 {
 		t.Errorf("the second run takes %s and says %q", got, lines)
 	}
@@ -66,7 +66,7 @@ func TestOpenKeeps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeTable(d.Info(), engine.Choices{small: "guess"}) // from the second time on
+		know(d.Info(), engine.Choices{small: "guess"}) // from the second time on
 		r.Kept.Device = d.Info().Key()
 		return choose(d, small)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,9 +22,11 @@ type table struct {
 	Driver  string         `json:"driver"`
 	Kernels string         `json:"kernels"` // the checksum of those that were measured: a changed one is measured anew
 	Choices engine.Choices `json:"choices"`
+	// Measured is how they were found, for people: what won and by how much, what was wrong, what was not tried.
+	Measured map[string]Result `json:"measured,omitempty"`
 }
 
-// maxTable bounds a table's file, in bytes: a class takes some 80.
+// maxTable bounds a table's file, in bytes: a class takes less than a thousand.
 const maxTable = 1 << 20
 
 // checksum is that of the ladders' modules, and of how a device's products are launched, which choices count through.
@@ -50,24 +51,25 @@ func tablePath(info engine.Info) (string, error) {
 }
 
 // readTable returns what is known of a device: nothing where the file is not there or cannot be used.
-func readTable(info engine.Info) engine.Choices {
+func readTable(info engine.Info) engine.Choices { return readWhole(info).Choices }
+
+func readWhole(info engine.Info) (t table) {
 	path, err := tablePath(info)
 	if err != nil {
-		return nil
+		return table{}
 	}
 	text, err := files.ReadFile(path, maxTable)
 	if err != nil {
-		return nil
+		return table{}
 	}
-	var t table
 	if json.Unmarshal(text, &t) != nil || t.Device != info.Name || t.Driver != info.Driver || t.Kernels != checksum(info) {
-		return nil
+		return table{}
 	}
-	return t.Choices
+	return t
 }
 
 // writeTable adds to what is known of a device. Where it cannot, the next run measures again.
-func writeTable(info engine.Info, found engine.Choices) {
+func writeTable(info engine.Info, found map[string]Result) {
 	path, err := tablePath(info)
 	if err != nil || len(found) == 0 || os.MkdirAll(filepath.Dir(path), 0o755) != nil {
 		return
@@ -77,11 +79,17 @@ func writeTable(info engine.Info, found engine.Choices) {
 		return
 	}
 	defer f.Abort()
-	t := table{info.Name, info.Driver, checksum(info), readTable(info)}
+	t := readWhole(info)
+	t.Device, t.Driver, t.Kernels = info.Name, info.Driver, checksum(info)
 	if t.Choices == nil {
 		t.Choices = engine.Choices{}
 	}
-	maps.Copy(t.Choices, found)
+	if t.Measured == nil {
+		t.Measured = map[string]Result{}
+	}
+	for class, r := range found {
+		t.Choices[class], t.Measured[class] = r.Choice, r
+	}
 	text, err := json.MarshalIndent(t, "", " ")
 	if err != nil {
 		return

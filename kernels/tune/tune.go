@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,6 +49,29 @@ func (m *Mode) Set(s string) error {
 	return nil
 }
 
+// A Budget is how many seconds measuring may take; 0 is 20. What is left over is guessed, and measured in the next run.
+type Budget float64
+
+// String and Set make Budget a flag.Value.
+func (b *Budget) String() string { return fmt.Sprint(b.of().Seconds()) }
+
+// Set takes seconds, up to a day.
+func (b *Budget) Set(s string) error {
+	x, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(x > 0 && x <= 86400) {
+		return errors.New("seconds are wanted, up to a day")
+	}
+	*b = Budget(x)
+	return nil
+}
+
+func (b Budget) of() time.Duration {
+	if b == 0 {
+		return 20 * time.Second
+	}
+	return time.Duration(float64(b) * float64(time.Second))
+}
+
 // recall makes programs of a device choose as earlier runs have found, as far as they have.
 func (m Mode) recall(d *engine.Device) {
 	if m == Auto {
@@ -55,19 +79,14 @@ func (m Mode) recall(d *engine.Device) {
 	}
 }
 
-const (
-	budget = 8 * time.Second        // for everything; what is left over is guessed, and measured in the next run
-	share  = 200 * time.Millisecond // for the rounds of one class
-	slow   = 500 * time.Millisecond // a class whose guess takes longer keeps it
-	rounds = 5
-	gap    = time.Second // between two lines for the user
-)
+const gap = time.Second // between two lines for the user
 
 // measure measures what programs of a dry run's device, plan, had to guess, on a device that o opens and that is closed again,
 // so that nothing of its memory is held. It returns what all of plan's work is to be done by, for Device.Prefer. say is given
-// a line for the user now and then, if there is anything to measure. What cannot be measured keeps its guess; errors are those
-// of opening the device, and ctx's.
-func (m Mode) measure(ctx context.Context, o engine.Options, plan *engine.Device, say func(line string)) (engine.Choices, error) {
+// a line for the user now and then, and in the end what came of it, if there is anything to measure. What cannot be measured keeps its
+// guess; errors are those of opening the device, and ctx's.
+func (m Mode) measure(ctx context.Context, o engine.Options, plan *engine.Device, budget Budget, say func(line string)) (
+	engine.Choices, error) {
 	choices, guesses := plan.Chosen(), plan.Guessed()
 	if m != Auto && m != Again || len(guesses) == 0 {
 		return choices, nil
@@ -77,57 +96,170 @@ func (m Mode) measure(ctx context.Context, o engine.Options, plan *engine.Device
 		return nil, err
 	}
 	defer d.Close()
-	found, err := measureAll(ctx, d, guesses, say)
-	writeTable(d.Info(), found)
-	maps.Copy(choices, found)
+	t := &tuning{d: d, guesses: dearestFirst(guesses), say: say, began: time.Now(), budget: budget.of(), found: map[string]Result{}}
+	if err := t.compile(o); err != nil {
+		return nil, err
+	}
+	err = t.all(ctx)
+	writeTable(d.Info(), t.found)
+	for class, r := range t.found {
+		choices[class] = r.Choice
+	}
+	for _, line := range t.summary() {
+		say(line)
+	}
 	return choices, err
 }
 
-// measureAll measures what it can within the budget.
-func measureAll(ctx context.Context, d *engine.Device, guesses []engine.Guess, say func(line string)) (engine.Choices, error) {
-	found := engine.Choices{}
-	start := time.Now()
-	said := start.Add(-gap)
-	for i, g := range guesses {
-		if err := ctx.Err(); err != nil {
-			return found, err
+// A tuning is measuring under way.
+type tuning struct {
+	d       *engine.Device
+	guesses []engine.Guess
+	say     func(line string)
+	began   time.Time
+	budget  time.Duration
+	made    bool              // there was no time to compile all choices
+	found   map[string]Result // by class
+}
+
+// spent reports whether a share of the budget is.
+func (t *tuning) spent(share float64) bool {
+	return time.Since(t.began).Seconds() > share*t.budget.Seconds()
+}
+
+// dearestFirst puts those classes first that take the most operations, so that a budget that is too small is spent where it pays.
+func dearestFirst(guesses []engine.Guess) []engine.Guess {
+	cost := func(g engine.Guess) float64 {
+		c, err := kernels.ParseClass(g.Class)
+		if err != nil {
+			panic(err)
 		}
-		if time.Since(start) > budget {
-			break
+		flops := float64(max(g.Uses, 1))
+		for _, n := range c.Size {
+			flops *= float64(n)
+		}
+		if c.Op == "attention" {
+			flops *= 2 * float64(c.Size[1])
+		}
+		return flops
+	}
+	return slices.SortedStableFunc(slices.Values(guesses), func(a, b engine.Guess) int { return cmp.Compare(cost(b), cost(a)) })
+}
+
+// compile makes the pipelines of all choices, on all cores, for half of the budget at most: made one at a time, when each is measured,
+// they would take most of it. The programs are recorded on a device that only plans, as they need no memory yet.
+func (t *tuning) compile(o engine.Options) error {
+	o.DryRun = true
+	plan, err := engine.Open(o)
+	if err != nil {
+		return err
+	}
+	defer plan.Close()
+	var programs []*engine.Program
+	for _, g := range t.guesses {
+		m := measure.NewMemory(plan)
+		if record, _ := work(m, plan.Info().MaxStorageBufferRange, g.Class); record != nil && m.Err() == nil {
+			for _, choice := range g.Choices {
+				p := engine.NewProgram(plan, choice)
+				plan.Prefer(engine.Choices{g.Class: choice})
+				record(p)
+				programs = append(programs, p)
+			}
+		}
+		m.Close()
+	}
+	const few = 8
+	if n := t.d.Missing(programs...); n > few {
+		t.say(fmt.Sprintf("measuring   first %d kernels are compiled for %s", n, t.d.Info().Name))
+	}
+	t.d.MakePipelines(func() bool { return t.spent(0.5) }, programs...)
+	t.made = t.spent(0.5)
+	return nil
+}
+
+// summary says what came of it: which guesses were beaten, by how much, what was wrong and what was not tried.
+func (t *tuning) summary() (lines []string) {
+	var guess, best float64 // seconds of all uses
+	var beaten []string
+	choices := 0
+	wrong := map[string]int{}
+	for _, g := range t.guesses {
+		r, measured := t.found[g.Class]
+		if !measured {
+			choices += len(g.Choices)
+			continue
+		}
+		guess, best = guess+float64(g.Uses)*r.Guess, best+float64(g.Uses)*r.Seconds
+		choices += len(r.Untried)
+		for _, w := range r.Wrong {
+			wrong[w]++
+		}
+		if r.Choice != g.Choices[0] {
+			beaten = append(beaten, fmt.Sprintf("            %s: %s %.3g ms, guess %s %.3g, next %s %.3g", g.Class, r.Choice, 1e3*r.Seconds,
+				g.Choices[0], 1e3*r.Guess, r.Next, 1e3*r.NextS))
+		}
+	}
+	gain := ""
+	if guess > 0 {
+		gain = fmt.Sprintf("; the work takes %.1f %% less than as guessed", 100*(1-best/guess))
+	}
+	lines = append(lines, fmt.Sprintf("measured    %d of %d classes of work in %.1f s: %d guesses are beaten%s", len(t.found),
+		len(t.guesses), time.Since(t.began).Seconds(), len(beaten), gain))
+	lines = append(lines, beaten...)
+	for _, choice := range slices.Sorted(maps.Keys(wrong)) {
+		lines = append(lines, fmt.Sprintf("            %s is out in %d classes: it failed, or its result is not the guess's", choice,
+			wrong[choice]))
+	}
+	if choices > 0 {
+		lines = append(lines, fmt.Sprintf("            %d choices were not tried in %v: -tune again -tune-budget gives them more", choices,
+			t.budget))
+	}
+	return lines
+}
+
+// all measures what it can within the budget.
+func (t *tuning) all(ctx context.Context) error {
+	said := t.began.Add(-gap)
+	for i, g := range t.guesses {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if t.spent(1) {
+			return nil
 		}
 		if time.Since(said) >= gap {
 			said = time.Now()
-			say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", d.Info().Name, i+1, len(guesses), g.Class))
+			t.say(fmt.Sprintf("measuring   kernels on %s: %d/%d %s", t.d.Info().Name, i+1, len(t.guesses), g.Class))
 		}
-		choice, err := measureClass(d, g)
-		if errors.Is(err, engine.ErrDeviceLost) {
-			found[g.Class] = g.Choices[0] // or the next run would lose it again
-			say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
-			return found, nil
-		}
+		r, err := t.class(g)
 		if errors.Is(err, engine.ErrOutOfMemory) {
 			continue // which the next run may have
 		}
 		if err != nil { // no timestamps: there will be none in the next run
-			choice = g.Choices[0]
+			r = Result{Choice: g.Choices[0], Of: len(g.Choices)}
 		}
-		found[g.Class] = choice
+		t.found[g.Class] = r // of a lost device, too, or the next run would lose it again
+		if errors.Is(err, engine.ErrDeviceLost) {
+			t.say(fmt.Sprintf("measuring   ends here, the rest is guessed: %v", err))
+			return nil
+		}
 	}
-	return found, nil
+	return nil
 }
 
-// measureClass measures one class, on tensors of noise.
-func measureClass(d *engine.Device, g engine.Guess) (choice string, err error) {
-	m := measure.NewMemory(d)
+// class measures one class, on tensors of noise.
+func (t *tuning) class(g engine.Guess) (Result, error) {
+	m := measure.NewMemory(t.d)
 	defer m.Close()
-	record, result := work(m, d.Info().MaxStorageBufferRange, g.Class)
+	record, result := work(m, t.d.Info().MaxStorageBufferRange, g.Class)
 	if record == nil || m.Err() != nil {
-		return g.Choices[0], m.Err()
+		return Result{Choice: g.Choices[0], Of: len(g.Choices)}, m.Err()
 	}
-	return fastest(d, g.Choices, result, func(p *engine.Program, choice string) {
-		d.Prefer(engine.Choices{g.Class: choice})
+	device := &onDevice{d: t.d, result: result, made: t.made, record: func(p *engine.Program, choice string) {
+		t.d.Prefer(engine.Choices{g.Class: choice})
 		record(p)
-	})
+	}}
+	return race(g.Choices, device.enter, func() bool { return t.spent(1) })
 }
 
 // work takes tensors from m and returns what records work that is of a class, and where that puts its result; nil where a
@@ -153,6 +285,10 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 			in[i] = c.Precision
 		}
 	}
+	out := kernels.FP32
+	if strings.HasSuffix(c.Variant, "h") {
+		out = c.Precision
+	}
 	if 4*int64(B)*int64(max(M*2*N, M*K, 2*N*K)) > limit {
 		return nil, kernels.Tensor{}
 	}
@@ -167,107 +303,19 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 	}
 	switch {
 	case c.Op == "swiglu" && transB: // the gates' product, and before it one like it for the values
-		h, x, w := matrix(in[0], M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
+		h, x, w := matrix(out, M, N, false), matrix(in[0], M, K, false), matrix(in[1], 2*N, K, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLU(p, h, nil, x, w, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, h
 	case c.Op == "swiglu": // the product for dh
-		dab, ab, dy, w := matrix(kernels.FP32, M, 2*N, false), matrix(kernels.FP32, M, 2*N, false), matrix(in[0], M, K, false),
+		dab, ab, dy, w := matrix(out, M, 2*N, false), matrix(out, M, 2*N, false), matrix(in[0], M, K, false),
 			matrix(in[1], K, N, false)
 		return func(p *engine.Program) {
 			kernels.MatMulSwiGLUBackward(p, dab, dy, w, ab, kernels.MatMulSwiGLUOptions{Precision: c.Precision})
 		}, dab
 	}
-	y, a, b := matrix(kernels.FP32, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
+	y, a, b := matrix(out, M, N, false), matrix(in[0], M, K, transA), matrix(in[1], K, N, transB)
 	return func(p *engine.Program) {
 		kernels.MatMul(p, y, a, b, kernels.MatMulOptions{TransA: transA, TransB: transB, Precision: c.Precision})
 	}, y
-}
-
-// A contender is one choice, recorded.
-type contender struct {
-	choice  string
-	program *engine.Program
-	best    time.Duration
-}
-
-// fastest returns the choice that takes the device the least time: the first, the guess, unless another is faster by more than
-// what measurements differ by, and where it takes too long to find out. Another choice that fails, or whose result is another than
-// the guess's, is out: a kernel that a driver gets wrong may well be fast.
-func fastest(d *engine.Device, choices []string, result kernels.Tensor, record func(p *engine.Program, choice string)) (string, error) {
-	var running []*contender
-	var want []float32
-	defer func() {
-		for _, c := range running {
-			c.program.Close()
-		}
-	}()
-	for i, choice := range choices {
-		c := &contender{choice: choice, program: engine.NewProgram(d, choice)}
-		running = append(running, c)
-		c.program.Profile()
-		record(c.program, choice)
-		err := c.program.Build()
-		if err == nil {
-			err = spoil(d, result)
-		}
-		for range 2 { // the first does not count: CPU drivers compile in it
-			if c.best = 0; err == nil {
-				err = c.run()
-			}
-		}
-		guess := running[0]
-		var got []float32
-		if err == nil {
-			got, err = parts(d, result)
-		}
-		if want == nil {
-			want = got
-		}
-		switch {
-		case err != nil && (i == 0 || errors.Is(err, engine.ErrDeviceLost)):
-			return "", err
-		case guess.best > slow:
-			return guess.choice, nil
-		case err != nil, !alike(got, want), c.best > 3*guess.best: // hopeless
-			c.program.Close()
-			running = running[:len(running)-1]
-		}
-	}
-	start := time.Now()
-	for range rounds {
-		for _, c := range running {
-			if err := c.run(); err != nil {
-				return "", err
-			}
-		}
-		if time.Since(start) > share {
-			break
-		}
-	}
-	const noise = 0.97
-	best := slices.MinFunc(running, func(a, b *contender) int { return cmp.Compare(a.best, b.best) })
-	if float64(best.best) > noise*float64(running[0].best) {
-		best = running[0]
-	}
-	return best.choice, nil
-}
-
-// run replays the program and keeps its shortest time.
-func (c *contender) run() error {
-	if err := c.program.Run(); err != nil {
-		return err
-	}
-	timings, err := c.program.Timings()
-	if err != nil {
-		return err
-	}
-	took := time.Duration(0)
-	for _, t := range timings {
-		took += t.Time
-	}
-	if c.best == 0 || took < c.best {
-		c.best = took
-	}
-	return nil
 }

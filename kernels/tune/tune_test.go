@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"jitvk/engine"
 	"jitvk/engine/files"
@@ -46,6 +47,15 @@ func plan(t *testing.T, m Mode, o engine.Options, classes ...string) *engine.Dev
 		p.Choose(c, choices)
 	}
 	return d
+}
+
+// know puts choices into a device's table.
+func know(info engine.Info, choices engine.Choices) {
+	found := map[string]Result{}
+	for class, choice := range choices {
+		found[class] = Result{Choice: choice}
+	}
+	writeTable(info, found)
 }
 
 // choices are not the kernels' own: these take another one's name for their guess, on any device, and are equally fast.
@@ -120,9 +130,10 @@ func TestMeasuresEach(t *testing.T) {
 			t.Fatalf("%v: not guessed", d.Guessed())
 		}
 		o := d.Guessed()[i]
-		choice, err := measureClass(d, o)
-		if last := o.Choices[len(o.Choices)-1]; err != nil || !slices.Contains(o.Choices, choice) || d.Chosen()[class] != last {
-			t.Errorf("%v: %q, %v; %q was recorded last", o, choice, err, d.Chosen()[class])
+		r, err := (&tuning{d: d, began: time.Now(), budget: time.Minute}).class(o)
+		if last := o.Choices[len(o.Choices)-1]; err != nil || !slices.Contains(o.Choices, r.Choice) || d.Chosen()[class] != last ||
+			len(r.Untried)+len(r.Wrong) > 0 || !(r.Seconds > 0) {
+			t.Errorf("%v: %+v, %v; %q was recorded last", o, r, err, d.Chosen()[class])
 		}
 	}
 }
@@ -139,8 +150,7 @@ func TestWorkFits(t *testing.T) {
 	}
 }
 
-// TestFastest: the faster choice wins, one that is as fast as the guess does not, one that fails is out, and what takes too long is
-// guessed.
+// TestFastest: the faster choice wins, one that is as fast as the guess does not, and one that fails is out.
 func TestFastest(t *testing.T) {
 	d := kerneltest.Device(t)
 	m := measure.NewMemory(d)
@@ -150,6 +160,10 @@ func TestFastest(t *testing.T) {
 		t.Fatal(err)
 	}
 	times := map[string]int{"once": 1, "four times": 4, "twenty times": 20, "also once": 1}
+	fastest := func(choices []string, record func(p *engine.Program, choice string)) (string, error) {
+		r, err := race(choices, (&onDevice{d: d, result: y, record: record}).enter, func() bool { return false })
+		return r.Choice, err
+	}
 	record := func(p *engine.Program, choice string) {
 		for range times[choice] {
 			kernels.Add(p, y, x, x)
@@ -168,7 +182,7 @@ func TestFastest(t *testing.T) {
 		{[]string{"once", "four times", "twenty times"}, "once"},
 		{[]string{"twenty times", "wrong", "elsewhere", "four times"}, "four times"}, {[]string{"twenty times", "wrong"}, "twenty times"},
 		{[]string{"twenty times", "elsewhere"}, "twenty times"}} {
-		if got, err := fastest(d, c.choices, y, record); err != nil || got != c.want {
+		if got, err := fastest(c.choices, record); err != nil || got != c.want {
 			t.Errorf("of %v: %q, %v", c.choices, got, err)
 		}
 	}
@@ -177,22 +191,11 @@ func TestFastest(t *testing.T) {
 			p.Fill(p.Temp("beyond all memory", 1<<60).All(), 0)
 		}
 	}
-	if got, err := fastest(d, []string{"four times", "also once", "once"}, y, broken); err != nil || got != "once" {
+	if got, err := fastest([]string{"four times", "also once", "once"}, broken); err != nil || got != "once" {
 		t.Errorf("beside one that fails: %q, %v", got, err)
 	}
-	if got, err := fastest(d, []string{"also once", "once"}, y, broken); !errors.Is(err, engine.ErrOutOfMemory) {
+	if got, err := fastest([]string{"also once", "once"}, broken); !errors.Is(err, engine.ErrOutOfMemory) {
 		t.Errorf("a guess that fails: %q, %v", got, err)
-	}
-	long := func(p *engine.Program, _ string) {
-		peak := kernels.Temp(p, "peak", 1<<12)
-		for range 2 {
-			kernels.Peak(p, peak, kernels.FP32, 1<<19)
-		}
-	}
-	if d.Info().CPU() {
-		if got, err := fastest(d, choices, y, long); err != nil || got != "guess" {
-			t.Errorf("what takes long: %q, %v", got, err)
-		}
 	}
 }
 
@@ -205,7 +208,7 @@ func TestDecide(t *testing.T) {
 		t.Helper()
 		lines = nil
 		d := plan(t, m, o, classes...)
-		got, err := m.measure(context.Background(), o, d, func(line string) { lines = append(lines, line) })
+		got, err := m.measure(context.Background(), o, d, 0, func(line string) { lines = append(lines, line) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +218,7 @@ func TestDecide(t *testing.T) {
 	if len(got) != 2 || got[small] == "" || got[large] == "" {
 		t.Errorf("first run: %v", got)
 	}
-	if len(lines) == 0 || lines[0] != "measuring   kernels on "+d.Info().Name+": 1/2 "+small {
+	if len(lines) == 0 || lines[0] != "measuring   kernels on "+d.Info().Name+": 1/2 "+large {
 		t.Errorf("first run: says %q", lines)
 	}
 	table := readTable(d.Info())
@@ -231,7 +234,7 @@ func TestDecide(t *testing.T) {
 	if _, got := measured("", small); len(lines) != 0 || got[small] != "guess" {
 		t.Errorf("no mode: %v, says %q", got, lines)
 	}
-	writeTable(d.Info(), engine.Choices{small: "gone", large: "other", "matmul fp32 nn 1x2x3x4": "kept"})
+	know(d.Info(), engine.Choices{small: "gone", large: "other", "matmul fp32 nn 1x2x3x4": "kept"})
 	if d, got := measured(Auto, small, large); len(d.Guessed()) != 1 || got[small] == "gone" || got[large] != "other" {
 		t.Errorf("a choice that is no more: %v guessed, chooses %v", d.Guessed(), got)
 	}
@@ -243,7 +246,7 @@ func TestDecide(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Again.measure(ctx, o, plan(t, Again, o, small), func(string) {}); !errors.Is(err, context.Canceled) {
+	if _, err := Again.measure(ctx, o, plan(t, Again, o, small), 0, func(string) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if _, err := os.Stat(o.Cache); err != nil {
@@ -258,7 +261,7 @@ func TestTableIsNoError(t *testing.T) {
 		t.Helper()
 		d := plan(t, Auto, o, small)
 		open := len(d.Guessed())
-		got, err := Auto.measure(context.Background(), o, d, func(string) {})
+		got, err := Auto.measure(context.Background(), o, d, 0, func(string) {})
 		if err != nil || got[small] == "" || open != 1 {
 			t.Errorf("%s: %v, %v, %d guessed", name, got, err, open)
 		}
@@ -347,7 +350,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(o.Cache, "full"), make([]byte, 4096), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Auto.measure(context.Background(), o, plan(t, Auto, o, small), func(string) {}); err != nil || got[small] == "" {
+	if got, err := Auto.measure(context.Background(), o, plan(t, Auto, o, small), 0, func(string) {}); err != nil || got[small] == "" {
 		t.Errorf("%v, %v", got, err)
 	}
 	if list, err := os.ReadDir(o.Cache); err != nil || len(list) != 1 {

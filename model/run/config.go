@@ -33,11 +33,12 @@ type Config struct {
 
 	ClassNames []string `json:"class_names,omitempty"` // (Model.Classes) what the labels make of the data
 
-	Device  string    `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
-	Out     string    `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
-	DryRun  bool      `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
-	Tune    tune.Mode `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
-	Profile int       `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
+	Device  string      `json:"-" name:"device" resume:"free" help:"index of the Vulkan device or part of its name"`
+	Out     string      `json:"-" name:"out" resume:"free" help:"folder for the run's files (default the next runs/NNN-preset)"`
+	DryRun  bool        `json:"-" name:"dry-run" resume:"free" help:"print parameters, operations and planned memory, then stop"`
+	Tune    tune.Mode   `json:"-" name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
+	Budget  tune.Budget `json:"-" name:"tune-budget" help:"seconds that measuring may take (default 20)"`
+	Profile int         `json:"-" name:"profile" help:"train nothing: time the kernels of so many steps, print a table and write a trace"`
 
 	Kept tune.Kept `json:"-"` // the kernels of Resume
 }

@@ -111,7 +111,8 @@ func (c Config) header(dev *engine.Device, meta run.Meta, from string, classes i
 
 // open opens the device, which chooses its kernels as drawing c.Batch pictures at once has it best.
 func (c Config) open(ctx context.Context, net model.Config, out io.Writer) (*engine.Device, error) {
-	r := tune.Request{Device: c.Device, Mode: c.Tune, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
+	r := tune.Request{Device: c.Device, Mode: c.Tune, Budget: c.Budget, DryRun: c.DryRun,
+		Say: func(line string) { fmt.Fprintln(out, line) }}
 	return tune.Open(ctx, r, func(plan *engine.Device) error {
 		m, err := model.New(plan, net)
 		if err != nil {

@@ -37,10 +37,12 @@ type Config struct {
 	Trajectory  string `name:"trajectory" help:"safetensors file for tau (steps+1) and z (steps+1,n,3,ImgH,ImgW), the initial noise first"`
 	Convergence string `name:"convergence" help:"PNG file for a plot instead of pictures: the error of both solvers by their steps"`
 
-	Device    string    `name:"device" help:"index of the Vulkan device or part of its name"`
-	Precision string    `name:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
-	Tune      tune.Mode `name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
-	DryRun    bool      `name:"dry-run" help:"print what would be done and planned memory, then stop"`
+	Device    string `name:"device" help:"index of the Vulkan device or part of its name"`
+	Precision string `name:"precision" of:"fp32,fp16,bf16,auto" help:"of products; auto is fp16 where a GPU has matrix units, else fp32"`
+	DryRun    bool   `name:"dry-run" help:"print what would be done and planned memory, then stop"`
+
+	Tune   tune.Mode   `name:"tune" of:"auto,off,again" help:"measure which kernels are fastest: once a device, never, anew"`
+	Budget tune.Budget `name:"tune-budget" help:"seconds that measuring may take (default 20)"`
 }
 
 var described = cli.Describe("sample", Config{})

@@ -122,7 +122,7 @@ void main() {
 
     // Which lane holds which element of a fragment is the device's secret, so bias, residual and C are added on the way
     // through shared memory. A tile without them that lies inside C goes straight to it.
-    bool plain = !BIAS && !RESIDUAL && !ACCUMULATE && SWIGLU == 0 && VEC_C && m0 + BM <= M && n0 + BN <= N;
+    bool plain = !BIAS && !RESIDUAL && !ACCUMULATE && SWIGLU == 0 && VEC_C && !HALF_C && m0 + BM <= M && n0 + BN <= N;
     uint mine = gl_SubgroupID * CM * CN; // the subgroup's part of Cs
     [[unroll]] for (uint i = 0; i < FM; i++) [[unroll]] for (uint j = 0; j < FN; j++) {
         uint m = m0 + wm + i * CM, n = n0 + wn + j * CN;

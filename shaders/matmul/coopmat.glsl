@@ -124,7 +124,37 @@ float store_sum_element(const in uint row, const in uint column, const in float 
 }
 #endif
 
-// Stores a fragment that lies inside C from (m,n) on, as store of matmul.glsl does. Which lane holds which element is the device's
+// A fragment of C or of H in memory, from element i on.
+SUMS load_c(uint i) {
+    SUMS x;
+    HALVES y;
+    if (!HALF_C) {
+        coopMatLoad(x, c, i, ldC, gl_CooperativeMatrixLayoutRowMajor);
+        return x;
+    }
+    coopMatLoad(y, c_halves, i / 4, ldC / 4, gl_CooperativeMatrixLayoutRowMajor);
+    return SUMS(y);
+}
+SUMS load_h(uint i) {
+    SUMS x;
+    HALVES y;
+    if (!HALF_H) {
+        coopMatLoad(x, h, i, ldH, gl_CooperativeMatrixLayoutRowMajor);
+        return x;
+    }
+    coopMatLoad(y, h_halves, i / 4, ldH / 4, gl_CooperativeMatrixLayoutRowMajor);
+    return SUMS(y);
+}
+void put_c(uint i, SUMS v) {
+    if (HALF_C) coopMatStore(HALVES(v), c_halves, i / 4, ldC / 4, gl_CooperativeMatrixLayoutRowMajor);
+    else coopMatStore(v, c, i, ldC, gl_CooperativeMatrixLayoutRowMajor);
+}
+void put_h(uint i, SUMS v) {
+    if (HALF_H) coopMatStore(HALVES(v), h_halves, i / 4, ldH / 4, gl_CooperativeMatrixLayoutRowMajor);
+    else coopMatStore(v, h, i, ldH, gl_CooperativeMatrixLayoutRowMajor);
+}
+
+// Stores a fragment that lies inside C from (m,n) on, as finish4 of quads.glsl does. Which lane holds which element is the device's
 // secret, but it is the same for all fragments of one type: so what is added to this one is loaded as another.
 void store_fragment(SUMS v, uint m, uint n) {
     uint to = index_c(m, n), at = index_h(m, n);
@@ -137,28 +167,25 @@ void store_fragment(SUMS v, uint m, uint n) {
         coopMatLoad(x, residual, index_r(m, n), ldR, gl_CooperativeMatrixLayoutRowMajor);
         v += x;
     }
-    if (ACCUMULATE) {
-        coopMatLoad(x, c, to, ldC, gl_CooperativeMatrixLayoutRowMajor);
-        v += x;
-    }
-    if (SWIGLU == 0 || SWIGLU == 1) coopMatStore(v, c, to, ldC, gl_CooperativeMatrixLayoutRowMajor);
+    if (ACCUMULATE) v += load_c(to);
+    if (SWIGLU == 0 || SWIGLU == 1) put_c(to, v);
     if (SWIGLU == 1 || SWIGLU == 2) {
-        coopMatLoad(x, c, to + toValue, ldC, gl_CooperativeMatrixLayoutRowMajor);
+        x = load_c(to + toValue);
+        if (HALF_C) v = SUMS(HALVES(v));
         EACH(e, v.length(), v[e] = swiglu(vec4(v[e]), vec4(x[e])).x;)
-        if (HALF_H) coopMatStore(HALVES(v), h_halves, at / 4, ldH / 4, gl_CooperativeMatrixLayoutRowMajor);
-        else coopMatStore(v, h, at, ldH, gl_CooperativeMatrixLayoutRowMajor);
+        put_h(at, v);
     }
     if (SWIGLU == 3) {
-        coopMatLoad(x, h, at, ldH, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatLoad(y, h, at + toValue, ldH, gl_CooperativeMatrixLayoutRowMajor);
+        x = load_h(at);
+        y = load_h(at + toValue);
         vec4 dgate, dvalue;
         EACH(e, v.length(), {
             swiglu_gradients(vec4(v[e]), vec4(x[e]), vec4(y[e]), dgate, dvalue);
             x[e] = dgate.x;
             y[e] = dvalue.x;
         })
-        coopMatStore(x, c, to, ldC, gl_CooperativeMatrixLayoutRowMajor);
-        coopMatStore(y, c, to + toValue, ldC, gl_CooperativeMatrixLayoutRowMajor);
+        put_c(to, x);
+        put_c(to + toValue, y);
     }
 }
 

@@ -3,8 +3,8 @@
 // Purpose: what every rung of the matmul ladder shares: bindings, sizes, the four transpose cases and the epilogue.
 // Computes: V = op(A) op(B) [+ bias of the column] [+ residual] [+ C], op the identity or the transpose, and by SWIGLU:
 //           0  C = V
-//           1  V is the gate of a SwiGLU whose value lies in C's rows already: C = V, H = silu(V) value
-//           2  the same, and V is not kept: H = silu(V) value
+//           1  V is the gate of a SwiGLU whose value lies in C's rows already: C = V, H = silu(C) value
+//           2  the same, and V is not kept; it counts as C would hold it
 //           3  V is dh, the gradient of such an h; H holds gate and value, C gets dgate and dvalue (swiglu_bwd.comp)
 //           ROW_SUM: sums[m] is the sum of row m of op(A) as the product sees it. Where the product is a weight's gradient
 //           dyᵀ x, that is the bias's. The workgroups of C's first columns have op(A) at hand and write it.
@@ -14,8 +14,9 @@
 // Push:     M, N; eachK: K of every z; lastK: of the last slice; ldX: elements from a row of X to the next; offX:
 //           elements to its first row; stepX: elements from z to z+1; toValue: floats from a gate to its value, modulo 2^32
 // Spec:     0 LOCAL (rungs with a free workgroup size); 1 TRANS_A; 2 TRANS_B; 3 ACCUMULATE; 4 BIAS; 5 RESIDUAL
-//           6, 7, 8 LAY_A, LAY_B, LAY_C: 1 where rows of A, B, (C, residual, H) start at and are multiples of four elements;
-//           2 where they do, and A, B, H is in halves of that PRECISION; else 0
+//           6, 7 LAY_A, LAY_B: 1 where rows of A, B start at and are multiples of four elements; 2 where they do and lie in
+//           halves of that PRECISION; else 0. 8 LAY_C: 1 where rows of C, residual and H do, and 2 more where C, 4 more where
+//           H lies in halves; else 0
 //           9 K_TAIL: K is not a multiple of four or, from 06 on, of BK
 //           10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
@@ -63,7 +64,7 @@ layout(constant_id = 12) const uint ROW_SUM = 0;
 layout(constant_id = 13) const bool SPLIT = false;
 layout(constant_id = 14) const uint GROUP = 1;
 const bool VEC_A = LAY_A != 0, VEC_B = LAY_B != 0, VEC_C = LAY_C != 0;
-const bool HALF_A = LAY_A == 2, HALF_B = LAY_B == 2, HALF_H = LAY_C == 2;
+const bool HALF_A = LAY_A == 2, HALF_B = LAY_B == 2, HALF_C = (LAY_C & 2) != 0, HALF_H = (LAY_C & 4) != 0;
 
 // Terms of a sum. The last slice of a split product may have fewer; other products do not ask.
 uint K = SPLIT && gl_WorkGroupID.z + 1 == gl_NumWorkGroups.z ? lastK : eachK;
@@ -105,7 +106,7 @@ void swiglu_gradients(vec4 dh, vec4 gate, vec4 value, out vec4 dgate, out vec4 d
     dgate = dh * value * s * (1.0 + gate * (1.0 - s));
 }
 
-// Writes one element of the product, with the epilogue that the constants ask for. H is not in halves.
+// Writes one element of the product, with the epilogue that the constants ask for. C and H are not in halves.
 void store(uint m, uint n, float v) {
     uint to = index_c(m, n);
     if (BIAS) v += bias[offBias + n];

@@ -13,6 +13,7 @@ layout(set = 0, binding = 2, std430) readonly buffer B4 { vec4 b4[]; };
 layout(set = 0, binding = 4, std430) readonly buffer Residual4 { vec4 residual4[]; };
 layout(set = 0, binding = 5, std430) buffer H4 { vec4 h4[]; };
 // And in fours of halves.
+layout(set = 0, binding = 0, std430) buffer CHalves { uvec2 c_halves[]; };
 layout(set = 0, binding = 1, std430) readonly buffer AHalves { uvec2 a_halves[]; };
 layout(set = 0, binding = 2, std430) readonly buffer BHalves { uvec2 b_halves[]; };
 layout(set = 0, binding = 5, std430) buffer HHalves { uvec2 h_halves[]; };
@@ -40,24 +41,33 @@ vec4 load_b(uint k, uint n) {
 // The bias of four columns.
 vec4 bias4(uint n) { return vec4(bias[offBias + n], bias[offBias + n + 1], bias[offBias + n + 2], bias[offBias + n + 3]); }
 
-// store of matmul.glsl for four columns of one row that VEC_C says are one vec4, and whose bias has been added.
+// Four elements of C and of H in memory, from element i on.
+vec4 read_c(uint i) { return HALF_C ? unpack_halves(PRECISION, c_halves[i / 4]) : c4[i / 4]; }
+vec4 read_h(uint i) { return HALF_H ? unpack_halves(PRECISION, h_halves[i / 4]) : h4[i / 4]; }
+void write_c(uint i, vec4 v) {
+    if (HALF_C) c_halves[i / 4] = pack_halves(PRECISION, v);
+    else c4[i / 4] = v;
+}
+
+// store of matmul.glsl for four columns of one row that VEC_C says are one vec4, and whose bias has been added. What is added to
+// C lies in fp32.
 void finish4(uint m, uint n, vec4 v) {
     uint to = index_c(m, n);
     if (RESIDUAL) v += residual4[index_r(m, n) / 4];
     if (ACCUMULATE) v += c4[to / 4];
     if (SWIGLU == 1 || SWIGLU == 2) {
-        vec4 product = swiglu(v, c4[(to + toValue) / 4]);
+        vec4 product = swiglu(HALF_C ? rounded(v) : v, read_c(to + toValue));
         uint at = index_h(m, n) / 4;
         if (HALF_H) h_halves[at] = pack_halves(PRECISION, product);
         else h4[at] = product;
     }
-    if (SWIGLU == 0 || SWIGLU == 1) c4[to / 4] = v;
+    if (SWIGLU == 0 || SWIGLU == 1) write_c(to, v);
     if (SWIGLU == 3) {
         uint from = index_h(m, n);
         vec4 dgate, dvalue;
-        swiglu_gradients(v, h4[from / 4], h4[(from + toValue) / 4], dgate, dvalue);
-        c4[to / 4] = dgate;
-        c4[(to + toValue) / 4] = dvalue;
+        swiglu_gradients(v, read_h(from), read_h(from + toValue), dgate, dvalue);
+        write_c(to, dgate);
+        write_c(to + toValue, dvalue);
     }
 }
 

@@ -23,6 +23,7 @@ type options struct {
 	json, write           string
 	batch, rounds, solver int
 	tune                  tune.Mode
+	tuneBudget            tune.Budget
 }
 
 func parse(args []string) (options, error) {
@@ -37,6 +38,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.json, "json", "", "put the measurements into this `file`")
 	fs.StringVar(&o.write, "write", "", "write docs/benchmarks/`NAME`.json and the page NAME.md")
 	fs.Var(&o.tune, "tune", tune.Usage)
+	fs.Var(&o.tuneBudget, "tune-budget", "`seconds` that measuring for -tune may take")
 	fs.IntVar(&o.batch, "batch", 0, "pictures a step (default by preset; on GPUs that of the preset's recipe)")
 	fs.IntVar(&o.rounds, "rounds", 5, "how often each has its turn")
 	fs.IntVar(&o.solver, "sample-steps", 20, "Euler steps of sampling")

@@ -146,7 +146,7 @@ func (b *session) precisions() []kernels.Precision {
 // open opens the device, which chooses its kernels as for training the presets; other shapes are guesses, or what earlier runs
 // have measured.
 func open(ctx context.Context, o options) (*engine.Device, error) {
-	r := tune.Request{Device: o.device, Mode: o.tune, Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
+	r := tune.Request{Device: o.device, Mode: o.tune, Budget: o.tuneBudget, Say: func(line string) { fmt.Fprintln(os.Stderr, line) }}
 	return tune.Open(ctx, r, func(plan *engine.Device) error {
 		b := &session{options: o, dev: plan}
 		for _, name := range o.presets {

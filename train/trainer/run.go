@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"jitvk/engine"
@@ -80,7 +81,8 @@ func Run(ctx context.Context, c run.Config, out io.Writer) (dir string, err erro
 
 // open opens the device, which chooses its kernels as the run has it best. A run that does not fit is refused.
 func open(ctx context.Context, c run.Config, out io.Writer) (*engine.Device, error) {
-	r := tune.Request{Device: c.Device, Mode: c.Tune, Kept: c.Kept, DryRun: c.DryRun, Say: func(line string) { fmt.Fprintln(out, line) }}
+	r := tune.Request{Device: c.Device, Mode: c.Tune, Budget: c.Budget, Kept: c.Kept, DryRun: c.DryRun,
+		Say: func(line string) { fmt.Fprintln(out, line) }}
 	return tune.Open(ctx, r, func(plan *engine.Device) error {
 		s, samples, err := build(plan, c)
 		if err != nil {
@@ -178,9 +180,41 @@ func dryRun(ctx context.Context, c run.Config, out io.Writer) error {
 	}
 	h.Add("memory", "%s planned on the device, %s of it for what a step computes on the way", report.Bytes(plan.Stats().Bytes),
 		report.Bytes(arena))
+	addPlan(h, s)
 	if err := fits(plan); err != nil {
 		h.Add("too much", "the device has %s", report.Bytes(plan.Info().MemoryBytes))
 	}
 	h.Add("dry run", "nothing was allocated")
 	return h.Print(out)
+}
+
+// assumedRate, in floating point operations a second, is what a dry run counts submissions for: a large GPU's matrix units.
+const assumedRate = 100e12
+
+// addPlan says what a step is for the device: its commands, and the least that they move. Accumulation replays some of them.
+func addPlan(h *report.Header, s *State) {
+	var commands, barriers, submissions int
+	var products, attention, rest float64
+	for _, p := range s.programs() {
+		times := 1
+		if p == s.program {
+			times = s.Accumulate
+		}
+		plan := p.Plan()
+		commands, barriers = commands+times*len(plan.Commands), barriers+times*plan.Barriers
+		submissions += times * p.Submissions(assumedRate)
+		for _, c := range plan.Commands {
+			of := &rest
+			switch {
+			case strings.HasPrefix(c.Shader, "matmul/"):
+				of = &products
+			case strings.HasPrefix(c.Shader, "attention/"):
+				of = &attention
+			}
+			*of += float64(times) * c.Bytes
+		}
+	}
+	h.Add("a step", "%d commands, %d barriers; at %s %d submissions", commands, barriers, report.Ops(assumedRate, "FLOP/s"), submissions)
+	h.Add("moves", "at least %s: products %s, attention %s, the rest %s", report.Bytes(int64(products+attention+rest)),
+		report.Bytes(int64(products)), report.Bytes(int64(attention)), report.Bytes(int64(rest)))
 }

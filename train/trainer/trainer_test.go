@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"jitvk/kernels"
 	"jitvk/kernels/kerneltest"
 	"jitvk/model/checkpoint"
+	"jitvk/model/report"
 	"jitvk/model/run"
 	"jitvk/model/sampler"
 	"jitvk/train/dataset"
@@ -249,6 +251,40 @@ func TestDryRunOfLargeBatches(t *testing.T) {
 			t.Errorf("%s: error %v; no %q in\n%s", args, err, says, out)
 		}
 	}
+}
+
+// TestDryRunSaysAStep: a dry run counts what a step replays, each batch of an accumulated one.
+func TestDryRunSaysAStep(t *testing.T) {
+	c := small(t)
+	for _, c.Accumulate = range []int{1, 3} {
+		s := dryState(t, c)
+		h := &report.Header{}
+		addPlan(h, s)
+		plan := s.program.Plan()
+		commands, barriers := c.Accumulate*len(plan.Commands), c.Accumulate*plan.Barriers
+		if s.update != nil {
+			commands, barriers = commands+len(s.update.Plan().Commands), barriers+s.update.Plan().Barriers
+		}
+		want := fmt.Sprintf("%d commands, %d barriers; at 100 TFLOP/s %d submissions", commands, barriers, c.Accumulate+len(s.programs())-1)
+		if says := h.String(); !strings.Contains(says, want) || strings.Contains(says, " 0 B") {
+			t.Errorf("%q is not in\n%s", want, says)
+		}
+	}
+}
+
+// dryState is a run's state on a device that only plans.
+func dryState(t *testing.T, c run.Config) *State {
+	t.Helper()
+	plan, err := engine.Open(engine.Options{DryRun: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewState(plan, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
 }
 
 // TestDryRunIsExact compares what a dry run plans with what a run takes.

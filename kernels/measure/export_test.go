@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+
+package measure
+
+import "jitvk/engine"
+
+// What the tests see of the peaks.
+var (
+	LongEnough = longEnough
+	PeakSizes  = func(info engine.Info) (lanes, fragments, floats int) {
+		s := peakSizes(info)
+		return s.lanes, s.fragments, s.floats
+	}
+)
