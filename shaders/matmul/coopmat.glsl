@@ -33,8 +33,9 @@ layout(local_size_x_id = 0) in;
 
 // A statement for each of some fragments, or elements: unrolled for a GPU, whose registers have no index, in a loop for a CPU driver, whose
 // compiler would take a minute otherwise. (One loop around the other, as in attention/coopmat.glsl, AMD's compiler does not unroll.)
-#define EACH(f, count, statement) if (UNROLL) { [[unroll]] for (uint f = 0; f < count; f++) statement } \
-    else { [[dont_unroll]] for (uint f = 0; f < count; f++) statement }
+#define EACH(f, count, statement) { \
+    if (UNROLL) { [[unroll]] for (uint f = 0; f < count; f++) statement } \
+    else { [[dont_unroll]] for (uint f = 0; f < count; f++) statement } }
 
 const uint ROWS = SUBGROUPS / COLUMNS;                        // subgroups along M
 const uint LANES = gl_WorkGroupSize.x / SUBGROUPS;            // of a subgroup, which the compiler then knows
@@ -171,7 +172,8 @@ void store_fragment(SUMS v, uint m, uint n) {
     if (SWIGLU == 0 || SWIGLU == 1) put_c(to, v);
     if (SWIGLU == 1 || SWIGLU == 2) {
         x = load_c(to + toValue);
-        if (HALF_C) v = SUMS(HALVES(v));
+        // Not by way of HALVES: compilers may leave out two conversions that undo each other.
+        if (HALF_C) EACH(e, v.length(), v[e] = rounded(vec4(v[e])).x;)
         EACH(e, v.length(), v[e] = swiglu(vec4(v[e]), vec4(x[e])).x;)
         put_h(at, v);
     }
