@@ -7,7 +7,7 @@ GO ?= go
 ARGS ?=
 PKGS ?= ./...
 
-.PHONY: help setup train sample test test-all fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile bench ladder ladder-sid clean
+.PHONY: help setup train sample test test-all fuzz mutate counts check race validate spv spv-verify sid-root test-coopmat test-sid compile gpu-kit report bench ladder ladder-sid clean
 
 help: ## print this list
 	@echo 'make TARGET [ARGS="..."] [PKGS="./kernels/..."]'
@@ -66,8 +66,14 @@ test-coopmat: setup sid-root ## run the GPU tests on sid's Mesa, whose CPU drive
 
 test-sid: test-coopmat
 
-compile: setup ## compile every pipeline for an AMD GPU that need not be there: registers, spills; ARGS="-chip navi21"
+compile: setup ## hold the code of every pipeline, for an AMD GPU that need not be there, to a table; ARGS=-write renews it
 	@$(GO) run ./tools/compile $(ARGS)
+
+gpu-kit: setup ## make the folder gpu-kit: ten minutes of tests and measurements for a machine with a GPU and no Go
+	@$(GO) run ./tools/gpukit $(ARGS)
+
+report: setup ## write jitvk-report.md, a file about this machine's device to attach to an issue
+	@$(GO) run ./tools/report $(ARGS)
 
 bench: setup ## time kernels, training steps and sampling beside BLAS, memcpy and PyTorch; ARGS="-all", "-write NAME"
 	@$(GO) run ./tools/bench -json runs/bench.json $(ARGS)

@@ -138,7 +138,7 @@ func checkPanic(t *testing.T, what, want string, f func()) {
 			want = shapes
 		}
 		message, _ := got.(string)
-		if want == "" || !regexp.MustCompile(`^(autograd|kernels): .*`+want).MatchString(message) {
+		if want == "" || !regexp.MustCompile(`^(autograd: |[a-z]+/[a-z_]+\.go:\d+: kernels: ).*`+want).MatchString(message) {
 			t.Errorf("%s: panic %v, wanted %q", what, got, want)
 		}
 	}()

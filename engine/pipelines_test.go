@@ -130,3 +130,37 @@ func TestPipelinesNeedNoDisk(t *testing.T) {
 	}
 	dry.Close()
 }
+
+// TestMakePipelines: pipelines of programs that only a plan has are made once each, until it is late; what cannot be made is no error
+// before Build.
+func TestMakePipelines(t *testing.T) {
+	d, plan := testDevice(t), dry(t)
+	x := buffer(t, plan, 4096)
+	program := func(local uint32) *Program {
+		p := NewProgram(plan, "planned")
+		for range 2 {
+			p.Dispatch(Dispatch{Shader: "add", Spec: []uint32{local, 1}, Push: [1]uint32{64},
+				Bind: []Binding{Write(x.Range(512, 256)), Read(x.Range(0, 256)), Read(x.Range(256, 256))}})
+		}
+		return p
+	}
+	a, b := program(64), program(32)
+	if n := d.Missing(a, b, a); n != 2 {
+		t.Errorf("%d of 2 pipelines are missing", n)
+	}
+	d.MakePipelines(func() bool { return true }, a, b)
+	if n := d.Missing(a, b); n != 2 {
+		t.Errorf("it was late, and %d of 2 pipelines are missing", n)
+	}
+	d.MakePipelines(func() bool { return false }, a, b)
+	if n := d.Missing(a, b); n != 0 || len(d.pipelines) != 2 {
+		t.Errorf("%d pipelines are missing, %d are there", n, len(d.pipelines))
+	}
+	d.info.subgroupOperations = 0
+	c := NewProgram(plan, "refused")
+	bind := []Binding{Write(x.Range(0, 256)), Write(x.Range(256, 256)), Read(x.Range(512, 256)), Read(x.Range(768, 256))}
+	c.Dispatch(Dispatch{Shader: "rmsnorm_fwd", Spec: []uint32{8}, Push: [9]uint32{}, Bind: bind})
+	if d.MakePipelines(func() bool { return false }, c); d.Missing(c) != 1 {
+		t.Error("a pipeline was made of what the device lacks")
+	}
+}

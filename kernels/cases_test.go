@@ -816,6 +816,9 @@ func drawMatMulRung(d draw) (precision kernels.Precision, rung string, small, bi
 	if len(rungs) == 0 {
 		precision, rungs = kernels.FP32, kernels.MatMulRungsOn(kerneltest.Device(d.tb).Info(), kernels.FP32)
 	}
+	if !kerneltest.All() && !drawsGiven { // those have cases of their own (inTurn), and each draw would be shaders of its own
+		rungs = slices.DeleteFunc(slices.Clone(rungs), func(rung string) bool { return slices.Contains(inTurns, rung) })
+	}
 	rung, small, big = pickFrom(d, "rung", rungs...), 1e-5, 1e5
 	if precision == kernels.FP16 {
 		small, big = 1e-3, 1e3 // well within its range

@@ -4,7 +4,6 @@ package kernels
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
 
@@ -26,7 +25,7 @@ func Bytes(x []float32) []byte {
 func (p Precision) Floats(data []byte) []float32 {
 	size := int(p.size())
 	if len(data)%size != 0 {
-		panic(fmt.Sprintf("kernels: %d bytes are no whole number of %v elements of %d bytes", len(data), p, size))
+		check(false, "Floats", "%d bytes are no whole number of %v elements of %d bytes", len(data), p, size)
 	}
 	x := make([]float32, len(data)/size)
 	for i := range x {

@@ -25,10 +25,10 @@ import (
 	"jitvk/engine"
 )
 
-// check panics unless ok, with the op, the message and the tensors' shapes.
+// check panics unless ok, with the line of the program that made the mistake, the op, the message and the tensors' shapes.
 func check(ok bool, op, format string, args ...any) {
 	if !ok {
-		panic("kernels: " + op + ": " + fmt.Sprintf(format, args...))
+		panic(engine.Caller() + "kernels: " + op + ": " + fmt.Sprintf(format, args...))
 	}
 }
 

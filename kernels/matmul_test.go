@@ -230,6 +230,17 @@ func eachRung(t *testing.T, most int, f func(t *testing.T, precision kernels.Pre
 	}
 }
 
+// inTurns are the rungs that no CPU driver is given and that compile for long.
+var inTurns = []string{"matmul/01_tiled", "matmul/02_register", "matmul/03_vector"}
+
+// inTurn reports whether the rung under test has case i: without the whole sweep those above share the cases out, every third to
+// each. 00_naive, which compiles in no time, 04_narrow, which CPU drivers run, and matrix units have them all, so that every line
+// that rungs share meets every case; and in the whole sweep, which CI runs, so has every rung.
+func inTurn(t *testing.T, i int) bool {
+	turn := slices.IndexFunc(inTurns, func(rung string) bool { return strings.Contains(t.Name(), "/"+path.Base(rung)) })
+	return turn < 0 || i%len(inTurns) == turn || kerneltest.All()
+}
+
 var forms = [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}}
 
 // TestMatMulSizes: every transpose case at sizes around the tiles' edges (narrow 32 x 32 x 4, tiled 64 x 64 x 16), primes,
@@ -252,8 +263,10 @@ func TestMatMulSizes(t *testing.T) {
 			if precision != kernels.FP32 && i%2 == 1 && !matrixUnit(t) {
 				continue // the same loads and stores as in fp32
 			}
-			for _, f := range forms {
-				product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}.run(t)
+			for j, f := range forms {
+				if inTurn(t, j) {
+					product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}.run(t)
+				}
 			}
 		}
 	})
@@ -266,7 +279,7 @@ func TestMatMulEpilogues(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		for _, s := range [][3]int{{18, 36, 12}, {17, 33, 5}, {64, 64, 8}} {
 			for bits := range 8 {
-				if quickly := [8]int{3: 17, 5: 18, 6: 64}; !kerneltest.All() && quickly[bits] != s[0] {
+				if quickly := [8]int{3: 17, 5: 18, 6: 64}; !kerneltest.All() && quickly[bits] != s[0] || !inTurn(t, bits/2) {
 					continue
 				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: bits%3 == 0, transB: bits%2 == 0, precision: precision}
@@ -291,7 +304,7 @@ func TestMatMulRowSum(t *testing.T) {
 		}
 		for i, s := range sizes {
 			for j, f := range forms {
-				if !kerneltest.All() && i != j {
+				if !kerneltest.All() && i != j || !inTurn(t, i) {
 					continue
 				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, rowSum: true}
@@ -299,7 +312,9 @@ func TestMatMulRowSum(t *testing.T) {
 				x.run(t)
 			}
 		}
-		product{M: 20, N: 36, K: 8, offset: 4, gapA: 4, gapB: 8, gapC: 7, precision: precision, rowSum: true}.run(t)
+		if inTurn(t, 3) {
+			product{M: 20, N: 36, K: 8, offset: 4, gapA: 4, gapB: 8, gapC: 7, precision: precision, rowSum: true}.run(t)
+		}
 	})
 }
 
@@ -308,6 +323,9 @@ func TestMatMulRowSum(t *testing.T) {
 func TestMatMulStrides(t *testing.T) {
 	eachRung(t, 1, func(t *testing.T, precision kernels.Precision) {
 		for i, f := range forms {
+			if !inTurn(t, i) {
+				continue
+			}
 			for j, gap := range []int{4, 7} {
 				if quickly := [...]int{-1, 1, 0, -1}; !kerneltest.All() && quickly[i] != j {
 					continue
@@ -369,7 +387,7 @@ func TestMatMulSplit(t *testing.T) {
 				continue // whose pipelines compile for long on a CPU driver
 			}
 			for j, f := range forms {
-				if !kerneltest.All() && i%4 != j {
+				if !kerneltest.All() && i%4 != j || !inTurn(t, i) {
 					continue
 				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision, choice: &choice}
@@ -457,7 +475,7 @@ func TestMatMulHalves(t *testing.T) {
 		}
 		for i, s := range [][3]int{{20, 36, 8}, {68, 28, 20}, {4, 4, 4}} {
 			for j, f := range forms {
-				if quickly := [...]int{2, 3, 1}; !kerneltest.All() && quickly[i] != j {
+				if quickly := [...]int{2, 3, 1}; !kerneltest.All() && quickly[i] != j || !inTurn(t, i+int(precision)) {
 					continue
 				}
 				x := product{M: s[0], N: s[1], K: s[2], transA: f[0], transB: f[1], precision: precision}
@@ -491,8 +509,8 @@ func TestMatMulHalves(t *testing.T) {
 // TestMatMulEveryHalf: every finite number in halves reaches the product as it is, as a and as b. (Those below 2^-126 may be zero.)
 func TestMatMulEveryHalf(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
-		if precision == kernels.FP32 {
-			t.Skip("there are none")
+		if precision == kernels.FP32 || !inTurn(t, int(precision)) {
+			t.Skip("there are none, or another rung has them")
 		}
 		var values []float32
 		for i := range 1 << 16 {
@@ -525,6 +543,9 @@ func TestMatMulEveryHalf(t *testing.T) {
 // TestMatMulBits: a second run gives the same bits, and a row of c does not depend on how many rows there are.
 func TestMatMulBits(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		if !inTurn(t, int(precision)) {
+			t.Skip("another rung has it")
+		}
 		const M, N, K = 37, 44, 52
 		rnd := kerneltest.NewRand(3)
 		av, bv := rnd.Normal(M*K), rnd.Normal(N*K)
@@ -547,6 +568,7 @@ func TestMatMulBits(t *testing.T) {
 }
 
 // TestMatMulTiles: every tile of the rungs that have several, inside C and across its edges, though the device would take another.
+// Without the whole sweep in every other transpose case.
 func TestMatMulTiles(t *testing.T) {
 	for rung, precision := range map[string]kernels.Precision{"matmul/03_vector": kernels.FP32, "matmul/05_coopmat": kernels.FP16} {
 		t.Run(path.Base(rung), func(t *testing.T) {
@@ -555,7 +577,10 @@ func TestMatMulTiles(t *testing.T) {
 				t.Skipf("%v lacks cooperative matrices; make test-coopmat has them", info)
 			}
 			for i := range kernels.MatMulTiles(rung, info, precision) {
-				for _, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
+				for j, f := range forms[:4-i] { // large tiles compile for long on a CPU driver
+					if !kerneltest.All() && j%2 != i%2 {
+						continue
+					}
 					choice := kernels.MatMulChoice{Rung: rung, Tile: i, Split: 1}
 					product{M: 131, N: 140, K: 36, transA: f[0], transB: f[1], precision: precision, choice: &choice, rowSum: true,
 						bias: f[1], accumulate: f[0]}.run(t)
@@ -569,6 +594,9 @@ func TestMatMulTiles(t *testing.T) {
 // subnormal numbers, and random bits.
 func TestMatMulRounding(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		if !inTurn(t, int(precision)) {
+			t.Skip("another rung has it")
+		}
 		values := roundingValues(4096)
 		round := rounding(precision)
 		if round == nil {
@@ -603,6 +631,9 @@ func TestMatMulRounding(t *testing.T) {
 // All ones, as NVIDIA's are, would carry into the sign.
 func TestMatMulNaN(t *testing.T) {
 	eachRung(t, 3, func(t *testing.T, precision kernels.Precision) {
+		if !inTurn(t, int(precision)) {
+			t.Skip("another rung has it")
+		}
 		var values []float32
 		for _, bits := range []uint32{0x7fffffff, 0xffffffff, 0x7fc00000, 0x7f800001, 0xff800001} {
 			values = append(values, math.Float32frombits(bits))

@@ -167,12 +167,15 @@ func (f *failure) free() {
 	f.cleanup = nil
 }
 
+// dearOps have most of their draws compiled anew, or take long to run.
+var dearOps = []string{"MatMul", "Attention", "Fold", "Unfold"}
+
 // TestProperties draws calls of every op.
 func TestProperties(t *testing.T) {
 	kerneltest.Device(t)
 	for _, op := range opCases {
 		t.Run(op.name, func(t *testing.T) {
-			if strings.HasPrefix(op.name, "MatMul") {
+			if slices.ContainsFunc(dearOps, func(name string) bool { return strings.HasPrefix(op.name, name) }) {
 				defer fewerDraws()()
 			}
 			rapid.Check(t, func(rt *rapid.T) {

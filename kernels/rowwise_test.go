@@ -5,6 +5,7 @@ package kernels_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"jitvk/engine"
@@ -122,12 +123,12 @@ func twice(t *testing.T, record func(h *kerneltest.Run) (func(p *engine.Program)
 }
 
 // mustPanic fails unless f panics with a string that begins with the op's name.
-func mustPanic(t *testing.T, prefix string, f func(p *engine.Program)) {
+func mustPanic(t *testing.T, says string, f func(p *engine.Program)) {
 	t.Helper()
 	defer func() {
 		t.Helper()
-		if s, ok := recover().(string); !ok || len(s) < len(prefix) || s[:len(prefix)] != prefix {
-			t.Errorf("panic %q, wanted one that begins with %q", s, prefix)
+		if s, ok := recover().(string); !ok || !strings.Contains(s, "_test.go:") || !strings.Contains(s, ": "+says) {
+			t.Errorf("panic %q, wanted one that says where and %q", s, says)
 		}
 	}()
 	f(engine.NewProgram(kerneltest.Device(t), "misuse"))

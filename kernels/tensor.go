@@ -58,7 +58,7 @@ func (t Tensor) Len() int {
 func (t Tensor) Reshape(shape ...int) Tensor {
 	out := Tensor{Shape: shape, Range: t.Range, Precision: t.Precision}
 	if out.Len() != t.Len() || !t.Contiguous() || !whole(t.Shape) || !whole(shape) {
-		panic(fmt.Sprintf("kernels: Reshape: %v to %v", t, shape))
+		check(false, "Reshape", "%v to %v", t, shape)
 	}
 	return out
 }

@@ -4,7 +4,6 @@ package model
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"slices"
 
@@ -35,9 +34,6 @@ func (c Config) Layout() *Layout {
 }
 
 func alignedLen(p Param) int { return (p.Len() + alignFloats - 1) / alignFloats * alignFloats }
-
-// Bytes returns how much memory one float for each parameter takes.
-func (l *Layout) Bytes() int64 { return 4 * int64(l.Floats) }
 
 // cuts returns where pieces of at most so many bytes begin and, at last, where all ends, in floats: each piece as long as it can be
 // without cutting a parameter. A parameter that is longer by itself is a piece of its own.
@@ -127,16 +123,6 @@ func (f *Flat) Copy(p *engine.Program, from *Flat) {
 	for i, r := range f.Ranges() {
 		p.Copy(r, from.pieces[i].All())
 	}
-}
-
-// Set uploads named values. It says which name is missing or has another length.
-func (f *Flat) Set(values map[string][]float32) error {
-	for _, p := range f.layout.Params {
-		if v, ok := values[p.Name]; !ok || len(v) != p.Len() {
-			return fmt.Errorf("model: parameter %s: %d values, %d wanted", p.Name, len(v), p.Len())
-		}
-	}
-	return f.upload(func(p Param) (io.Reader, error) { return bytes.NewReader(kernels.Bytes(values[p.Name])), nil })
 }
 
 // Load uploads a checkpoint's tensors of the parameters' names behind a prefix, a piece at a time. It refuses values that are not

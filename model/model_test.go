@@ -105,9 +105,7 @@ func TestModelAgainstFloat64(t *testing.T) {
 			}
 
 			weights, grads := flat(t, dev, m), flat(t, dev, m)
-			if err := weights.Set(values); err != nil {
-				t.Fatal(err)
-			}
+			set(t, weights, values)
 			r := kerneltest.New(t)
 			shape := []int{batch, 3, c.Size, c.Size}
 			z, x, e, tau, labels := r.Input(zs, shape...), r.Input(xs, shape...), r.Input(es, shape...), r.Input(taus, batch),

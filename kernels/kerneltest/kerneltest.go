@@ -54,7 +54,8 @@ func Device(t testing.TB) *engine.Device {
 
 // All reports whether JITVK_TESTS=all asks for the whole sweep, as `make test-all` and .ci/run do. Without it a test leaves out
 // what only repeats: a CPU driver compiles a shader anew for each set of specialization constants, 0.3 to 5 seconds each, and the
-// whole sweep has 1500 sets. What a test leaves out stands beside its use of All; no op, rung, pass or precision is.
+// whole sweep has 1500 sets. What a test leaves out stands beside its use of All; no op, rung or pass is, and no precision but bf16 of
+// attention/02_shared. The slowest rungs share the cases of a test out among them (inTurn in kernels/matmul_test.go).
 func All() bool { return os.Getenv("JITVK_TESTS") == "all" }
 
 // Main runs a package's tests, prints the summary of all comparisons if asked to be verbose, closes the device, and then

@@ -254,6 +254,58 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// planted makes what is measured for a class what a test says, while it runs.
+func planted(t *testing.T, measured func(class string) (choice string, err error)) {
+	t.Cleanup(func() { measureOne = (*tuning).class })
+	measureOne = func(_ *tuning, g engine.Guess) (Result, error) {
+		choice, err := measured(g.Class)
+		return Result{Choice: choice, Of: len(g.Choices)}, err
+	}
+}
+
+// TestMeasuredWins: what is measured wins over the guess, on the device that is opened and in the table of later runs; what could not
+// be measured keeps its guess.
+func TestMeasuredWins(t *testing.T) {
+	o := ours(t)
+	const full, broken = "matmul fp32 nn 1x32x16x64", "matmul fp32 tn 1x32x16x64"
+	planted(t, func(class string) (string, error) {
+		switch class {
+		case full:
+			return "", engine.ErrOutOfMemory
+		case broken:
+			return "", errors.ErrUnsupported
+		}
+		return "other", nil
+	})
+	all := []string{small, full, broken, large}
+	p := plan(t, Auto, o, all...)
+	got, err := Auto.measure(context.Background(), o, p, 0, func(string) {})
+	want := engine.Choices{small: "other", full: "guess", broken: "guess", large: "other"}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+	delete(want, full) // which the next run may have
+	if table := readTable(p.Info()); !maps.Equal(table, want) {
+		t.Errorf("the table holds %v, want %v", table, want)
+	}
+
+	d, err := Open(context.Background(), Request{Device: o.Select, Mode: Again, Say: func(string) {}}, func(plan *engine.Device) error {
+		for _, c := range all {
+			choose(plan, c)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, c := range []string{small, large} {
+		if got := choose(d, c); got != "other" {
+			t.Errorf("%s: the device that is opened takes %s", c, got)
+		}
+	}
+}
+
 // TestTableIsNoError: whatever lies where the table should be, a run measures, chooses and goes on, and mends it if it can.
 func TestTableIsNoError(t *testing.T) {
 	o := ours(t)

@@ -142,17 +142,6 @@ func (p *Progress) Rate() float64 {
 // Elapsed returns the time since NewProgress.
 func (p *Progress) Elapsed() time.Duration { return p.now().Sub(p.begin) }
 
-// Note writes a line of its own above the bar: what was saved, what went wrong.
-func (p *Progress) Note(format string, args ...any) {
-	if p.bar != nil {
-		p.keep(p.bar.Clear())
-	}
-	p.print(fmt.Sprintf(format, args...) + "\n")
-	if p.bar != nil && !p.first.IsZero() && p.step < p.total {
-		p.draw()
-	}
-}
-
 // Finish shows the last line, whether or not all steps were done, and returns the first error of writing.
 func (p *Progress) Finish() error {
 	if p.bar != nil {

@@ -68,7 +68,6 @@ func TestResumedWithPause(t *testing.T) {
 		c.pass(4 * time.Second)
 		p.Step(i, 1)
 		if i == 105 {
-			p.Note("saved %s", "samples.png")
 			c.pass(36 * time.Second)
 			p.Resume()
 		}
@@ -86,7 +85,6 @@ func TestResumedWithPause(t *testing.T) {
 		"step   101/160  loss 1.0000",
 		"step   103/160  loss 1.0000  2.0 images/s  3m48s left", // 57 steps of 4 s
 		"step   105/160  loss 1.0000  2.0 images/s  3m40s left",
-		"saved samples.png",
 		"step   106/160  loss 1.0000  2.0 images/s  10m05s left", // 54 steps of (5*4 s + 36 s)/5
 		"step   110/160  loss 1.0000  2.0 images/s  in 1m16s")
 }
@@ -135,7 +133,7 @@ func TestLossThatIsNoNumberShows(t *testing.T) {
 	}
 }
 
-// The bar ends in the same last line, and a note stands on a line of its own.
+// The bar ends in the same last line.
 func TestBar(t *testing.T) {
 	c, b := newClock(), &strings.Builder{}
 	p := newProgress(b, c.now, 50, 100, 4)
@@ -143,24 +141,21 @@ func TestBar(t *testing.T) {
 	for i := 51; i <= 100; i++ {
 		c.pass(time.Second)
 		p.Step(i, 0.5)
-		if i == 75 {
-			p.Note("a note")
-		}
 	}
 	if err := p.Finish(); err != nil {
 		t.Error(err)
 	}
 	out := b.String()
 	for _, want := range []string{
-		"  51% █", "step    75/100  loss 0.5000  4.0 images/s  25s left", "\033[2K\ra note\n\r",
+		"  51% █", "step    75/100  loss 0.5000  4.0 images/s  25s left",
 		"  99% █", "\033[2K\rstep   100/100  loss 0.5000  4.0 images/s  in 50s\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in %q", want, out)
 		}
 	}
-	if n := strings.Count(out, "\n"); n != 2 {
-		t.Errorf("%d lines, want 2", n)
+	if n := strings.Count(out, "\n"); n != 1 {
+		t.Errorf("%d lines, want 1", n)
 	}
 }
 

@@ -85,6 +85,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: -profile %d: at least 1 step", c.Profile)
 	case c.Profile > 0 && c.DryRun:
 		return fmt.Errorf("train: -profile %d and -dry-run: a dry run has no steps to time; leave one of them out", c.Profile)
+	case !(c.Cooldown >= 0 && c.Cooldown <= 1): // no option; a row or a checkpoint has it
+		return fmt.Errorf("train: decay %g: the share of the steps over which the learning rate falls is 0 to 1", c.Cooldown)
+	case !(c.Clip >= 0): // nor this
+		return fmt.Errorf("train: clip %g: at least 0, which clips nothing", c.Clip)
 	case c.Warmup < 0:
 		return fmt.Errorf("train: -warmup %d: it must not be negative", c.Warmup)
 	case !(c.EMA2 >= 0 && c.EMA2 < 1):

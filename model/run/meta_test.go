@@ -113,3 +113,31 @@ func TestBadMetadata(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedRunIsNotResumed: a configuration that no run can have had is refused with the file's name, whatever is set anew.
+func TestDamagedRunIsNotResumed(t *testing.T) {
+	for was, is := range map[string]string{`"clip":1`: `"clip":-1`, `"decay":0.5`: `"decay":7`, `"lr":0.002`: `"lr":0`,
+		`"batch":4`: `"batch":0`, `"steps":30`: `"steps":-30`, `"ema":0.99`: `"ema":1`, `"precision":"fp16"`: `"precision":"fp3"`} {
+		meta := maps.Clone(old)
+		if meta["config"] = strings.Replace(old["config"], was, is, 1); meta["config"] == old["config"] {
+			t.Fatalf("%s is not there", was)
+		}
+		path := filepath.Join(t.TempDir(), CheckpointName)
+		if err := checkpoint.Save(path, meta, nil); err != nil {
+			t.Fatal(err)
+		}
+		value := is[strings.IndexByte(is, ':')+1:]
+		_, err := Parse([]string{"-resume", path, "-steps", "40"})
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), strings.Trim(value, `"`)) ||
+			strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", is, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), CheckpointName)
+	if err := checkpoint.Save(path, old, nil); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Parse([]string{"-resume", path, "-steps", "40"}); err != nil || c.Steps != 40 || c.Clip != 1 {
+		t.Errorf("the sound one: %+v, %v", c, err)
+	}
+}

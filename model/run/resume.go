@@ -37,6 +37,10 @@ func resumed(from string, settings cli.Settings) (Config, error) {
 		return c, fmt.Errorf("train: -resume %s: it does not say what it was trained on: it was converted, "+
 			"or written before runs could be resumed; start a new run", path)
 	}
+	if err := c.Validate(); err != nil { // before settings are in it: what is wrong now is wrong in the file
+		return c, fmt.Errorf("train: -resume %s: its configuration cannot be used: %s; take another checkpoint", path,
+			strings.TrimPrefix(err.Error(), "train: "))
+	}
 	place, err := readPlace(filepath.Dir(path))
 	if err != nil {
 		return c, err
