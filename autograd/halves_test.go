@@ -68,7 +68,9 @@ func TestHalvesKeepTheBits(t *testing.T) {
 			kernels.MatMul(p, z, n, w4, forward)
 			weight := kernels.MatMulOptions{TransA: true, Precision: precision}
 			kernels.MatMul(p, want[5], dz, n, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[6]})
-			kernels.MatMul(p, dn, dz, w4, kernels.MatMulOptions{Precision: precision})
+			first := half("first contribution to dn", C)
+			kernels.MatMul(p, first, dz, w4, kernels.MatMulOptions{Precision: precision})
+			kernels.Cast(p, dn, first)
 			kernels.MatMul(p, want[4], dz, h, weight)
 			kernels.MatMulSwiGLUBackward(p, dab, dz, w3, ab, swiglu)
 			kernels.MatMul(p, want[3], dab, n, weight)
@@ -80,6 +82,92 @@ func TestHalvesKeepTheBits(t *testing.T) {
 			if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
 				t.Errorf("%v: %s has other bits than with fp32 in memory", precision, name)
 			}
+		}
+	}
+}
+
+// TestHeadsInHalves: queries, keys and values of one projection, their norms, attention and the product after it, forward and backward,
+// have the bits of the same kernels with all of memory in fp32, whose results are rounded where the tape keeps halves.
+func TestHeadsInHalves(t *testing.T) {
+	const precision, H, D = kernels.FP16, 2, 16
+	const C, N = H * D, B * T
+	r, rnd := kerneltest.New(t), kerneltest.NewRand(11)
+	in := func(shape ...int) kernels.Tensor {
+		return r.Input(rnd.Normal(kernels.Tensor{Shape: shape}.Len()), shape...)
+	}
+	x, wqkv, bqkv, wn, alpha, shift, wo, dy := in(B, T, C), in(3*C, C), in(3*C), in(D), in(C), in(C), in(C, C), in(B, T, C)
+	cos, sin := in(T, D/2), in(T, D/2)
+	shapes := [][]int{{B, T, C}, {B, T, C}, {3 * C, C}, {3 * C}, {D}, {C}, {C}, {C, C}}
+	names := []string{"y", "dx", "dwqkv", "dbqkv", "dwn", "dalpha", "dshift", "dwo"}
+	var got, want []kernels.Tensor
+	for _, s := range shapes {
+		got, want = append(got, r.Output(s...)), append(want, r.Output(s...))
+	}
+	r.Run(func(p *engine.Program) {
+		tape := New(p)
+		tape.Precision = precision
+		leaf, params := tape.Leaf(x), []*Var{}
+		for i, v := range []kernels.Tensor{wqkv, bqkv, wn, alpha, shift, wo} {
+			params = append(params, tape.Param(fmt.Sprint("p", i), v, got[2+i]))
+		}
+		heads := tape.LinearHeads(leaf, params[0], params[1], 3, H)
+		q, k := tape.NormRoPE(heads[0], params[2], cos, sin, eps, false), tape.DerfRoPE(heads[1], params[3], params[4], cos, sin, true)
+		o := tape.Attention(q, k, heads[2])
+		y := tape.Linear(tape.Reshape(o, B, T, C), params[5], nil, nil)
+		for i, v := range []*Var{heads[0], q, k, heads[2], o} {
+			if v.Value.Precision != precision {
+				t.Errorf("%d: %v is not in halves", i, v)
+			}
+		}
+		p.Copy(got[0].Range, y.Value.Range)
+		tape.Seed(y, kernels.View(copied(p, dy), B, T, C))
+		tape.Backward()
+		p.Copy(got[1].Range, leaf.Grad().Range)
+		if q.grad.Precision != precision || heads[2].grad.Precision != precision || o.grad.Precision != precision {
+			t.Errorf("gradients %v, %v and %v are not in halves", q.grad, heads[2].grad, o.grad)
+		}
+	})
+	r.Run(func(p *engine.Program) {
+		// round is a tensor's numbers as halves hold them.
+		round := func(x kernels.Tensor) {
+			half := kernels.TempOfPrecision(p, "half", precision, x.Shape...)
+			kernels.Cast(p, half, x)
+			kernels.Cast(p, x, half)
+		}
+		heads := func() kernels.Tensor { return kernels.Temp(p, "heads", B, T, H, D) }
+		view := func(x kernels.Tensor, i int) kernels.Tensor {
+			return kernels.Tensor{Shape: []int{B, T, H, D}, Range: x.Range, Ld: 3 * C, Off: i * C}
+		}
+		qkv, dqkv := kernels.Temp(p, "qkv", N, 3*C), kernels.Temp(p, "dqkv", N, 3*C)
+		q, k, o, dq, dk, do := heads(), heads(), heads(), heads(), heads(), heads()
+		rstd, lse := kernels.Temp(p, "rstd", B, T, H), kernels.Temp(p, "lse", B, H, T)
+		x, y, dy, dx := x.Reshape(N, C), want[0].Reshape(N, C), dy.Reshape(N, C), want[1].Reshape(N, C)
+		v, options := view(qkv, 2), kernels.AttentionOptions{Precision: precision}
+		forward := kernels.MatMulOptions{TransB: true, Precision: precision}
+		kernels.MatMul(p, qkv, x, wqkv, kernels.MatMulOptions{TransB: true, Precision: precision, Bias: &bqkv})
+		round(qkv)
+		kernels.NormRoPE(p, q, rstd, view(qkv, 0), wn, cos, sin, eps, false)
+		round(q)
+		kernels.DerfRoPE(p, k, view(qkv, 1), alpha, shift, cos, sin, true)
+		round(k)
+		kernels.Attention(p, o, lse, q, k, v, options)
+		round(o)
+		kernels.MatMul(p, y, o.Reshape(N, C), wo, forward)
+		kernels.MatMul(p, want[7], dy, o.Reshape(N, C), kernels.MatMulOptions{TransA: true, Precision: precision})
+		kernels.MatMul(p, do.Reshape(N, C), dy, wo, kernels.MatMulOptions{Precision: precision})
+		round(do)
+		kernels.AttentionBackward(p, dq, dk, view(dqkv, 2), do, o, lse, q, k, v, options)
+		round(dq)
+		round(dk)
+		kernels.DerfRoPEBackward(p, view(dqkv, 1), want[5], want[6], dk, view(qkv, 1), alpha, shift, cos, sin, true, false, false)
+		kernels.NormRoPEBackward(p, view(dqkv, 0), want[4], dq, q, view(qkv, 0), wn, rstd, cos, sin, false, false, false)
+		round(dqkv)
+		kernels.MatMul(p, want[2], dqkv, x, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[3]})
+		kernels.MatMul(p, dx, dqkv, wqkv, kernels.MatMulOptions{Precision: precision})
+	})
+	for i, name := range names {
+		if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
+			t.Errorf("%s has other bits than by hand", name)
 		}
 	}
 }

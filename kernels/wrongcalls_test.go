@@ -157,7 +157,10 @@ var bends = []bend{
 var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModulate y": true, "Cast y": true,
 	"MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
 	"MatMulSwiGLU x": true, "MatMulSwiGLU w": true, "MatMul a": true, "MatMul b": true, "MatMul c": true, "MatMulSwiGLU h": true,
-	"SwiGLU h": true, "SwiGLU ab": true}
+	"SwiGLU h": true, "SwiGLU ab": true, "DerfBackward dy": true, "RMSNormBackward dy": true, "NormModulateBackward dy": true,
+	"DerfRoPE x": true, "DerfRoPE y": true, "DerfRoPEBackward dx": true, "DerfRoPEBackward dy": true, "DerfRoPEBackward x": true,
+	"NormRoPE x": true, "NormRoPE y": true, "NormRoPEBackward dx": true, "NormRoPEBackward dy": true, "NormRoPEBackward y": true,
+	"NormRoPEBackward x": true}
 
 // mayBeApart are contiguous tensors of right calls whose rows ops let lie apart all the same.
 var mayBeApart = map[string]bool{"MatMulSwiGLU x": true, "MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
