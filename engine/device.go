@@ -148,8 +148,8 @@ func newDevice(c candidate, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, compiled: o.Compiled, slack: o.Slack, experiments: e,
-		layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
+	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, compiled: o.Compiled, slack: o.Slack,
+		experiments: e, layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
 	if o.MaxAllocation > 0 {
 		d.info.MaxAllocation = min(d.info.MaxAllocation, o.MaxAllocation)
 	}

@@ -8,6 +8,7 @@
 //	                                                        beside the committed table: what became worse fails
 //	go run ./tools/compile -write                           renews the table, docs/benchmarks/compile-navi31.json and .md
 //	go run ./tools/compile -presets blog256 -precisions fp16 -only matmul/05   some pipelines, the table's number -> today's
+//	JITVK_RUNG=05_coopmat go run ./tools/compile …          the same by a rung that is guessed no more
 //	go run ./tools/compile … -only 'matmul/05.*TRANS_A.*BM=128' -asm           and what the compiler wrote
 //	go run ./tools/compile -chip navi21 -presets quick      others; navi21, navi33, vega10, gfx1201, … as Mesa names them
 //	go run ./tools/compile -chip ""                         by the driver of the device at hand, with what that says of them
@@ -16,6 +17,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -234,8 +236,11 @@ func read(r io.Reader) (all []*pipeline) {
 	return all
 }
 
-// constants finds declarations of specialization constants.
-var constants = regexp.MustCompile(`(?m)^\s*layout\s*\(.*?constant_id\s*=\s*(\d+)\s*\)\s*const\s+(\w+)\s+(\w+)`)
+// constants finds declarations of specialization constants; a number may be a macro's, which another source of the shader defines.
+var (
+	constants = regexp.MustCompile(`(?m)^\s*layout\s*\(.*?constant_id\s*=\s*(\w+)\s*\)\s*const\s+(\w+)\s+(\w+)`)
+	macros    = regexp.MustCompile(`(?m)^\s*#\s*define\s+(\w+)\s+(\d+)\b`)
+)
 
 // readable names the values of a shader's constants, "[256 0 1]", as its sources do: "LOCAL=256 TRANS_B".
 func readable(shader, values string) string {
@@ -245,15 +250,19 @@ func readable(shader, values string) string {
 		if m.Name != shader {
 			continue
 		}
+		text, defined := "", map[string]string{}
 		for source := range m.Sources {
-			text, err := os.ReadFile(filepath.Join("shaders", source))
-			if err != nil {
-				continue // not in the checkout: constants by number
+			part, err := os.ReadFile(filepath.Join("shaders", source))
+			if err == nil { // not in the checkout: constants by number
+				text += string(part) + "\n"
 			}
-			for _, d := range constants.FindAllStringSubmatch(string(text), -1) {
-				if n, err := strconv.Atoi(d[1]); err == nil {
-					names[n] = declared{d[2], d[3]}
-				}
+		}
+		for _, d := range macros.FindAllStringSubmatch(text, -1) {
+			defined[d[1]] = d[2]
+		}
+		for _, d := range constants.FindAllStringSubmatch(text, -1) {
+			if n, err := strconv.Atoi(cmp.Or(defined[d[1]], d[1])); err == nil {
+				names[n] = declared{d[2], d[3]}
 			}
 		}
 	}
