@@ -53,6 +53,7 @@ int jitvk_device_can(const jitvk_instance *i, void *physical, const char *extens
 
 typedef struct {
   uint32_t subgroup_size, subgroup_stages, subgroup_operations;
+  uint32_t cores;          // multiprocessors or compute units; 0 where nothing is known
   uint32_t subgroup_pin;   // 1 if a compute pipeline can ask for subgroups of subgroup_size
   uint64_t max_allocation; // bytes; 0 where nothing is known
   char driver_name[256], driver_info[256];

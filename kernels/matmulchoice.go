@@ -65,7 +65,7 @@ var matMulForce string
 // 07_coopmat2 is nobody's guess: on no GPU has it been compared with 06 yet. Of a rung's tiles a GPU gets the largest of
 // which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. Left to measuring
 // are tiles that take half of a GPU's registers or all of them, as the largest of 03_vector and of 06 do, and those that turn
-// operands. Where a GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to
+// operands. Where a GPU has less than a tile a core, and K is 2048 or more, the product is split along K to
 // fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	rung := "matmul/03_vector"
@@ -91,33 +91,33 @@ func guessFor(rung string, info engine.Info, precision Precision, s matMulShape)
 		best = 0
 	}
 	for i := best + 1; i < len(tiles) && rung != "matmul/03_vector"; i++ {
-		if t := tiles[i]; !t.turned && t.bn <= 128 && t.groups(s) >= fill(info) {
+		if t := tiles[i]; !t.turned && t.bn <= 128 && t.groups(s) >= fill(info, 2) {
 			best = i
 		}
 	}
 	c := MatMulChoice{rung, best, 1}
 	if s.K >= 2048 {
-		c.Split = fillingSplit(info, s, tiles[best])
+		c.Split = fillingSplit(info, s, tiles[best], 2)
 	}
 	return c
 }
 
-// fill is how many workgroups keep a device busy: about as many as a large one has cores, since Vulkan does not tell how many
-// there are.
-func fill(info engine.Info) int {
+// fill is how many workgroups keep a device busy: so many a core, two for a guess, as one computes while the other waits. Where a GPU
+// does not say how many cores it has, it counts as one with 64.
+func fill(info engine.Info, perCore int) int {
 	if info.CPU() {
 		return 8
 	}
-	return 128
+	return cmp.Or(info.Cores, 64) * perCore
 }
 
-// fillingSplit returns the slices of K that fill a device: at most 8, each of 256 terms or more, since what they leave has to
+// fillingSplit returns the slices of K that fill a device: at most 16, each of 256 terms or more, since what they leave has to
 // be read again and added up.
-func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
+func fillingSplit(info engine.Info, s matMulShape, t matMulTile, perCore int) int {
 	if !s.splits() {
 		return 1
 	}
-	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
+	return max(1, min(fill(info, perCore)/t.groups(s), s.K/256, 16))
 }
 
 // matMulChoices returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
@@ -137,7 +137,7 @@ func matMulChoices(info engine.Info, precision Precision, s matMulShape) []MatMu
 			if turns := s.transA || !s.transB; t.turned && !turns || !t.turned && turns && t.bn > 128 {
 				continue // nothing to turn; fragments that lie across memory's rows need registers, which that tile has none to spare of
 			}
-			for _, split := range []int{1, fillingSplit(info, s, t)} {
+			for _, split := range []int{1, fillingSplit(info, s, t, 2), fillingSplit(info, s, t, 4)} {
 				if c := (MatMulChoice{rung, i, split}); !slices.Contains(out, c) {
 					out = append(out, c)
 				}

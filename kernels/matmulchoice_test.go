@@ -4,6 +4,7 @@ package kernels_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,8 @@ var (
 
 // TestMatMulGuess: what a device gets that nobody has measured.
 func TestMatMulGuess(t *testing.T) {
-	small, wave64, narrowGroups := tensorInfo, tensorInfo, gpuInfo
+	small, wave64, many, narrowGroups := tensorInfo, tensorInfo, tensorInfo, gpuInfo
+	many.Cores = 170
 	narrowGroups.MaxInvocations = 128
 	small.SharedMemory, wave64.SubgroupSize = 16<<10, 64
 	for _, c := range []struct {
@@ -48,7 +50,11 @@ func TestMatMulGuess(t *testing.T) {
 		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"}, // 64 tiles: half of what fills it
 		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
 		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
-		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 8}"},
+		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 10}"},
+		{many, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 16}"}, // 12 tiles for 170 cores
+		{many, kernels.FP16, 1536, 1536, 1024, "{matmul/06_prefetch 1 1}"}, // 144 large tiles: fewer than two a core
+		{many, kernels.FP16, 2176, 2560, 1024, "{matmul/06_prefetch 2 1}"}, // 340: enough
+		{many, kernels.FP16, 1024, 1024, 8192, "{matmul/06_prefetch 1 1}"}, // 256 tiles
 	} {
 		s, o := kernels.NewMatMulShape(1, c.M, c.N, c.K), kernels.MatMulOptions{Precision: c.precision}
 		if got := fmt.Sprint(kernels.ChooseMatMul(c.info, s, o)); got != c.want {
@@ -81,6 +87,21 @@ func TestMatMulChoices(t *testing.T) {
 				t.Errorf("%v on %v: %v comes twice, or is not taken", c.precision, c.info.Type, choice)
 			}
 		}
+	}
+}
+
+// TestMatMulSplits: what is measured besides the whole product: two workgroups a core, and four.
+func TestMatMulSplits(t *testing.T) {
+	info := tensorInfo
+	info.Cores = 50
+	splits := map[int]bool{}
+	for _, c := range kernels.MatMulChoices(info, kernels.FP16, kernels.NewMatMulShape(1, 640, 512, 8192)) {
+		if m, n := kernels.MatMulTile(c, info, kernels.FP16); m == 128 && n == 128 && c.Rung == "matmul/06_prefetch" { // 20 tiles
+			splits[c.Split] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(splits)); !slices.Equal(got, []int{1, 5, 10}) {
+		t.Errorf("slices %v", got)
 	}
 }
 

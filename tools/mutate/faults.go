@@ -494,6 +494,8 @@ var faults = []fault{
 		"sid kernels ^TestMatMulPrefetchTurned$/^06_prefetch$"},
 	{"shaders/matmul/coopmat.glsl", "return w.xz >> 16 | (w.yw & 0xffff0000u);", "return w.xz >> 16 | w.yw << 16;",
 		"sid kernels ^TestMatMulPrefetchTurned$/^06_prefetch$"},
+	{"kernels/matmulchoice.go", "fillingSplit(info, s, t, 4)}", "fillingSplit(info, s, t, 2)}", "kernels ^TestMatMulSplits$"},
+	{"kernels/matmulchoice.go", "cmp.Or(info.Cores, 64)", "64", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmulchoice.go", "!t.turned && t.bn <= 128 && ", "", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmul.go", "m.M%t.bm != 0 || m.N%t.bn != 0:", "m.M%t.bm != 0:",
 		"sid kernels ^TestMatMulSizes$/^06_prefetch$"},
