@@ -389,19 +389,30 @@ struct device_info { // VkDeviceCreateInfo
   const void *features;
 };
 
+struct statistics_feature { // VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR
+  uint32_t sType;
+  const void *pNext;
+  uint32_t on;
+};
+
 void *jitvk_device_request(const jitvk_instance *i, void *physical, uint32_t version, uint32_t family, const char *const *extensions,
-                           uint32_t n) {
+                           uint32_t n, uint32_t statistics) {
   static const float priority = 1;
   struct request {
     struct device_info info; // first, as the caller sees and frees nothing else
     struct queue_info queue;
     struct features features;
+    struct statistics_feature statistics;
   } *r = malloc(sizeof *r);
   if (!r)
     return NULL;
   ask(i, physical, version, &r->features);
   r->queue = (struct queue_info){2, NULL, 0, family, 1, &priority};
   r->info = (struct device_info){3, r->features.core.pNext ? &r->features.core : NULL, 0, 1, &r->queue, 0, NULL, n, extensions, NULL};
+  if (statistics) {
+    r->statistics = (struct statistics_feature){1000269000, r->info.pNext, 1};
+    r->info.pNext = &r->statistics;
+  }
   return r;
 }
 
