@@ -500,6 +500,7 @@ var faults = []fault{
 		"sid kernels ^TestMatMulPrefetchTurned$/^06_prefetch$"},
 	{"kernels/matmulchoice.go", "fillingSplit(info, s, t, 4)}", "fillingSplit(info, s, t, 2)}", "kernels ^TestMatMulSplits$"},
 	{"kernels/matmulchoice.go", "cmp.Or(info.Cores, 64)", "64", "kernels ^TestMatMulGuess$"},
+	{"kernels/matmulchoice.go", "precision == BF16 && info.BFloat16", "precision == BF16", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmulchoice.go", "!t.turned && t.bn <= 128 && ", "", "kernels ^TestMatMulGuess$"},
 	{"kernels/matmul.go", "m.M%t.bm != 0 || m.N%t.bn != 0:", "m.M%t.bm != 0:",
 		"sid kernels ^TestMatMulSizes$/^06_prefetch$"},
