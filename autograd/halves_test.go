@@ -146,7 +146,8 @@ func TestHeadsInHalves(t *testing.T) {
 		q, k, o, dq, dk, do := heads(), heads(), heads(), heads(), heads(), heads()
 		rstd, lse := kernels.Temp(p, "rstd", B, T, H), kernels.Temp(p, "lse", B, H, T)
 		x, y, dy, dx := x.Reshape(N, C), want[0].Reshape(N, C), dy.Reshape(N, C), want[1].Reshape(N, C)
-		first, n, dn, dfirst := kernels.Temp(p, "first", N, C), kernels.Temp(p, "n", N, C), kernels.Temp(p, "dn", N, C), kernels.Temp(p, "d", N, C)
+		rows := func(label string) kernels.Tensor { return kernels.Temp(p, label, N, C) }
+		first, n, dn, dfirst := rows("first"), rows("n"), rows("dn"), rows("d first")
 		v, options, rstd0 := view(qkv, 2), kernels.AttentionOptions{Precision: precision}, kernels.Temp(p, "rstd", N)
 		forward := kernels.MatMulOptions{TransB: true, Precision: precision}
 		kernels.MatMul(p, first, x, w0, forward)

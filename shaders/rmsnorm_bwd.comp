@@ -3,7 +3,8 @@
 // Computes: dx[c] = rstd * (w[c] dy[c] - x[c] dot);  dwPart[chunk, c] = sum over the chunk's rows of dy[c] x[c] rstd
 //           from y = w x rstd and d rstd/dx[c] = -rstd^3 x[c]/C, dot = rstd^2/C sum(dy w x) of the first pass
 // Shapes:   dx, dy, x (tokens, heads, C), each token ldDX, ldDY, ldX elements from the last; w (C);
-//           rounded (tokens, heads, C): dx as products read it; rstd, dot (tokens*heads); dwPart (chunks, C), summed over chunks by colsum.comp
+//           rounded (tokens, heads, C): dx as products read it;
+//           rstd, dot (tokens*heads); dwPart (chunks, C), summed over chunks by colsum.comp
 // Push:     rows = tokens*heads, heads, cols = C, ldDX, offDX, ldDY, offDY, ldX, offX (elements), chunk (rows a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 VEC: floats at a time, see vec.glsl; 3 FORMAT of dy in memory: 0 fp32;
 //           1 fp16, 2 bf16, then VEC is 4; 4 ROWS at a time, see rows.glsl; 5 COPY: FORMAT of rounded; 0: there is none
