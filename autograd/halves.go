@@ -33,6 +33,25 @@ func (t *Tape) stored(shape []int) kernels.Precision {
 	return t.Precision
 }
 
+// halfOf makes the memory for a copy in halves of x's gradient, which a norm's backward writes on the way where that of x's maker then
+// reads it in two products: either rounds what it loads, so that not a bit depends on it. There is none in fp32.
+func (t *Tape) halfOf(x *Var) []kernels.Tensor {
+	precision := t.stored(x.Value.Shape)
+	if !x.reread || precision == kernels.FP32 || x.grad.Precision != kernels.FP32 {
+		return nil
+	}
+	x.half = kernels.TempOfPrecision(t.P, "d "+x.name+" in halves", precision, x.Value.Shape...)
+	return []kernels.Tensor{x.half}
+}
+
+// forProducts is y's gradient as products read it: rows of m.
+func (y *Var) forProducts(rows, m int) kernels.Tensor {
+	if y.half.Shape != nil {
+		return y.half.Reshape(rows, m)
+	}
+	return y.grad.Reshape(rows, m)
+}
+
 // inFP32 is g, or a copy of it where it lies in halves: what is added to it is summed in fp32.
 func (t *Tape) inFP32(g kernels.Tensor) kernels.Tensor {
 	if g.Precision == kernels.FP32 {

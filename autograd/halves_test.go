@@ -86,8 +86,8 @@ func TestHalvesKeepTheBits(t *testing.T) {
 	}
 }
 
-// TestHeadsInHalves: queries, keys and values of one projection, their norms, attention and the product after it, forward and backward,
-// have the bits of the same kernels with all of memory in fp32, whose results are rounded where the tape keeps halves.
+// TestHeadsInHalves: a block's attention between two products and a residual, forward and backward, has the bits of the same kernels with
+// all of memory in fp32, whose results are rounded where the tape keeps halves.
 func TestHeadsInHalves(t *testing.T) {
 	const precision, H, D = kernels.FP16, 2, 16
 	const C, N = H * D, B * T
@@ -96,9 +96,9 @@ func TestHeadsInHalves(t *testing.T) {
 		return r.Input(rnd.Normal(kernels.Tensor{Shape: shape}.Len()), shape...)
 	}
 	x, wqkv, bqkv, wn, alpha, shift, wo, dy := in(B, T, C), in(3*C, C), in(3*C), in(D), in(C), in(C), in(C, C), in(B, T, C)
-	cos, sin := in(T, D/2), in(T, D/2)
-	shapes := [][]int{{B, T, C}, {B, T, C}, {3 * C, C}, {3 * C}, {D}, {C}, {C}, {C, C}}
-	names := []string{"y", "dx", "dwqkv", "dbqkv", "dwn", "dalpha", "dshift", "dwo"}
+	w0, w1, cos, sin := in(C, C), in(C), in(T, D/2), in(T, D/2)
+	shapes := [][]int{{B, T, C}, {B, T, C}, {3 * C, C}, {3 * C}, {D}, {C}, {C}, {C, C}, {C, C}, {C}}
+	names := []string{"y", "dx", "dwqkv", "dbqkv", "dwn", "dalpha", "dshift", "dwo", "dw0", "dw1"}
 	var got, want []kernels.Tensor
 	for _, s := range shapes {
 		got, want = append(got, r.Output(s...)), append(want, r.Output(s...))
@@ -107,13 +107,14 @@ func TestHeadsInHalves(t *testing.T) {
 		tape := New(p)
 		tape.Precision = precision
 		leaf, params := tape.Leaf(x), []*Var{}
-		for i, v := range []kernels.Tensor{wqkv, bqkv, wn, alpha, shift, wo} {
+		for i, v := range []kernels.Tensor{wqkv, bqkv, wn, alpha, shift, wo, w0, w1} {
 			params = append(params, tape.Param(fmt.Sprint("p", i), v, got[2+i]))
 		}
-		heads := tape.LinearHeads(leaf, params[0], params[1], 3, H)
+		first := tape.Linear(leaf, params[6], nil, nil)
+		heads := tape.LinearHeads(tape.RMSNorm(first, params[7], eps), params[0], params[1], 3, H)
 		q, k := tape.NormRoPE(heads[0], params[2], cos, sin, eps, false), tape.DerfRoPE(heads[1], params[3], params[4], cos, sin, true)
 		o := tape.Attention(q, k, heads[2])
-		y := tape.Linear(tape.Reshape(o, B, T, C), params[5], nil, nil)
+		y := tape.Linear(tape.Reshape(o, B, T, C), params[5], nil, first)
 		for i, v := range []*Var{heads[0], q, k, heads[2], o} {
 			if v.Value.Precision != precision {
 				t.Errorf("%d: %v is not in halves", i, v)
@@ -125,6 +126,9 @@ func TestHeadsInHalves(t *testing.T) {
 		p.Copy(got[1].Range, leaf.Grad().Range)
 		if q.grad.Precision != precision || heads[2].grad.Precision != precision || o.grad.Precision != precision {
 			t.Errorf("gradients %v, %v and %v are not in halves", q.grad, heads[2].grad, o.grad)
+		}
+		if first.half.Precision != precision || first.half.Shape == nil {
+			t.Error("the first product's backward reads no copy in halves")
 		}
 	})
 	r.Run(func(p *engine.Program) {
@@ -142,9 +146,13 @@ func TestHeadsInHalves(t *testing.T) {
 		q, k, o, dq, dk, do := heads(), heads(), heads(), heads(), heads(), heads()
 		rstd, lse := kernels.Temp(p, "rstd", B, T, H), kernels.Temp(p, "lse", B, H, T)
 		x, y, dy, dx := x.Reshape(N, C), want[0].Reshape(N, C), dy.Reshape(N, C), want[1].Reshape(N, C)
-		v, options := view(qkv, 2), kernels.AttentionOptions{Precision: precision}
+		rows := func(label string) kernels.Tensor { return kernels.Temp(p, label, N, C) }
+		first, n, dn, dfirst := rows("first"), rows("n"), rows("dn"), rows("d first")
+		v, options, rstd0 := view(qkv, 2), kernels.AttentionOptions{Precision: precision}, kernels.Temp(p, "rstd", N)
 		forward := kernels.MatMulOptions{TransB: true, Precision: precision}
-		kernels.MatMul(p, qkv, x, wqkv, kernels.MatMulOptions{TransB: true, Precision: precision, Bias: &bqkv})
+		kernels.MatMul(p, first, x, w0, forward)
+		kernels.RMSNorm(p, n, rstd0, first, w1, eps)
+		kernels.MatMul(p, qkv, n, wqkv, kernels.MatMulOptions{TransB: true, Precision: precision, Bias: &bqkv})
 		round(qkv)
 		kernels.NormRoPE(p, q, rstd, view(qkv, 0), wn, cos, sin, eps, false)
 		round(q)
@@ -152,6 +160,7 @@ func TestHeadsInHalves(t *testing.T) {
 		round(k)
 		kernels.Attention(p, o, lse, q, k, v, options)
 		round(o)
+		forward.Residual = &first
 		kernels.MatMul(p, y, o.Reshape(N, C), wo, forward)
 		kernels.MatMul(p, want[7], dy, o.Reshape(N, C), kernels.MatMulOptions{TransA: true, Precision: precision})
 		kernels.MatMul(p, do.Reshape(N, C), dy, wo, kernels.MatMulOptions{Precision: precision})
@@ -162,8 +171,13 @@ func TestHeadsInHalves(t *testing.T) {
 		kernels.DerfRoPEBackward(p, view(dqkv, 1), want[5], want[6], dk, view(qkv, 1), alpha, shift, cos, sin, true, false, false)
 		kernels.NormRoPEBackward(p, view(dqkv, 0), want[4], dq, q, view(qkv, 0), wn, rstd, cos, sin, false, false, false)
 		round(dqkv)
-		kernels.MatMul(p, want[2], dqkv, x, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[3]})
-		kernels.MatMul(p, dx, dqkv, wqkv, kernels.MatMulOptions{Precision: precision})
+		kernels.MatMul(p, want[2], dqkv, n, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[3]})
+		kernels.MatMul(p, dn, dqkv, wqkv, kernels.MatMulOptions{Precision: precision})
+		round(dn)
+		p.Copy(dfirst.Range, dy.Range)
+		kernels.RMSNormBackward(p, dfirst, want[9], dn, first, w1, rstd0, true, false)
+		kernels.MatMul(p, want[8], dfirst, x, kernels.MatMulOptions{TransA: true, Precision: precision})
+		kernels.MatMul(p, dx, dfirst, w0, kernels.MatMulOptions{Precision: precision})
 	})
 	for i, name := range names {
 		if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
@@ -212,6 +226,25 @@ func TestHalvesOnTheTape(t *testing.T) {
 	} {
 		if v.Value.Precision != kernels.FP32 {
 			t.Errorf("%s: in %v", name, v.Value.Precision)
+		}
+	}
+}
+
+// TestCopyInHalves: the copy of a gradient that products read is gone when something is added to the gradient after it was made.
+func TestCopyInHalves(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		tape, leaf, tensor := plan(t)
+		tape.Precision = kernels.FP16
+		y := tape.Linear(leaf(B, T, C), leaf(C, C), nil, nil)
+		var r *Var
+		if later {
+			r = tape.SiLU(y) // whose backward kernels come after the norm's
+		}
+		z := tape.Linear(tape.RMSNorm(y, leaf(C), eps), leaf(C, C), nil, r)
+		tape.Seed(z, tensor(B, T, C))
+		tape.Backward()
+		if kept := y.half.Shape != nil; kept == later {
+			t.Errorf("a contribution after the norm's: %v, a copy in halves: %v", later, kept)
 		}
 	}
 }

@@ -37,8 +37,9 @@ func (t *Tape) linear(precision kernels.Precision, x, w, b, r *Var) *Var {
 	xs := x.Value.Reshape(rows, k)
 	kernels.MatMul(t.P, y.Value.Reshape(rows, m), xs, t.weight(w), o)
 
+	y.reread = true
 	t.push(y, in, func() {
-		dy := y.grad.Reshape(rows, m)
+		dy := y.forProducts(rows, m)
 		t.weightGrads(w, b, dy, xs)
 		t.inputGrad(x, w, dy)
 		if r != nil {

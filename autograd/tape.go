@@ -149,7 +149,7 @@ func (t *Tape) into(x *Var) (grad kernels.Tensor, acc bool) {
 	case x.has && x.parent == nil:
 		x.grad = t.inFP32(x.grad)
 	}
-	acc, x.has = x.has, true
+	acc, x.has, x.half = x.has, true, kernels.Tensor{}
 	return x.grad, acc
 }
 
@@ -166,7 +166,7 @@ func (t *Tape) give(x, y *Var) {
 	switch {
 	case !x.needs:
 	case !x.has && !x.param && x.parent == nil:
-		x.grad, x.has = g.Reshape(x.Value.Shape...), true
+		x.grad, x.half, x.has = g.Reshape(x.Value.Shape...), kernels.Tensor{}, true
 	default:
 		grad, acc := t.into(x)
 		switch {

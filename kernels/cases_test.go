@@ -298,6 +298,23 @@ func (a arg) wideHalves(d draw, others bool) arg {
 	return a.heldIn(d, kernels.BF16)
 }
 
+// roundedOut is the copy of dx in halves that a norm's backward pass may write.
+func roundedOut(d draw, can bool, perRow int, shape ...int) arg {
+	a := out("rounded", perRow, shape...)
+	if a.precision = kernels.BF16; !can || !d.on("a copy in halves") {
+		a.precision, a.out = kernels.FP32, false
+	}
+	return a
+}
+
+// ifOut is the tensor where the call writes it.
+func (a arg) ifOut(t kernels.Tensor) []kernels.Tensor {
+	if !a.out {
+		return nil
+	}
+	return []kernels.Tensor{t}
+}
+
 // unit is what a layout's distances are multiples of.
 func unit(d draw) int { return pickFrom(d, "unit", 1, 4) }
 
@@ -399,19 +416,22 @@ func drawDerfBackward(d draw) call {
 	}
 	n, unit := (kernels.Tensor{Shape: shape}).Len(), unit(d)
 	accX, accW := d.on("accX"), d.on("accW")
+	rounded := roundedOut(d, unit == 4 && width%4 == 0, width, shape...)
 	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, unit), gradient(d, "dalpha", accW, 0, width),
 		gradient(d, "dshift", accW, 0, width),
 		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, unit).wideHalves(d, unit == 4),
 		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, unit),
-		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width), rounded},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW)
+			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW, rounded.ifOut(t[7])...)
 		},
 		ref: func(a, terms [][]float64) {
 			accumulate(a, terms, 3, func(a, terms [][]float64) {
 				ref.DerfBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], n/width, width)
 				derfTerms(terms, absOf(a[3]), a[4], a[5], a[6])
 			})
+			copy(a[7], a[0])
+			copy(terms[7], terms[0])
 		}}
 }
 
@@ -1114,12 +1134,13 @@ func drawRMSNormBackward(d draw) call {
 	x, w, rstd := d.normal("x", size, width), d.normal("w", c, c), make([]float64, n)
 	ref.RMSNorm(make([]float64, size), rstd, kerneltest.Widen(x), kerneltest.Widen(w), n, c, eps)
 	unit := unit(d)
+	rounded := roundedOut(d, unit == 4 && c%4 == 0, width, shape...)
 	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, unit), gradient(d, "dw", accW, 0, c),
 		in("dy", d.normal("dy", size, width), width, shape...).rowsOf(d, width, unit).wideHalves(d, unit == 4 && c%4 == 0),
 		in("x", x, width, shape...).rowsOf(d, width, unit),
-		in("w", w, 0, c), in("rstd", narrowed(rstd), width/c, n)},
+		in("w", w, 0, c), in("rstd", narrowed(rstd), width/c, n), rounded},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.RMSNormBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], accX, accW)
+			kernels.RMSNormBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], accX, accW, rounded.ifOut(t[6])...)
 		},
 		ref: func(a, terms [][]float64) {
 			accumulate(a, terms, 2, func(a, terms [][]float64) {
@@ -1136,6 +1157,8 @@ func drawRMSNormBackward(d draw) call {
 					}
 				}
 			})
+			copy(a[6], a[0])
+			copy(terms[6], terms[0])
 		}}
 }
 

@@ -36,23 +36,26 @@ func Derf(p *engine.Program, y, x, alpha, shift Tensor) {
 
 // DerfBackward is dx = alpha g, dalpha = Σ over rows of g x, dshift = Σ g, where g = dy 2/√π exp(-(alpha x + shift)²); the
 // sums in two passes. Shapes as for Derf; accX adds to dx, accW to dalpha and dshift. dy may be in halves. dx shares no memory with
-// dy or x.
-func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Tensor, accX, accW bool) {
+// dy or x. rounded, where it is given, gets dx, too, in halves: for products, which would round it.
+func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Tensor, accX, accW bool, rounded ...Tensor) {
 	const op = "DerfBackward"
+	half := roundedCopy(rounded)
+	half.look(op, dx)
 	xv, dxv, dyv := derfRows(op, x, alpha), derfRows(op, dx, alpha), derfRows(op, dy, alpha)
 	check(dxv.rows() == xv.rows() && dyv.rows() == xv.rows() && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx,
 		dy, x)
-	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.words(dyv.Ld)) {
+	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.words(dyv.Ld), half.words(xv.width())) {
 		x, dx, dy, chunk := xv.piece(s), dxv.piece(s), dyv.piece(s), chunkRows(p, s.n)
 		partA := Temp(p, "derf dalpha", ceilDiv(s.n, chunk), x.width())
 		partS := Temp(p, "derf dshift", ceilDiv(s.n, chunk), x.width())
 		push := struct{ Rows, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
 			uint32(s.n), uint32(x.width()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(), uint32(chunk)}
-		u := columnFours(p, []Tensor{dy}, x.width(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
-		checkHalves(op, u, dy, dx, x)
+		u := columnFours(p, append(rounded, dy), x.width(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
+		checkHalves(op, u, append(rounded, dy, dx, x)...)
+		copy, format := half.part(s, x.width())
 		downColumns(p, "derf_bwd", s.n, x.width()/int(u), chunk, 30*float64(s.n*x.width()), push,
-			[]uint32{flag(accX), u, uint32(dy.Precision), rowsAtOnce(p)},
-			dx.Update(accX), partA.Write(), partS.Write(), dy.read(), x.Read(), alpha.Read(), shift.Read())
+			[]uint32{flag(accX), u, uint32(dy.Precision), rowsAtOnce(p), format},
+			dx.Update(accX), partA.Write(), partS.Write(), dy.read(), x.Read(), alpha.Read(), shift.Read(), copy)
 		colSums(p, accW || i > 0, columnSum{dalpha, partA.byRows(op, 1)}, columnSum{dshift, partS.byRows(op, 1)})
 	}
 }

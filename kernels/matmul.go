@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -316,7 +317,11 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	if spec = append(spec, t.spec...); t.direct {
 		spec = append(spec, m.direct(p.Info(), t, vecC))
 	}
-	p.Dispatch(engine.Dispatch{Shader: rung.shader,
+	shader := rung.shader
+	if m.Precision == BF16 {
+		shader = cmp.Or(bf16Shaders[shader], shader)
+	}
+	p.Dispatch(engine.Dispatch{Shader: shader,
 		Spec:   spec,
 		Groups: [3]int{ceilDiv(m.N, t.bn), ceilDiv(m.M, t.bm), c.Shape[0]},
 		Push:   push,

@@ -59,7 +59,7 @@ var matMulForce string
 // guessMatMul is what a device gets that nobody has measured:
 //
 //	a CPU driver                      04_narrow: loads are the cost there, and its matrix units are loops
-//	a GPU with a matrix unit, fp16    06_prefetch
+//	a GPU with a matrix unit for it   06_prefetch, fp16 and bf16
 //	any other                         03_vector, or 00_naive where workgroups are too small for that
 //
 // 07_coopmat2 is nobody's guess: on no GPU has it been compared with 06 yet. Of a rung's tiles a GPU gets the largest of
@@ -186,10 +186,13 @@ var matMulRungs = []matMulRung{
 	{"matmul/03_vector", in256, vectorTiles},
 	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 },
 		oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: 4})},
-	{"matmul/05_coopmat", hasFragment, coopMatTiles},
+	{"matmul/05_coopmat", func(i engine.Info, p Precision) bool { return p == FP16 && hasFragment(i, p) }, coopMatTiles},
 	{"matmul/06_prefetch", hasFragment, prefetchTiles},
 	{"matmul/07_coopmat2", hasPerElement, prefetchTiles},
 }
+
+// bf16Shaders are what rungs have for bf16 besides their shader: on a matrix unit it is another type.
+var bf16Shaders = map[string]string{"matmul/06_prefetch": "matmul/06_prefetch_bf16"}
 
 // storesFours are the rungs that store four columns at a time, as a c in halves wants it. Those below store single elements, and
 // so does 07_coopmat2, whose device says of each element where it lies.
@@ -237,7 +240,7 @@ func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok b
 }
 
 // fragmentTypes are the operands that there are shaders for.
-var fragmentTypes = map[Precision]string{FP16: "f16"}
+var fragmentTypes = map[Precision]string{FP16: "f16", BF16: "bf16"}
 
 // halfSums reports whether fragments of sums can be converted to halves of a precision, to be stored as such, and back.
 func halfSums(info engine.Info, precision Precision) bool {
@@ -248,12 +251,13 @@ func halfSums(info engine.Info, precision Precision) bool {
 
 func hasFragment(info engine.Info, precision Precision) bool {
 	_, ok := fragment(info, precision)
-	return ok && info.Float16 && info.SubgroupSize <= 64 && len(coopMatTiles(info, precision)) > 0
+	enabled := precision == FP16 && info.Float16 || precision == BF16 && info.BFloat16
+	return ok && enabled && info.SubgroupSize <= 64 && len(coopMatTiles(info, precision)) > 0
 }
 
 // hasPerElement reports whether a device can run 07_coopmat2.
 func hasPerElement(info engine.Info, precision Precision) bool {
-	return hasFragment(info, precision) && info.CoopMat2.PerElement
+	return precision == FP16 && hasFragment(info, precision) && info.CoopMat2.PerElement
 }
 
 // coopMatTiles returns the tiles of 05_coopmat that a device has the invocations and the shared memory for.

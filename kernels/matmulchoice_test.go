@@ -27,6 +27,10 @@ var (
 func TestMatMulGuess(t *testing.T) {
 	small, wave64, many, narrowGroups := tensorInfo, tensorInfo, tensorInfo, gpuInfo
 	many.Cores = 170
+	brain, unasked := tensorInfo, tensorInfo
+	brain.BFloat16 = true
+	brain.CoopMat = append(slices.Clone(units16), engine.CoopMat{M: 16, N: 16, K: 16, A: "bf16", B: "bf16", C: "f32", R: "f32"})
+	unasked.CoopMat = brain.CoopMat // without the feature
 	narrowGroups.MaxInvocations = 128
 	small.SharedMemory, wave64.SubgroupSize = 16<<10, 64
 	for _, c := range []struct {
@@ -51,6 +55,10 @@ func TestMatMulGuess(t *testing.T) {
 		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
 		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
 		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 10}"},
+		{brain, kernels.BF16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{brain, kernels.FP16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{unasked, kernels.BF16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.BF16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
 		{many, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 16}"}, // 12 tiles for 170 cores
 		{many, kernels.FP16, 1536, 1536, 1024, "{matmul/06_prefetch 1 1}"}, // 144 large tiles: fewer than two a core
 		{many, kernels.FP16, 2176, 2560, 1024, "{matmul/06_prefetch 2 1}"}, // 340: enough

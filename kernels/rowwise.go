@@ -113,6 +113,34 @@ func formats(ts ...Tensor) (out []uint32) {
 	return out
 }
 
+// A roundedCopy is what the backward pass of a norm writes besides dx: dx once more, in halves, as products will read it. It is one
+// tensor or none.
+type roundedCopy []Tensor
+
+// look panics unless the copy is in halves, contiguous and like dx.
+func (c roundedCopy) look(op string, dx Tensor) {
+	if len(c) > 0 {
+		check(len(c) == 1 && c[0].Precision != FP32 && c[0].Len() == dx.Len() && c[0].Contiguous(), op,
+			"dx %v, rounded %v: one tensor in halves, like dx and contiguous", dx, []Tensor(c))
+	}
+}
+
+// part is a piece's binding, and COPY of its shader.
+func (c roundedCopy) part(s span, width int) (engine.Binding, uint32) {
+	if len(c) == 0 {
+		return engine.Nothing, 0
+	}
+	return piece(c[0], s, width).write(), uint32(c[0].Precision)
+}
+
+// words are those of a row, for spans.
+func (c roundedCopy) words(width int) int {
+	if len(c) == 0 {
+		return 1
+	}
+	return c[0].words(width)
+}
+
 // checkHalves panics where a tensor is in halves and VEC is not 4.
 func checkHalves(op string, vec uint32, ts ...Tensor) {
 	for _, t := range ts {

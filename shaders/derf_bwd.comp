@@ -2,11 +2,11 @@
 // Derf backward: dx, and dalpha and dshift summed over a chunk of rows.
 // Computes: g = dy * 2/sqrt(pi) * exp(-(alpha x + shift)^2);  dx = alpha g;
 //           dalphaPart[chunk, c] = sum of g x, dshiftPart[chunk, c] = sum of g over the chunk's rows
-// Shapes:   dx, dy, x (rows, C), rows ldDX, ldDY, ldX elements apart; alpha, shift (C);
+// Shapes:   dx, dy, x (rows, C), rows ldDX, ldDY, ldX elements apart; alpha, shift (C); rounded (rows, C): dx as products read it;
 //           dalphaPart, dshiftPart (chunks, C), summed over chunks by colsum.comp
 // Push:     rows, cols = C, ldDX, offDX, ldDY, offDY, ldX, offX (elements), chunk (rows a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 VEC: floats at a time, see vec.glsl; 3 FORMAT of dy in memory: 0 fp32;
-//           1 fp16, 2 bf16, then VEC is 4; 4 ROWS at a time, see rows.glsl
+//           1 fp16, 2 bf16, then VEC is 4; 4 ROWS at a time, see rows.glsl; 5 COPY: FORMAT of rounded; 0: there is none
 // Dispatch: (ceil(C/(LOCAL VEC)), ceil(rows/chunk)); one invocation owns VEC columns of one chunk
 // Precision: fp32
 // CPU:      kernels/ref/derf.go DerfBackward
@@ -27,11 +27,13 @@ READS_AS(3, dy)
 READS(4, x)
 READS(5, alpha)
 READS(6, shift)
+WRITES_AS(7, rounded)
 layout(push_constant) uniform Push { uint rows, cols, ldDX, offDX, ldDY, offDY, ldX, offX, chunk; };
 layout(constant_id = 1) const bool ACC = false;
 layout(constant_id = 2) const uint VEC = 4;
 layout(constant_id = 3) const uint FORMAT = 0;
 layout(constant_id = 4) const uint ROWS = 4;
+layout(constant_id = 5) const uint COPY = 0;
 
 // The slope of erf at 0; erf'(u) is this times exp(-u^2).
 const float TWO_OVER_SQRT_PI = 1.1283791670955126;
@@ -55,7 +57,9 @@ void main() {
             vec4 u = a * v[i] + s, w = -u * u;
             vec4 g = d[i] * TWO_OVER_SQRT_PI * vec4(exp_(w.x), exp_(w.y), exp_(w.z), exp_(w.w));
             // d u/dx = alpha, d u/dalpha = x, d u/dshift = 1
-            STORE(dx, offDX + ROW(r, i, end) * ldDX + c, ACC ? sum[i] + a * g : a * g);
+            vec4 grad = ACC ? sum[i] + a * g : a * g;
+            STORE(dx, offDX + ROW(r, i, end) * ldDX + c, grad);
+            if (COPY != 0) STORE_AS(COPY, rounded, ROW(r, i, end) * cols + c, grad);
             g = ONCE(r, i, end, g);
             dalpha += g * v[i];
             dshift += g;

@@ -3,10 +3,11 @@
 // Computes: dx[c] = rstd * (w[c] dy[c] - x[c] dot);  dwPart[chunk, c] = sum over the chunk's rows of dy[c] x[c] rstd
 //           from y = w x rstd and d rstd/dx[c] = -rstd^3 x[c]/C, dot = rstd^2/C sum(dy w x) of the first pass
 // Shapes:   dx, dy, x (tokens, heads, C), each token ldDX, ldDY, ldX elements from the last; w (C);
+//           rounded (tokens, heads, C): dx as products read it;
 //           rstd, dot (tokens*heads); dwPart (chunks, C), summed over chunks by colsum.comp
 // Push:     rows = tokens*heads, heads, cols = C, ldDX, offDX, ldDY, offDY, ldX, offX (elements), chunk (rows a workgroup)
 // Spec:     0 LOCAL invocations; 1 ACC: add to what dx holds; 2 VEC: floats at a time, see vec.glsl; 3 FORMAT of dy in memory: 0 fp32;
-//           1 fp16, 2 bf16, then VEC is 4; 4 ROWS at a time, see rows.glsl
+//           1 fp16, 2 bf16, then VEC is 4; 4 ROWS at a time, see rows.glsl; 5 COPY: FORMAT of rounded; 0: there is none
 // Dispatch: (ceil(C/(LOCAL VEC)), ceil(rows/chunk)); one invocation owns VEC columns of one chunk
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/rmsnorm.go RMSNormBackward
@@ -26,11 +27,13 @@ READS(3, x)
 READS(4, w)
 layout(set = 0, binding = 5, std430) readonly buffer Rstd { float rstd[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Dot { float dot_[]; };
+WRITES_AS(7, rounded)
 layout(push_constant) uniform Push { uint rows, heads, cols, ldDX, offDX, ldDY, offDY, ldX, offX, chunk; };
 layout(constant_id = 1) const bool ACC = false;
 layout(constant_id = 2) const uint VEC = 4;
 layout(constant_id = 3) const uint FORMAT = 0;
 layout(constant_id = 4) const uint ROWS = 4;
+layout(constant_id = 5) const uint COPY = 0;
 
 void main() {
     uint c = VEC * gl_GlobalInvocationID.x;
@@ -60,7 +63,9 @@ void main() {
         }
         EACH_ROW(i) {
             vec4 d = s[i] * (wc * g[i] - v[i] * dots[i]);
-            STORE(dx, to[i], ACC ? sum[i] + d : d);
+            if (ACC) d = sum[i] + d;
+            STORE(dx, to[i], d);
+            if (COPY != 0) STORE_AS(COPY, rounded, ROW(r, i, end) * cols + c, d);
             dw += ONCE(r, i, end, g[i]) * v[i] * s[i];
         }
     }

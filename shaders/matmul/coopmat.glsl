@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
 // Purpose: the body of the cooperative matrix rungs above 05, which define PER_ELEMENT where a function can be called for each
-// element of a fragment.
+// element of a fragment, and BF16 where operands are rounded to that instead of fp16.
 // Spec: see 06_prefetch.comp
 
 #extension GL_EXT_control_flow_attributes : require
+#ifdef BF16
+#extension GL_EXT_bfloat16 : require
+#else
 #extension GL_EXT_shader_explicit_arithmetic_types_float16 : require
+#endif
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_KHR_shader_subgroup_basic : require
@@ -26,9 +30,14 @@ layout(constant_id = 24) const bool UNROLL = true;
 layout(constant_id = 25) const uint DIRECT = 0;
 layout(local_size_x_id = 0) in;
 
-#define LEFT coopmat<float16_t, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA>
-#define RIGHT coopmat<float16_t, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>
-#define HALVES coopmat<float16_t, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
+#ifdef BF16
+#define HALF bfloat16_t
+#else
+#define HALF float16_t
+#endif
+#define LEFT coopmat<HALF, gl_ScopeSubgroup, CM, CK, gl_MatrixUseA>
+#define RIGHT coopmat<HALF, gl_ScopeSubgroup, CK, CN, gl_MatrixUseB>
+#define HALVES coopmat<HALF, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 #define SUMS coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 
 // A statement for each of some fragments, or elements: unrolled for a GPU, whose registers have no index, in a loop for a CPU driver, whose
@@ -99,8 +108,12 @@ uvec4 terms(uvec4 words, uint k, const bool along, const bool vec) {
     return mix(uvec4(0), words, lessThan(k + uvec4(0, 1, 2, 3), uvec4(K)));
 }
 
-// Four elements as they are staged.
+// Four elements as they are staged: as fp16 by the device's own conversion.
+#ifdef BF16
+uvec2 to_halves(vec4 v) { return pack_halves(2, v); }
+#else
 uvec2 to_halves(vec4 v) { return uvec2(packFloat2x16(f16vec2(v.xy)), packFloat2x16(f16vec2(v.zw))); }
+#endif
 uvec2 staged(uvec4 words, const bool half_) { return half_ ? words.xy : to_halves(uintBitsToFloat(words)); }
 
 // Column c of four rows of four, as it is staged.
@@ -224,7 +237,7 @@ void main() {
 
     // Sums of op(A)'s rows are its product with ones, which the subgroups of the tile's first columns make.
     bool sum_rows = ROW_SUM != 0 && n0 == 0 && wn == 0;
-    RIGHT ones = RIGHT(1.0);
+    RIGHT ones = RIGHT(HALF(1.0));
     SUMS of_row[FM];
     [[unroll]] for (uint i = 0; i < FM; i++) of_row[i] = SUMS(0.0);
 
