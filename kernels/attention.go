@@ -40,7 +40,7 @@ func (w attentionWay) String() string {
 
 // ways returns the ways of a rung on a device, the guess first; none where the device cannot run it.
 func (r attentionRung) ways(info engine.Info, a attention) (ways []attentionWay) {
-	if !r.runs(info, a.Precision, a.D) || a.halves != "" && r.name == "attention/01_narrow" {
+	if !r.runs(info, a.Precision, a.D) {
 		return nil
 	}
 	if r.shapes == nil {

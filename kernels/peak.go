@@ -40,7 +40,7 @@ func Peak(p *engine.Program, y Tensor, precision Precision, steps int) {
 		}, y)
 		return
 	}
-	f, ok := fragment(p.Info(), precision)
+	f, ok := PeakFragment(p.Info(), precision)
 	check(ok, "Peak", "%v has no matrix unit for %v operands", p.Info(), precision)
 	PeakMatrix(p, y, f, steps)
 }
@@ -63,7 +63,7 @@ func PeakMatrix(p *engine.Program, y Tensor, f engine.CoopMat, steps int) {
 // PeakFragments returns all shapes that the device's matrix unit multiplies with the operands and sums of PeakFragment's, which is the
 // first; none where it has none.
 func PeakFragments(info engine.Info, precision Precision) (shapes []engine.CoopMat) {
-	f, ok := fragment(info, precision)
+	f, ok := PeakFragment(info, precision)
 	if !ok {
 		return nil
 	}
@@ -79,5 +79,6 @@ func PeakFragments(info engine.Info, precision Precision) (shapes []engine.CoopM
 // PeakFragment returns the shape of the fragments that the device's matrix unit multiplies in a precision; ok is false where
 // it has none.
 func PeakFragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
-	return fragment(info, precision)
+	shape, ok = fragment(info, precision)
+	return shape, ok && precision == FP16 // what there is a shader for
 }
