@@ -295,7 +295,7 @@ const pageText = `# AMD's compiler on the kernels
 What Mesa's driver for AMD makes of every pipeline that training ` + "`blog256` and `jit-b16`" + ` in three precisions may take,
 guessed or tried by the tuner, for a Radeon RX 7900 (Navi 31). Compiled without such a GPU, and run on none. ` +
 	"`make compile`" + ` compiles them again and fails where a number became worse; ` + "`make compile ARGS=-write`" + ` renews this page
-and the JSON beside it, which is what is compared.
+and the JSON beside it, which is what is compared. ` + "[Reading compiled code](../kernels/compiled.md)" + ` explains the columns.
 
 %s, %s
 
