@@ -279,7 +279,8 @@ func attentionViews(op string, opt AttentionOptions, lse Tensor, names string, t
 	check(len(q.Shape) == 4, op, "q %v: (B,T,H,D) wanted", q)
 	a := attention{B: q.Shape[0], T: q.Shape[1], H: q.Shape[2], D: q.Shape[3], Precision: opt.Precision}
 	check(a.D%8 == 0 && a.D <= maxHeadSize, op, "q %v: head size %d, a multiple of 8 up to %d wanted", q, a.D, maxHeadSize)
-	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T, op, "q %v, lse %v: lse (%d,%d,%d) wanted", q, lse, a.B, a.H, a.T)
+	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T && lse.Precision == FP32, op, "q %v, lse %v: lse (%d,%d,%d) in fp32 wanted", q, lse,
+		a.B, a.H, a.T)
 	var views []Tensor
 	var halves []string
 	for i, t := range tensors {

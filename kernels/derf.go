@@ -44,7 +44,7 @@ func DerfBackward(p *engine.Program, dx, dalpha, dshift, dy, x, alpha, shift Ten
 	xv, dxv, dyv := derfRows(op, x, alpha), derfRows(op, dx, alpha), derfRows(op, dy, alpha)
 	check(dxv.rows() == xv.rows() && dyv.rows() == xv.rows() && same(op, alpha, shift, dalpha, dshift) > 0, op, "dx %v, dy %v, x %v", dx,
 		dy, x)
-	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.words(dyv.Ld), half.words(xv.width())) {
+	for i, s := range spans(p, op, xv.rows(), 1, half.cut(xv.width(), xv.Ld, dxv.Ld, dyv.words(dyv.Ld))...) {
 		x, dx, dy, chunk := xv.piece(s), dxv.piece(s), dyv.piece(s), chunkRows(p, s.n)
 		partA := Temp(p, "derf dalpha", ceilDiv(s.n, chunk), x.width())
 		partS := Temp(p, "derf dshift", ceilDiv(s.n, chunk), x.width())

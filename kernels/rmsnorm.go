@@ -40,7 +40,7 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		dxv.rows() == xv.rows() && dxv.width() == xv.width() && dyv.rows() == xv.rows() && dyv.width() == xv.width(),
 		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd,
 		xv.rows()*heads)
-	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.words(dyv.Ld), heads, half.words(xv.width())) {
+	for i, s := range spans(p, op, xv.rows(), 1, half.cut(xv.width(), xv.Ld, dxv.Ld, dyv.words(dyv.Ld), heads)...) {
 		x, dx, dy, rstd, rows := xv.piece(s), dxv.piece(s), dyv.piece(s), piece(rstd, s, heads), s.n*heads
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{

@@ -133,12 +133,12 @@ func (c roundedCopy) part(s span, width int) (engine.Binding, uint32) {
 	return piece(c[0], s, width).write(), uint32(c[0].Precision)
 }
 
-// words are those of a row, for spans.
-func (c roundedCopy) words(width int) int {
-	if len(c) == 0 {
-		return 1
+// cut are the words of a row in all that is cut, for spans: those of others, and of the copy.
+func (c roundedCopy) cut(width int, others ...int) []int {
+	if len(c) > 0 {
+		return append(others, c[0].words(width))
 	}
-	return c[0].words(width)
+	return others
 }
 
 // checkHalves panics where a tensor is in halves and VEC is not 4.

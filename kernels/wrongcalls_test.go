@@ -160,7 +160,10 @@ var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModula
 	"SwiGLU h": true, "SwiGLU ab": true, "DerfBackward dy": true, "RMSNormBackward dy": true, "NormModulateBackward dy": true,
 	"DerfRoPE x": true, "DerfRoPE y": true, "DerfRoPEBackward dx": true, "DerfRoPEBackward dy": true, "DerfRoPEBackward x": true,
 	"NormRoPE x": true, "NormRoPE y": true, "NormRoPEBackward dx": true, "NormRoPEBackward dy": true, "NormRoPEBackward y": true,
-	"NormRoPEBackward x": true, "DerfBackward rounded": true, "RMSNormBackward rounded": true}
+	"NormRoPEBackward x": true, "DerfBackward rounded": true, "RMSNormBackward rounded": true,
+	"Attention o": true, "Attention q": true, "Attention k": true, "Attention v": true, "AttentionBackward dq": true,
+	"AttentionBackward dk": true, "AttentionBackward dv": true, "AttentionBackward do": true, "AttentionBackward o": true,
+	"AttentionBackward q": true, "AttentionBackward k": true, "AttentionBackward v": true}
 
 // mayBeApart are contiguous tensors of right calls whose rows ops let lie apart all the same.
 var mayBeApart = map[string]bool{"MatMulSwiGLU x": true, "MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
