@@ -4,6 +4,7 @@ package kernels_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -12,28 +13,31 @@ import (
 	"jitvk/kernels/kerneltest"
 )
 
-// TestAttentionShapes: 03_coopmat unrolled as for GPUs, with one subgroup, with the small tile, and with fragments not square,
-// for which lavapipe must have flexible dimensions. Head sizes are small, as its compiler takes half a minute for 56 with the
-// last of them; they are no multiple of the fragment.
+// TestAttentionShapes: the rungs on matrix units unrolled as for GPUs, with one subgroup, with the small tile, with what products sum
+// over turned or not, and with fragments not square, for which lavapipe must have flexible dimensions. Head sizes are small, as its
+// compiler takes half a minute for 56 with the last of them; they are no multiple of the fragment.
 func TestAttentionShapes(t *testing.T) {
 	info := kerneltest.Device(t).Info()
-	const rung = "attention/03_coopmat"
-	if !slices.Contains(kernels.AttentionRungsOn(info, kernels.FP16), rung) {
+	if !slices.Contains(kernels.AttentionRungsOn(info, kernels.FP16), "attention/03_coopmat") {
 		t.Skipf("%v has no matrix unit for fp16", info)
 	}
-	m, n, k, _, _, _ := kernels.AttentionShape(info, 64)
+	m, n, k, _, _, _ := kernels.AttentionShape("attention/03_coopmat", info, 64)
 	for i, s := range [][5]int{{m, n, k, 4, 32}, {m, n, k, 1, 32}, {m, n, k, 4, 16}, {m, 2 * n, k, 4, 32}, {m, n, 2 * k, 2, 16},
 		{m, 2 * n, 2 * k, 4, 32}} {
 		if s[1]*s[2] > n*k && (!info.CoopMat2.FlexibleDimensions || !info.CPU()) { // elsewhere the granularity may be larger
 			continue
 		}
-		t.Run(fmt.Sprintf("%dx%dx%d subgroups%d tile%d", s[0], s[1], s[2], s[3], s[4]), func(t *testing.T) {
-			kernels.WithAttentionShape(s[0], s[1], s[2], s[3], s[4], i == 0, func() {
-				for _, c := range []attentionCase{{1, 1, 1, 8, 1, false}, {1, 37, 2, 24, 1, true}, {1, 65, 1, 24, 1, false}} {
-					t.Run(fmt.Sprintf("T%d D%d", c.t, c.d), func(t *testing.T) { c.test(t, rung, kernels.FP16) })
-				}
-			})
-		})
+		for _, rung := range []string{"attention/03_coopmat", "attention/04_pipelined"} {
+			turn := rung == "attention/04_pipelined" && i%2 == 0
+			t.Run(fmt.Sprintf("%s/%dx%dx%d subgroups%d tile%d turn%v", filepath.Base(rung), s[0], s[1], s[2], s[3], s[4], turn),
+				func(t *testing.T) {
+					kernels.WithAttentionShape(s[0], s[1], s[2], s[3], s[4], i == 0, turn, func() {
+						for _, c := range []attentionCase{{1, 1, 1, 8, 1, false}, {1, 37, 2, 24, 1, true}, {1, 65, 1, 24, 1, false}} {
+							t.Run(fmt.Sprintf("T%d D%d", c.t, c.d), func(t *testing.T) { c.test(t, rung, kernels.FP16) })
+						}
+					})
+				})
+		}
 	}
 }
 
@@ -62,7 +66,7 @@ func TestAttentionShapeChoice(t *testing.T) {
 		{"fewer lanes than rows", device(8, 48, units(16, 16, 16)), 0, 0, 0},
 		{"16 KiB", device(32, 16, units(16, 16, 16)), 0, 0, 0},
 	} {
-		m, n, _, _, tile, bytes := kernels.AttentionShape(c.info, 128)
+		m, n, _, _, tile, bytes := kernels.AttentionShape("attention/03_coopmat", c.info, 128)
 		if m != c.m || n != c.n || tile != c.tile || bytes > c.info.SharedMemory {
 			t.Errorf("%s: fragments of %d x %d, tiles of %d, %d bytes; want %d x %d, tiles of %d", c.name, m, n, tile, bytes, c.m, c.n,
 				c.tile)
@@ -74,8 +78,35 @@ func TestAttentionShapeChoice(t *testing.T) {
 		if got := kernels.ChooseAttention(c.info, kernels.FP16, 128, ""); got != want {
 			t.Errorf("%s: fp16 goes to %s, want %s", c.name, got, want)
 		}
+		if got := kernels.ChooseAttention(c.info, kernels.FP16, 64, ""); c.m != 0 && got != "attention/04_pipelined" {
+			t.Errorf("%s: fp16 with heads of 64 goes to %s", c.name, got)
+		}
+		for D := 8; D <= 96; D += 8 {
+			if _, _, _, _, _, bytes := kernels.AttentionShape("attention/04_pipelined", c.info, D); bytes > c.info.SharedMemory {
+				t.Errorf("%s: %d bytes for heads of %d", c.name, bytes, D)
+			}
+		}
 		if got := kernels.ChooseAttention(c.info, kernels.FP32, 128, ""); got != "attention/02_shared" {
 			t.Errorf("%s: fp32 goes to %s", c.name, got)
 		}
+	}
+}
+
+// TestAttentionChoices: every shape that a device lists and that fits is a choice, both ways round.
+func TestAttentionChoices(t *testing.T) {
+	unit := func(m, n, k int, sum string) engine.CoopMat {
+		return engine.CoopMat{M: m, N: n, K: k, A: "f16", B: "f16", C: sum, R: sum}
+	}
+	info := engine.Info{Type: "discrete", SubgroupSize: 32, SharedMemory: 48 << 10, MaxInvocations: 1024, Float16: true,
+		CoopMat: []engine.CoopMat{unit(16, 8, 16, "f16"), unit(16, 8, 16, "f32"), unit(16, 16, 16, "f16"), unit(16, 16, 16, "f32"),
+			unit(64, 16, 16, "f16"), unit(64, 16, 16, "f32")}} // the last has more rows than a subgroup has lanes
+	want := []string{"attention/04_pipelined 16x8x16 by 4, tiles of 32, turned",
+		"attention/04_pipelined 16x16x16 by 4, tiles of 32, turned", "attention/04_pipelined 16x8x16 by 4, tiles of 32",
+		"attention/04_pipelined 16x16x16 by 4, tiles of 32", "attention/02_shared"}
+	if got := kernels.AttentionChoices(info, kernels.FP16, 64); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := kernels.AttentionChoices(info, kernels.BF16, 64); !slices.Equal(got, want[4:]) {
+		t.Errorf("bf16: %q", got)
 	}
 }

@@ -13,8 +13,9 @@ import (
 type Class struct {
 	Op        string    // "matmul", "swiglu" (a product that is part of one) or "attention"
 	Precision Precision // of the operands in the product
-	// Variant of attention is "forward" or "backward". Of a product it has a letter for each operand, a and b: n as it is stored, t
-	// transposed. "nt" is x wᵀ; "nT" is the same with w in halves, and "nTh" with c in halves, too.
+	// Variant of attention is "forward" or "backward", with the names of what lies in halves: "forward:q,k". Of a product it has a
+	// letter for each operand, a and b: n as it is stored, t transposed. "nt" is x wᵀ; "nT" is the same with w in halves, and "nTh"
+	// with c in halves, too.
 	Variant string
 	Size    [4]int // batch, M, N and K of a product; B, T, H and D of attention
 }
@@ -69,5 +70,8 @@ func (s matMulShape) class(precision Precision) string {
 }
 
 func (a attention) class(pass string) string {
+	if a.halves != "" {
+		pass += ":" + a.halves
+	}
 	return Class{"attention", a.Precision, pass, [4]int{min(classSize(a.B), 64), a.T, a.H, a.D}}.String()
 }

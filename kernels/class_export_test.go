@@ -16,7 +16,8 @@ func ChooseMatMulBy(info engine.Info, s MatMulShape, o MatMulOptions, choose fun
 // ChooseAttentionBy returns the rung that a device is given for q (B,T,H,D) where choose answers.
 func ChooseAttentionBy(info engine.Info, size [4]int, precision Precision, pass string,
 	choose func(class string, choices []string) int) string {
-	return chooseAttention(info, attention{size[0], size[1], size[2], size[3], precision}, pass, "", answers(choose)).name
+	a := attention{B: size[0], T: size[1], H: size[2], D: size[3], Precision: precision}
+	return chooseAttention(info, a, pass, "", answers(choose)).name
 }
 
 // answers is a chooser that panics where a program would fail.

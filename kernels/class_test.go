@@ -61,7 +61,9 @@ func TestPreferredChoices(t *testing.T) {
 	info := tensorInfo
 	info.CoopMat = append(slices.Clone(units16), engine.CoopMat{M: 16, N: 16, K: 16, A: "f16", B: "f16", C: "f16", R: "f16"})
 	if got := kernels.ChooseAttentionBy(info, [4]int{33, 25, 2, 64}, kernels.FP16, "forward", second); got != "attention/02_shared" ||
-		!slices.Equal(asked["attention fp16 forward 36x25x2x64"], []string{"attention/03_coopmat", "attention/02_shared"}) {
+		!slices.Equal(asked["attention fp16 forward 36x25x2x64"], []string{
+			"attention/04_pipelined 16x16x16 by 4, tiles of 32, turned", "attention/04_pipelined 16x16x16 by 4, tiles of 32",
+			"attention/02_shared"}) {
 		t.Errorf("%s of %v", got, asked)
 	}
 	clear(asked)
@@ -77,7 +79,7 @@ func TestPreferredChoices(t *testing.T) {
 		t.Errorf("choices %d, %d and %d", a, b, c)
 	}
 	p.Choose("c", choices)
-	if got := fmt.Sprint(d.Guessed()); got != "[{b [guess other]} {c [guess other]}]" {
+	if got := fmt.Sprint(d.Guessed()); got != "[{b [guess other] 1} {c [guess other] 2}]" {
 		t.Errorf("guessed: %s", got)
 	}
 	if got := fmt.Sprint(d.Chosen()); got != "map[a:other b:guess c:guess]" {

@@ -273,8 +273,14 @@ func work(m *measure.Memory, limit int64, class string) (record func(p *engine.P
 		panic(err)
 	}
 	if c.Op == "attention" {
-		a := measure.NewAttention(m, c.Size[0], c.Size[1], c.Size[2], c.Size[3])
-		if c.Variant == "forward" {
+		pass, halves, _ := strings.Cut(c.Variant, ":")
+		a := measure.NewAttention(m, c.Size[0], c.Size[1], c.Size[2], c.Size[3], func(name string) kernels.Precision {
+			if slices.Contains(strings.Split(halves, ","), name) {
+				return c.Precision
+			}
+			return kernels.FP32
+		})
+		if pass == "forward" {
 			return func(p *engine.Program) { a.Forward(p, kernels.AttentionOptions{Precision: c.Precision}) }, a.O
 		}
 		return func(p *engine.Program) { a.Backward(p, kernels.AttentionOptions{Precision: c.Precision}) }, a.DQKV

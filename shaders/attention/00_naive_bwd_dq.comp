@@ -4,7 +4,7 @@
 // Computes: p = exp(scale q.k[j] - lse);  ds = p (do.v[j] - delta);  dq = scale sum_j ds k[j]
 // Shapes:   dq, q, k, v, do (B,T,H,D), tokens ldDQ, ldQ, ldK, ldV, ldDO floats apart; lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL invocations; 1 D, 2 PRECISION see attention.glsl
+// Spec:     0 LOCAL invocations; 1 D, 2 PRECISION, 3 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/LOCAL), H, B); one invocation owns one query row
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
 //           the rest fp32
@@ -13,14 +13,15 @@
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 3
 #include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DQ { float dq[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Q { float q[]; };
-layout(set = 0, binding = 2, std430) readonly buffer K { float k[]; };
-layout(set = 0, binding = 3, std430) readonly buffer V { float v[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DO { float do_[]; };
+WRITES(0, dq)
+READS_ONES(1, q)
+READS_ONES(2, k)
+READS_ONES(3, v)
+READS_ONES(4, do_)
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
@@ -41,12 +42,13 @@ void main() {
         uint fromk = at(j, ldK, offK), fromv = at(j, ldV, offV);
         float s = 0.0, dp = 0.0;
         [[dont_unroll]] for (uint d = 0; d < D; d++) {
-            s += rounded(q[fromq + d]) * rounded(k[fromk + d]);
-            dp += rounded(do_[fromdo + d]) * rounded(v[fromv + d]);
+            s += OPERAND_ONE(q, fromq + d) * OPERAND_ONE(k, fromk + d);
+            dp += OPERAND_ONE(do_, fromdo + d) * OPERAND_ONE(v, fromv + d);
         }
         // The softmax again from its log-sum-exp, then its gradient.
         float p = exp_(scale * s - lse[row]), ds = rounded(p * (dp - delta[row]));
-        [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] += ds * rounded(k[fromk + d]);
+        [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] += ds * OPERAND_ONE(k, fromk + d);
     }
-    [[dont_unroll]] for (uint d = 0; d < D; d++) dq[to + d] = scale * sum[d];
+    [[dont_unroll]] for (uint d = 0; d < D; d += 4)
+        STORE(dq, (to + d) / 4, scale * vec4(sum[d], sum[d + 1], sum[d + 2], sum[d + 3]))
 }

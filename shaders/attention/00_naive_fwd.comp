@@ -4,7 +4,7 @@
 // Computes: s[j] = scale q.k[j];  o = sum_j exp(s[j]) v[j] / sum_j exp(s[j]);  lse = log sum_j exp(s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart; lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
-// Spec:     0 LOCAL invocations; 1 D, 2 PRECISION see attention.glsl
+// Spec:     0 LOCAL invocations; 1 D, 2 PRECISION, 3 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/LOCAL), H, B); one invocation owns one query row
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
 //           the rest fp32
@@ -14,14 +14,15 @@
 #version 450
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 3
 #include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer O { float o[]; };
+WRITES(0, o)
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { float q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { float k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { float v[]; };
+READS_ONES(2, q)
+READS_ONES(3, k)
+READS_ONES(4, v)
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
 
 const float LOWEST = -1e30;
@@ -33,7 +34,7 @@ float score(uint i, uint j) {
     uint a = at(i, ldQ, offQ), b = at(j, ldK, offK);
     float sum = 0.0;
     // Left rolled, here and below: D is known to the compiler, and unrolling by it buys nothing but its time.
-    [[dont_unroll]] for (uint d = 0; d < D; d++) sum += rounded(q[a + d]) * rounded(k[b + d]);
+    [[dont_unroll]] for (uint d = 0; d < D; d++) sum += OPERAND_ONE(q, a + d) * OPERAND_ONE(k, b + d);
     return scale * sum;
 }
 
@@ -52,9 +53,10 @@ void main() {
         float p = exp_(score(i, j) - top), weight = rounded(p);
         uint from = at(j, ldV, offV);
         total += p;
-        [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] += weight * rounded(v[from + d]);
+        [[dont_unroll]] for (uint d = 0; d < D; d++) sum[d] += weight * OPERAND_ONE(v, from + d);
     }
     uint to = at(i, ldO, offO);
-    [[dont_unroll]] for (uint d = 0; d < D; d++) o[to + d] = sum[d] / total;
+    [[dont_unroll]] for (uint d = 0; d < D; d += 4)
+        STORE(o, (to + d) / 4, vec4(sum[d], sum[d + 1], sum[d + 2], sum[d + 3]) / total)
     lse[(gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T + i] = top + log_(total);
 }

@@ -7,7 +7,7 @@
 //           too); lse, delta (B,H,T)
 // Push:     T, ldDK, offDK, ldDV, offDV, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
 // Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS keys to four lanes; 4 QUERIES in a tile;
-//           5 SUB at a time, divides QUERIES
+//           5 SUB at a time, divides QUERIES; 6 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS keys, LOCAL/4 apart, each lane every fourth vec4
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, p and ds before they multiply do[i] and
 //           q[i]; the rest fp32, 16 partial sums a dot product
@@ -18,15 +18,16 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 6
 #include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DK { vec4 dk[]; };
-layout(set = 0, binding = 1, std430) writeonly buffer DV { vec4 dv[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { vec4 v[]; };
-layout(set = 0, binding = 5, std430) readonly buffer DO { vec4 do_[]; };
+WRITES(0, dk)
+WRITES(1, dv)
+READS(2, q)
+READS(3, k)
+READS(4, v)
+READS(5, do_)
 layout(set = 0, binding = 6, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 7, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push {
@@ -60,8 +61,8 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             bool inside = j < T && d < D / 4;
-            kr[r * E + e] = inside ? rounded(k[fromk + d]) : vec4(0.0);
-            vr[r * E + e] = inside ? rounded(v[fromv + d]) : vec4(0.0);
+            kr[r * E + e] = inside ? OPERAND(k, fromk + d) : vec4(0.0);
+            vr[r * E + e] = inside ? OPERAND(v, fromv + d) : vec4(0.0);
             dkr[r * E + e] = dvr[r * E + e] = vec4(0.0);
         }
     }
@@ -72,8 +73,8 @@ void main() {
         for (uint n = lane; n < QUERIES * W; n += gl_WorkGroupSize.x) {
             uint i = i0 + n / W, d = n % W;
             bool inside = i < T && d < D / 4;
-            qs[n] = inside ? rounded(q[at(i, ldQ, offQ) + d]) : vec4(0.0);
-            dos[n] = inside ? rounded(do_[at(i, ldDO, offDO) + d]) : vec4(0.0);
+            qs[n] = inside ? OPERAND(q, at(i, ldQ, offQ) + d) : vec4(0.0);
+            dos[n] = inside ? OPERAND(do_, at(i, ldDO, offDO) + d) : vec4(0.0);
         }
         for (uint n = lane; n < QUERIES; n += gl_WorkGroupSize.x)
             stat[n] = i0 + n < T ? vec2(lse[head + i0 + n], delta[head + i0 + n]) : vec2(0.0);
@@ -119,8 +120,8 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             if (j < T && d < D / 4) {
-                dk[tok + d] = scale * dkr[r * E + e];
-                dv[tov + d] = dvr[r * E + e];
+                STORE(dk, tok + d, scale * dkr[r * E + e])
+                STORE(dv, tov + d, dvr[r * E + e])
             }
         }
     }

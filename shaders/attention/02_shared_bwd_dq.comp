@@ -7,7 +7,7 @@
 //           lse, delta (B,H,T)
 // Push:     T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO (floats), scale = 1/sqrt(D)
 // Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries to four lanes; 4 KEYS in a tile;
-//           5 SUB keys at a time, divides KEYS
+//           5 SUB keys at a time, divides KEYS; 6 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS query rows, LOCAL/4 apart, each lane every fourth vec4
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v, do as loaded, ds before it multiplies k[j];
 //           the rest fp32, 16 partial sums a dot product
@@ -18,14 +18,15 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 6
 #include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DQ { vec4 dq[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 2, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 3, std430) readonly buffer V { vec4 v[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DO { vec4 do_[]; };
+WRITES(0, dq)
+READS(1, q)
+READS(2, k)
+READS(3, v)
+READS(4, do_)
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
@@ -56,8 +57,8 @@ void main() {
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
             bool inside = i < T && d < D / 4;
-            qr[r * E + e] = inside ? rounded(q[fromq + d]) : vec4(0.0);
-            dor[r * E + e] = inside ? rounded(do_[fromdo + d]) : vec4(0.0);
+            qr[r * E + e] = inside ? OPERAND(q, fromq + d) : vec4(0.0);
+            dor[r * E + e] = inside ? OPERAND(do_, fromdo + d) : vec4(0.0);
             acc[r * E + e] = vec4(0.0);
         }
         lser[r] = i < T ? lse[head + i] : 0.0;
@@ -70,8 +71,8 @@ void main() {
         for (uint n = lane; n < KEYS * W; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / W, d = n % W;
             bool inside = j < T && d < D / 4;
-            ks[n] = inside ? rounded(k[at(j, ldK, offK) + d]) : vec4(0.0);
-            vs[n] = inside ? rounded(v[at(j, ldV, offV) + d]) : vec4(0.0);
+            ks[n] = inside ? OPERAND(k, at(j, ldK, offK) + d) : vec4(0.0);
+            vs[n] = inside ? OPERAND(v, at(j, ldV, offV) + d) : vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -109,7 +110,7 @@ void main() {
         uint i = first + r * stride, to = at(i, ldDQ, offDQ);
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
-            if (i < T && d < D / 4) dq[to + d] = scale * acc[r * E + e];
+            if (i < T && d < D / 4) STORE(dq, to + d, scale * acc[r * E + e])
         }
     }
 }

@@ -6,7 +6,7 @@
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart (multiples of 4, offsets too); lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
 // Spec:     0 LOCAL; 1 D, 2 PRECISION see attention.glsl; 3 ROWS queries to four lanes; 4 KEYS in a tile;
-//           5 SUB keys at a time, divides KEYS
+//           5 SUB keys at a time, divides KEYS; 6 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/(LOCAL/4*ROWS)), H, B); four lanes own ROWS query rows, LOCAL/4 apart, each lane every fourth vec4
 // Precision: operands fp32, or rounded as attention.glsl says: q, k, v as loaded, exp(s[j] - top) before it multiplies v[j];
 //           the rest fp32, 16 partial sums a dot product
@@ -18,14 +18,15 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 6
 #include "attention.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer O { vec4 o[]; };
+WRITES(0, o)
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { vec4 v[]; };
+READS(2, q)
+READS(3, k)
+READS(4, v)
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
 layout(constant_id = 3) const uint ROWS = 2;
 layout(constant_id = 4) const uint KEYS = 32;
@@ -53,7 +54,7 @@ void main() {
         uint i = first + r * stride, from = at(i, ldQ, offQ);
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
-            qr[r * E + e] = i < T && d < D / 4 ? rounded(q[from + d]) : vec4(0.0);
+            qr[r * E + e] = i < T && d < D / 4 ? OPERAND(q, from + d) : vec4(0.0);
             acc[r * E + e] = vec4(0.0);
         }
         top[r] = LOWEST;
@@ -66,8 +67,8 @@ void main() {
         for (uint n = lane; n < KEYS * W; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / W, d = n % W;
             bool inside = j < T && d < D / 4;
-            ks[n] = inside ? rounded(k[at(j, ldK, offK) + d]) : vec4(0.0);
-            vs[n] = inside ? rounded(v[at(j, ldV, offV) + d]) : vec4(0.0);
+            ks[n] = inside ? OPERAND(k, at(j, ldK, offK) + d) : vec4(0.0);
+            vs[n] = inside ? OPERAND(v, at(j, ldV, offV) + d) : vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -114,7 +115,7 @@ void main() {
         uint i = first + r * stride, to = at(i, ldO, offO);
         [[unroll]] for (uint e = 0; e < E; e++) {
             uint d = e * SLICES + slice;
-            if (i < T && d < D / 4) o[to + d] = acc[r * E + e] / total[r];
+            if (i < T && d < D / 4) STORE(o, to + d, acc[r * E + e] / total[r])
         }
         if (i < T && slice == 0)
             lse[(gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T + i] = top[r] + log_(total[r]);

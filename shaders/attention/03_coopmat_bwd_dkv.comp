@@ -17,14 +17,15 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #define SW (CN / 4) // a fragment to a subgroup
+#define HALVES_ID 9
 #include "coopmat.glsl"
 
-layout(set = 0, binding = 0, std430) writeonly buffer DK { vec4 dk[]; };
-layout(set = 0, binding = 1, std430) writeonly buffer DV { vec4 dv[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { vec4 v[]; };
-layout(set = 0, binding = 5, std430) readonly buffer DO { vec4 do_[]; };
+WRITES(0, dk)
+WRITES(1, dv)
+READS(2, q)
+READS(3, k)
+READS(4, v)
+READS(5, do_)
 layout(set = 0, binding = 6, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 7, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push {
@@ -41,12 +42,13 @@ uint at(uint token, uint ld, uint off) {
 }
 
 void main() {
+    zero = T >> 31;
     uint first = gl_WorkGroupID.x * ROWS, own = first + row();
     uint head = (gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T;  // the head's row of lse and delta
     HALVES_A ks[FK], vs[FK];
     for (uint n = gl_LocalInvocationIndex; n < ROWS * QUADS; n += gl_WorkGroupSize.x) {
         uint j = first + n / QUADS, d = n % QUADS;
-        staged[n / QUADS * W + d] = j < T && d < D / 4 ? f16vec4(k[at(j, ldK, offK) + d]) : f16vec4(0.0);
+        staged[n / QUADS * W + d] = j < T && d < D / 4 ? f16vec4(FOUR(k, at(j, ldK, offK) + d)) : f16vec4(0.0);
     }
     // All keys are written before any is read.
     barrier();
@@ -55,7 +57,7 @@ void main() {
     barrier();
     for (uint n = gl_LocalInvocationIndex; n < ROWS * QUADS; n += gl_WorkGroupSize.x) {
         uint j = first + n / QUADS, d = n % QUADS;
-        staged[n / QUADS * W + d] = j < T && d < D / 4 ? f16vec4(v[at(j, ldV, offV) + d]) : f16vec4(0.0);
+        staged[n / QUADS * W + d] = j < T && d < D / 4 ? f16vec4(FOUR(v, at(j, ldV, offV) + d)) : f16vec4(0.0);
     }
     // All values are written before any is read.
     barrier();
@@ -69,8 +71,8 @@ void main() {
         for (uint n = gl_LocalInvocationIndex; n < TILE * QUADS; n += gl_WorkGroupSize.x) {
             uint i = i0 + n / QUADS, d = n % QUADS, to = n / QUADS * W + d;
             bool inside = i < T && d < D / 4;
-            staged[to] = inside ? f16vec4(q[at(i, ldQ, offQ) + d]) : f16vec4(0.0);
-            staged[TILE * W + to] = inside ? f16vec4(do_[at(i, ldDO, offDO) + d]) : f16vec4(0.0);
+            staged[to] = inside ? f16vec4(FOUR(q, at(i, ldQ, offQ) + d)) : f16vec4(0.0);
+            staged[TILE * W + to] = inside ? f16vec4(FOUR(do_, at(i, ldDO, offDO) + d)) : f16vec4(0.0);
         }
         for (uint n = gl_LocalInvocationIndex; n < CM * TILE; n += gl_WorkGroupSize.x) {
             uint i = i0 + n % TILE;
@@ -111,14 +113,14 @@ void main() {
 
     FRAGMENTS(f, FN) {
         spread(dks[f]);
-        for (uint c = part(); c < CN / 4; c += parts()) {
-            uint d = f * CN / 4 + c;
-            if (own < T && d < D / 4) dk[at(own, ldDK, offDK) + d] = scale * scratch[row() * SW + c];
+        [[unroll]] for (uint u = 0; u < CN / 4; u += PARTS) {
+            uint c = u + part(), d = f * CN / 4 + c;
+            if (own < T && c < CN / 4 && d < D / 4) STORE(dk, at(own, ldDK, offDK) + d, scale * scratch[row() * SW + c])
         }
         spread(dvs[f]);
-        for (uint c = part(); c < CN / 4; c += parts()) {
-            uint d = f * CN / 4 + c;
-            if (own < T && d < D / 4) dv[at(own, ldDV, offDV) + d] = scratch[row() * SW + c];
+        [[unroll]] for (uint u = 0; u < CN / 4; u += PARTS) {
+            uint c = u + part(), d = f * CN / 4 + c;
+            if (own < T && c < CN / 4 && d < D / 4) STORE(dv, at(own, ldDV, offDV) + d, scratch[row() * SW + c])
         }
     }
 }

@@ -17,13 +17,14 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #define SW (CN / 4) // a fragment to a subgroup
+#define HALVES_ID 9
 #include "coopmat.glsl"
 
-layout(set = 0, binding = 0, std430) writeonly buffer DQ { vec4 dq[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 2, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 3, std430) readonly buffer V { vec4 v[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DO { vec4 do_[]; };
+WRITES(0, dq)
+READS(1, q)
+READS(2, k)
+READS(3, v)
+READS(4, do_)
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
@@ -36,12 +37,13 @@ uint at(uint token, uint ld, uint off) {
 }
 
 void main() {
+    zero = T >> 31;
     uint first = gl_WorkGroupID.x * ROWS, own = first + row();
     uint head = (gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T;  // the head's row of lse and delta
     HALVES_A qs[FK], dos[FK];
     for (uint n = gl_LocalInvocationIndex; n < ROWS * QUADS; n += gl_WorkGroupSize.x) {
         uint i = first + n / QUADS, d = n % QUADS;
-        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(q[at(i, ldQ, offQ) + d]) : f16vec4(0.0);
+        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(FOUR(q, at(i, ldQ, offQ) + d)) : f16vec4(0.0);
     }
     // All queries are written before any is read.
     barrier();
@@ -50,7 +52,7 @@ void main() {
     barrier();
     for (uint n = gl_LocalInvocationIndex; n < ROWS * QUADS; n += gl_WorkGroupSize.x) {
         uint i = first + n / QUADS, d = n % QUADS;
-        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(do_[at(i, ldDO, offDO) + d]) : f16vec4(0.0);
+        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(FOUR(do_, at(i, ldDO, offDO) + d)) : f16vec4(0.0);
     }
     // All of do is written before any is read.
     barrier();
@@ -65,8 +67,8 @@ void main() {
         for (uint n = gl_LocalInvocationIndex; n < TILE * QUADS; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / QUADS, d = n % QUADS, to = n / QUADS * W + d;
             bool inside = j < T && d < D / 4;
-            staged[to] = inside ? f16vec4(k[at(j, ldK, offK) + d]) : f16vec4(0.0);
-            staged[TILE * W + to] = inside ? f16vec4(v[at(j, ldV, offV) + d]) : f16vec4(0.0);
+            staged[to] = inside ? f16vec4(FOUR(k, at(j, ldK, offK) + d)) : f16vec4(0.0);
+            staged[TILE * W + to] = inside ? f16vec4(FOUR(v, at(j, ldV, offV) + d)) : f16vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -84,7 +86,7 @@ void main() {
         meet();
         if (j0 + TILE > T) {
             // Keys past the end have a p, too: zeros in shared memory do not help where their ds is infinite in fp16.
-            for (uint c = part(); c < TILE / 4; c += parts()) {
+            for (uint c = part(); c < TILE / 4; c += PARTS) {
                 bvec4 inside = lessThan(j0 + 4 * c + uvec4(0, 1, 2, 3), uvec4(T));
                 weights[row() * PW + c] = mix(f16vec4(0.0), weights[row() * PW + c], inside);
             }
@@ -100,9 +102,9 @@ void main() {
 
     FRAGMENTS(f, FN) {
         spread(acc[f]);
-        for (uint c = part(); c < CN / 4; c += parts()) {
-            uint d = f * CN / 4 + c;
-            if (own < T && d < D / 4) dq[at(own, ldDQ, offDQ) + d] = scale * scratch[row() * SW + c];
+        [[unroll]] for (uint u = 0; u < CN / 4; u += PARTS) {
+            uint c = u + part(), d = f * CN / 4 + c;
+            if (own < T && c < CN / 4 && d < D / 4) STORE(dq, at(own, ldDQ, offDQ) + d, scale * scratch[row() * SW + c])
         }
     }
 }

@@ -6,7 +6,8 @@
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV floats apart (multiples of 4, offsets too); lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (floats), scale = 1/sqrt(D)
 // Spec:     0 LOCAL = SUBGROUPS * subgroup size; 1 D see attention.glsl; 3 4 5 CM, CN, CK fragment, powers of two, a shape that
-//           the device has, CM divides the subgroup size; 6 SUBGROUPS; 7 TILE keys, a multiple of CN and CK; 8 UNROLL
+//           the device has, CM divides the subgroup size; 6 SUBGROUPS; 7 TILE keys, a multiple of CN and CK; 8 UNROLL;
+//           9 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/(SUBGROUPS*CM)), H, B); each subgroup owns CM query rows
 // Precision: fp16 as attention.glsl says: q, k, v as staged, exp(s - top) before it multiplies v, by the device's conversion
 // Numerics: the running maximum `top` is taken off before exp_, so large scores cannot overflow
@@ -18,13 +19,14 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #define SW (TILE / 4 + 1) // scores, and four banks more to spread a column
+#define HALVES_ID 9
 #include "coopmat.glsl"
 
-layout(set = 0, binding = 0, std430) writeonly buffer O { vec4 o[]; };
+WRITES(0, o)
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { vec4 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { vec4 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { vec4 v[]; };
+READS(2, q)
+READS(3, k)
+READS(4, v)
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
 
 const float LOWEST = -1e30;         // below any score, and finite, so that LOWEST - LOWEST is 0 and not NaN
@@ -42,10 +44,11 @@ vec4 score(uint j0, uint c) {
 }
 
 void main() {
+    zero = T >> 31;
     uint first = gl_WorkGroupID.x * ROWS, own = first + row();
     for (uint n = gl_LocalInvocationIndex; n < ROWS * QUADS; n += gl_WorkGroupSize.x) {
         uint i = first + n / QUADS, d = n % QUADS;
-        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(q[at(i, ldQ, offQ) + d]) : f16vec4(0.0);
+        staged[n / QUADS * W + d] = i < T && d < D / 4 ? f16vec4(FOUR(q, at(i, ldQ, offQ) + d)) : f16vec4(0.0);
     }
     // All queries are written before any is read.
     barrier();
@@ -61,8 +64,8 @@ void main() {
         for (uint n = gl_LocalInvocationIndex; n < TILE * QUADS; n += gl_WorkGroupSize.x) {
             uint j = j0 + n / QUADS, d = n % QUADS, to = n / QUADS * W + d;
             bool inside = j < T && d < D / 4;
-            staged[to] = inside ? f16vec4(k[at(j, ldK, offK) + d]) : f16vec4(0.0);
-            staged[TILE * W + to] = inside ? f16vec4(v[at(j, ldV, offV) + d]) : f16vec4(0.0);
+            staged[to] = inside ? f16vec4(FOUR(k, at(j, ldK, offK) + d)) : f16vec4(0.0);
+            staged[TILE * W + to] = inside ? f16vec4(FOUR(v, at(j, ldV, offV) + d)) : f16vec4(0.0);
         }
         // The tile has been written by all before any of it is read.
         barrier();
@@ -76,17 +79,17 @@ void main() {
         meet();
 
         float m = top, sum = 0.0;
-        for (uint c = part(); c < TILE / 4; c += parts()) {
+        for (uint c = part(); c < TILE / 4; c += PARTS) {
             vec4 s = score(j0, c);
             m = max(m, max(max(s.x, s.y), max(s.z, s.w)));
         }
-        for (uint lane = CM; lane < CM * parts(); lane *= 2) m = max(m, subgroupShuffleXor(m, lane));
-        for (uint c = part(); c < TILE / 4; c += parts()) {
+        for (uint lane = CM; lane < CM * PARTS; lane *= 2) m = max(m, subgroupShuffleXor(m, lane));
+        for (uint c = part(); c < TILE / 4; c += PARTS) {
             vec4 s = score(j0, c) - m, p = vec4(exp_(s.x), exp_(s.y), exp_(s.z), exp_(s.w));
             sum += (p.x + p.y) + (p.z + p.w);
             weights[row() * PW + c] = f16vec4(p);
         }
-        for (uint lane = CM; lane < CM * parts(); lane *= 2) sum += subgroupShuffleXor(sum, lane);
+        for (uint lane = CM; lane < CM * PARTS; lane *= 2) sum += subgroupShuffleXor(sum, lane);
         float shrink = exp_(top - m);  // a new maximum shrinks what has been summed so far
         top = m;
         total = total * shrink + sum;
@@ -102,9 +105,9 @@ void main() {
 
     FRAGMENTS(f, FN) {
         spread(acc[f]);
-        for (uint c = part(); c < CN / 4; c += parts()) {
-            uint d = f * CN / 4 + c;
-            if (own < T && d < D / 4) o[at(own, ldO, offO) + d] = scratch[row() * SW + c] / total;
+        [[unroll]] for (uint u = 0; u < CN / 4; u += PARTS) {
+            uint c = u + part(), d = f * CN / 4 + c;
+            if (own < T && c < CN / 4 && d < D / 4) STORE(o, at(own, ldO, offO) + d, scratch[row() * SW + c] / total)
         }
     }
     if (own < T && part() == 0)

@@ -21,6 +21,7 @@ layout(constant_id = 7) const uint TILE = 32;
 layout(constant_id = 8) const bool UNROLL = true;
 
 const uint ROWS = SUBGROUPS * CM;                    // the workgroup's own rows, CM to a subgroup
+const uint PARTS = gl_WorkGroupSize.x / ROWS;        // lanes of a subgroup that share a row
 const uint PAD = CN > CK ? CN : CK;                  // D is a column of one product and the sum of another
 const uint QUADS = (D + PAD - 1) / PAD * PAD / 4;    // fours of halves in a row of D, zeros at its end included
 const uint FK = QUADS * 4 / CK, FN = QUADS * 4 / CN; // fragments to a row where D is summed over, and where it is not
@@ -37,10 +38,10 @@ shared vec4 scratch[ROWS * SW];
 #define HALVES coopmat<float16_t, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 #define SUMS coopmat<float, gl_ScopeSubgroup, CM, CN, gl_MatrixUseAccumulator>
 
-// A loop over fragments: unrolled for a GPU, which has no arrays of them, by the inner loop alone; for a CPU driver, whose
-// compiler would take half a minute, not unrolled, by the outer one alone.
-#define FRAGMENTS(f, count) [[dont_unroll]] for (uint from = UNROLL ? count - 1 : 0; from < count; from++) \
-    [[unroll]] for (uint f = UNROLL ? 0 : from; f < (UNROLL ? count : from + 1); f++)
+// A loop over fragments: unrolled for a GPU, which has no arrays of them; for a CPU driver, whose compiler would take half a minute, not,
+// since it does not know that `zero` is 0: main sets it to T >> 31.
+uint zero;
+#define FRAGMENTS(f, count) [[unroll]] for (uint f = 0; f < (UNROLL ? count : count + zero); f++)
 
 // A fragment of staged rows, from a row and a column (of halves) on: the left operand, the right one, the right one transposed.
 HALVES_A left(uint row, uint column) {
@@ -67,21 +68,28 @@ void meet() {
 
 // A subgroup's rows and lanes: PARTS lanes share a row, each has every PARTS-th four of its columns.
 uint mine() { return gl_SubgroupID * CM; }
-uint parts() { return gl_WorkGroupSize.x / SUBGROUPS / CM; }
 uint row() { return mine() + gl_SubgroupInvocationID % CM; }
 uint part() { return gl_SubgroupInvocationID / CM; }
 
 // Which lane holds which element of a fragment is the device's secret. But it is the same for all fragments of one type: one
 // whose columns are all alike carries a number for each row to where that row's elements are.
-SUMS each_row(float x) {
-    // The scratch rows that this overwrites have been read.
-    meet();
-    for (uint c = part(); c < CN / 4; c += parts()) scratch[row() * SW + c] = vec4(x);
-    // All rows are written before any is read.
-    meet();
+void put_row(float x) {
+    // From 0 on, not from part() on, since such a loop would not be unrolled, nor what is around it.
+    [[unroll]] for (uint u = 0; u < CN / 4; u += PARTS)
+        if (u + part() < CN / 4) scratch[row() * SW + u + part()] = vec4(x);
+}
+SUMS rows_put() {
     SUMS s;
     coopMatLoad(s, scratch, mine() * SW, SW, gl_CooperativeMatrixLayoutRowMajor);
     return s;
+}
+SUMS each_row(float x) {
+    // The scratch rows that this overwrites have been read.
+    meet();
+    put_row(x);
+    // All rows are written before any is read.
+    meet();
+    return rows_put();
 }
 
 // Puts a fragment where lanes can read it: row r from scratch[r * SW] on.

@@ -19,7 +19,7 @@ func (b *session) attention(c model.Config) error {
 	}
 	m := measure.NewMemory(b.dev)
 	defer m.Close()
-	a := measure.NewAttention(m, t.Batch, c.Tokens(), c.Heads, c.HeadSize())
+	a := measure.NewAttention(m, t.Batch, c.Tokens(), c.Heads, c.HeadSize(), nil)
 	for _, precision := range b.precisions() {
 		if err := b.passes(m, a, t.Batch, c, precision); err != nil {
 			return err

@@ -59,7 +59,7 @@ func matmul(m *measure.Memory, c model.Config) ladder {
 // attention is one block's, as in the model.
 func attention(m *measure.Memory, c model.Config) ladder {
 	B, T, H, D := batch[c.Preset], c.Tokens(), c.Heads, c.HeadSize()
-	a := measure.NewAttention(m, B, T, H, D)
+	a := measure.NewAttention(m, B, T, H, D, nil)
 	return ladder{fmt.Sprintf("%d x %d tokens, %d heads of %d", B, T, H, D), []string{"forward", "backward"},
 		[]float64{a.ForwardFLOPs, a.BackwardFLOPs},
 		kernels.AttentionRungsOn,
