@@ -41,7 +41,7 @@ func (t *Tape) Checkpoint(block func() *Var) *Var {
 		first, halves := len(t.nodes), t.halves
 		t.halves = maps.Clone(halves)
 		again := block()
-		again.grad, again.has = y.grad, true
+		again.grad, again.half, again.has = y.grad, y.half, true
 		for i := len(t.nodes) - 1; i >= first; i-- {
 			t.nodes[i].backward()
 		}

@@ -10,7 +10,7 @@ import "jitvk/kernels"
 //	dx = alpha g e,  g = dy turned back      dalpha = sum g x e      dshift = sum g e,      e = 2/sqrt(pi) exp(-(alpha x + shift)²)
 func (t *Tape) DerfRoPE(x, alpha, shift *Var, cos, sin kernels.Tensor, interleaved bool) *Var {
 	in := t.take("derfrope", x, alpha, shift)
-	y := t.out("derfrope", in, x.Value.Shape...)
+	y := t.outOfPrecision(x.Value.Precision, "derfrope", in, x.Value.Shape...)
 	kernels.DerfRoPE(t.P, y.Value, x.Value, alpha.Value, shift.Value, cos, sin, interleaved)
 
 	t.push(y, in, func() {

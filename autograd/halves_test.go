@@ -68,7 +68,9 @@ func TestHalvesKeepTheBits(t *testing.T) {
 			kernels.MatMul(p, z, n, w4, forward)
 			weight := kernels.MatMulOptions{TransA: true, Precision: precision}
 			kernels.MatMul(p, want[5], dz, n, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[6]})
-			kernels.MatMul(p, dn, dz, w4, kernels.MatMulOptions{Precision: precision})
+			first := half("first contribution to dn", C)
+			kernels.MatMul(p, first, dz, w4, kernels.MatMulOptions{Precision: precision})
+			kernels.Cast(p, dn, first)
 			kernels.MatMul(p, want[4], dz, h, weight)
 			kernels.MatMulSwiGLUBackward(p, dab, dz, w3, ab, swiglu)
 			kernels.MatMul(p, want[3], dab, n, weight)
@@ -80,6 +82,106 @@ func TestHalvesKeepTheBits(t *testing.T) {
 			if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
 				t.Errorf("%v: %s has other bits than with fp32 in memory", precision, name)
 			}
+		}
+	}
+}
+
+// TestHeadsInHalves: a block's attention between two products and a residual, forward and backward, has the bits of the same kernels with
+// all of memory in fp32, whose results are rounded where the tape keeps halves.
+func TestHeadsInHalves(t *testing.T) {
+	const precision, H, D = kernels.FP16, 2, 16
+	const C, N = H * D, B * T
+	r, rnd := kerneltest.New(t), kerneltest.NewRand(11)
+	in := func(shape ...int) kernels.Tensor {
+		return r.Input(rnd.Normal(kernels.Tensor{Shape: shape}.Len()), shape...)
+	}
+	x, wqkv, bqkv, wn, alpha, shift, wo, dy := in(B, T, C), in(3*C, C), in(3*C), in(D), in(C), in(C), in(C, C), in(B, T, C)
+	w0, w1, cos, sin := in(C, C), in(C), in(T, D/2), in(T, D/2)
+	shapes := [][]int{{B, T, C}, {B, T, C}, {3 * C, C}, {3 * C}, {D}, {C}, {C}, {C, C}, {C, C}, {C}}
+	names := []string{"y", "dx", "dwqkv", "dbqkv", "dwn", "dalpha", "dshift", "dwo", "dw0", "dw1"}
+	var got, want []kernels.Tensor
+	for _, s := range shapes {
+		got, want = append(got, r.Output(s...)), append(want, r.Output(s...))
+	}
+	r.Run(func(p *engine.Program) {
+		tape := New(p)
+		tape.Precision = precision
+		leaf, params := tape.Leaf(x), []*Var{}
+		for i, v := range []kernels.Tensor{wqkv, bqkv, wn, alpha, shift, wo, w0, w1} {
+			params = append(params, tape.Param(fmt.Sprint("p", i), v, got[2+i]))
+		}
+		first := tape.Linear(leaf, params[6], nil, nil)
+		heads := tape.LinearHeads(tape.RMSNorm(first, params[7], eps), params[0], params[1], 3, H)
+		q, k := tape.NormRoPE(heads[0], params[2], cos, sin, eps, false), tape.DerfRoPE(heads[1], params[3], params[4], cos, sin, true)
+		o := tape.Attention(q, k, heads[2])
+		y := tape.Linear(tape.Reshape(o, B, T, C), params[5], nil, first)
+		for i, v := range []*Var{heads[0], q, k, heads[2], o} {
+			if v.Value.Precision != precision {
+				t.Errorf("%d: %v is not in halves", i, v)
+			}
+		}
+		p.Copy(got[0].Range, y.Value.Range)
+		tape.Seed(y, kernels.View(copied(p, dy), B, T, C))
+		tape.Backward()
+		p.Copy(got[1].Range, leaf.Grad().Range)
+		if q.grad.Precision != precision || heads[2].grad.Precision != precision || o.grad.Precision != precision {
+			t.Errorf("gradients %v, %v and %v are not in halves", q.grad, heads[2].grad, o.grad)
+		}
+		if first.half.Precision != precision || first.half.Shape == nil {
+			t.Error("the first product's backward reads no copy in halves")
+		}
+	})
+	r.Run(func(p *engine.Program) {
+		// round is a tensor's numbers as halves hold them.
+		round := func(x kernels.Tensor) {
+			half := kernels.TempOfPrecision(p, "half", precision, x.Shape...)
+			kernels.Cast(p, half, x)
+			kernels.Cast(p, x, half)
+		}
+		heads := func() kernels.Tensor { return kernels.Temp(p, "heads", B, T, H, D) }
+		view := func(x kernels.Tensor, i int) kernels.Tensor {
+			return kernels.Tensor{Shape: []int{B, T, H, D}, Range: x.Range, Ld: 3 * C, Off: i * C}
+		}
+		qkv, dqkv := kernels.Temp(p, "qkv", N, 3*C), kernels.Temp(p, "dqkv", N, 3*C)
+		q, k, o, dq, dk, do := heads(), heads(), heads(), heads(), heads(), heads()
+		rstd, lse := kernels.Temp(p, "rstd", B, T, H), kernels.Temp(p, "lse", B, H, T)
+		x, y, dy, dx := x.Reshape(N, C), want[0].Reshape(N, C), dy.Reshape(N, C), want[1].Reshape(N, C)
+		rows := func(label string) kernels.Tensor { return kernels.Temp(p, label, N, C) }
+		first, n, dn, dfirst := rows("first"), rows("n"), rows("dn"), rows("d first")
+		v, options, rstd0 := view(qkv, 2), kernels.AttentionOptions{Precision: precision}, kernels.Temp(p, "rstd", N)
+		forward := kernels.MatMulOptions{TransB: true, Precision: precision}
+		kernels.MatMul(p, first, x, w0, forward)
+		kernels.RMSNorm(p, n, rstd0, first, w1, eps)
+		kernels.MatMul(p, qkv, n, wqkv, kernels.MatMulOptions{TransB: true, Precision: precision, Bias: &bqkv})
+		round(qkv)
+		kernels.NormRoPE(p, q, rstd, view(qkv, 0), wn, cos, sin, eps, false)
+		round(q)
+		kernels.DerfRoPE(p, k, view(qkv, 1), alpha, shift, cos, sin, true)
+		round(k)
+		kernels.Attention(p, o, lse, q, k, v, options)
+		round(o)
+		forward.Residual = &first
+		kernels.MatMul(p, y, o.Reshape(N, C), wo, forward)
+		kernels.MatMul(p, want[7], dy, o.Reshape(N, C), kernels.MatMulOptions{TransA: true, Precision: precision})
+		kernels.MatMul(p, do.Reshape(N, C), dy, wo, kernels.MatMulOptions{Precision: precision})
+		round(do)
+		kernels.AttentionBackward(p, dq, dk, view(dqkv, 2), do, o, lse, q, k, v, options)
+		round(dq)
+		round(dk)
+		kernels.DerfRoPEBackward(p, view(dqkv, 1), want[5], want[6], dk, view(qkv, 1), alpha, shift, cos, sin, true, false, false)
+		kernels.NormRoPEBackward(p, view(dqkv, 0), want[4], dq, q, view(qkv, 0), wn, rstd, cos, sin, false, false, false)
+		round(dqkv)
+		kernels.MatMul(p, want[2], dqkv, n, kernels.MatMulOptions{TransA: true, Precision: precision, RowSum: &want[3]})
+		kernels.MatMul(p, dn, dqkv, wqkv, kernels.MatMulOptions{Precision: precision})
+		round(dn)
+		p.Copy(dfirst.Range, dy.Range)
+		kernels.RMSNormBackward(p, dfirst, want[9], dn, first, w1, rstd0, true, false)
+		kernels.MatMul(p, want[8], dfirst, x, kernels.MatMulOptions{TransA: true, Precision: precision})
+		kernels.MatMul(p, dx, dfirst, w0, kernels.MatMulOptions{Precision: precision})
+	})
+	for i, name := range names {
+		if !slices.Equal(r.Bits(got[i]), r.Bits(want[i])) {
+			t.Errorf("%s has other bits than by hand", name)
 		}
 	}
 }
@@ -124,6 +226,25 @@ func TestHalvesOnTheTape(t *testing.T) {
 	} {
 		if v.Value.Precision != kernels.FP32 {
 			t.Errorf("%s: in %v", name, v.Value.Precision)
+		}
+	}
+}
+
+// TestCopyInHalves: the copy of a gradient that products read is gone when something is added to the gradient after it was made.
+func TestCopyInHalves(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		tape, leaf, tensor := plan(t)
+		tape.Precision = kernels.FP16
+		y := tape.Linear(leaf(B, T, C), leaf(C, C), nil, nil)
+		var r *Var
+		if later {
+			r = tape.SiLU(y) // whose backward kernels come after the norm's
+		}
+		z := tape.Linear(tape.RMSNorm(y, leaf(C), eps), leaf(C, C), nil, r)
+		tape.Seed(z, tensor(B, T, C))
+		tape.Backward()
+		if kept := y.half.Shape != nil; kept == later {
+			t.Errorf("a contribution after the norm's: %v, a copy in halves: %v", later, kept)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func (t *Tape) RMSNorm(x, w *Var, eps float32) *Var {
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dw, accW := t.into(w)
-		kernels.RMSNormBackward(t.P, dx, dw, y.grad, x.Value, w.Value, rstd, accX, accW)
+		kernels.RMSNormBackward(t.P, dx, dw, y.grad, x.Value, w.Value, rstd, accX, accW, t.halfOf(x)...)
 	})
 	return y
 }
@@ -42,7 +42,7 @@ func (t *Tape) Derf(x, alpha, shift *Var) *Var {
 	t.push(y, in, func() {
 		dx, accX := t.into(x)
 		dalpha, dshift, accW := t.pair("derf", alpha, shift)
-		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.grad, x.Value, alpha.Value, shift.Value, accX, accW)
+		kernels.DerfBackward(t.P, dx, dalpha, dshift, y.grad, x.Value, alpha.Value, shift.Value, accX, accW, t.halfOf(x)...)
 	})
 	return y
 }

@@ -11,7 +11,7 @@ import "jitvk/kernels"
 func (t *Tape) NormRoPE(x, w *Var, cos, sin kernels.Tensor, eps float32, interleaved bool) *Var {
 	in := t.take("normrope", x, w)
 	s := x.dims("normrope", 4)
-	y := t.out("normrope", in, s...)
+	y := t.outOfPrecision(x.Value.Precision, "normrope", in, s...)
 	rstd := kernels.Temp(t.P, "rstd", s[:3]...)
 	kernels.NormRoPE(t.P, y.Value, rstd, x.Value, w.Value, cos, sin, eps, interleaved)
 

@@ -57,8 +57,9 @@ func (t *Tape) SwiGLUMLP(x, w12, b12, w3, b3, r *Var, valueFirst bool) *Var {
 	kernels.MatMulSwiGLU(t.P, h, ab, xs, t.weight(w12), o12)
 	kernels.MatMul(t.P, y.Value.Reshape(rows, m), h, t.weight(w3), o3)
 
+	y.reread = true
 	t.push(y, in, func() {
-		dy := y.grad.Reshape(rows, m)
+		dy := y.forProducts(rows, m)
 		t.weightGrads(w3, b3, dy, h)
 		dab := kernels.TempOfPrecision(t.P, "d gates and values", ab.Precision, rows, 2*f)
 		o := kernels.MatMulSwiGLUOptions{ValueFirst: valueFirst, Precision: t.Precision}

@@ -133,20 +133,29 @@ func (t *Tape) push(y *Var, in []*Var, backward func()) {
 	}})
 }
 
-// into returns where a contribution to x's gradient goes, and whether it is added to what is there.
+// into returns where a contribution to x's gradient goes, and whether it is added to what is there. What is added to lies in fp32, but
+// for parts of a gradient in halves.
 func (t *Tape) into(x *Var) (grad kernels.Tensor, acc bool) {
 	if x.parent != nil && x.grad.Shape == nil {
 		p := x.parent
 		if p.grad.Shape == nil {
-			p.grad = kernels.Temp(t.P, "d "+p.name, p.Value.Shape...)
+			p.grad = t.gradOf(p)
 		}
 		x.grad, x.has = x.cut(p.grad), p.has
 	}
-	if x.grad.Shape == nil {
-		x.grad = kernels.Temp(t.P, "d "+x.name, x.Value.Shape...)
+	switch {
+	case x.grad.Shape == nil:
+		x.grad = t.gradOf(x)
+	case x.has && x.parent == nil:
+		x.grad = t.inFP32(x.grad)
 	}
-	acc, x.has = x.has, true
+	acc, x.has, x.half = x.has, true, kernels.Tensor{}
 	return x.grad, acc
+}
+
+// gradOf makes the memory of x's gradient, which lies as x does.
+func (t *Tape) gradOf(x *Var) kernels.Tensor {
+	return kernels.TempOfPrecision(t.P, "d "+x.name, x.Value.Precision, x.Value.Shape...)
 }
 
 // give hands the gradient of y, the op's output, on to x as a contribution: without a copy where x has none yet, so that x's
@@ -157,12 +166,15 @@ func (t *Tape) give(x, y *Var) {
 	switch {
 	case !x.needs:
 	case !x.has && !x.param && x.parent == nil:
-		x.grad, x.has = g.Reshape(x.Value.Shape...), true
+		x.grad, x.half, x.has = g.Reshape(x.Value.Shape...), kernels.Tensor{}, true
 	default:
 		grad, acc := t.into(x)
-		if acc {
-			kernels.Add(t.P, grad, grad, g)
-		} else {
+		switch {
+		case acc:
+			kernels.Add(t.P, grad, grad, t.inFP32(g))
+		case grad.Precision != g.Precision:
+			kernels.Cast(t.P, grad, g)
+		default:
 			t.P.Copy(grad.Range, g.Range)
 		}
 	}

@@ -18,6 +18,8 @@ type Var struct {
 	grad   kernels.Tensor // has no shape until there is a contribution
 	needs  bool           // a gradient is wanted: a parameter lies at or below this Var
 	has    bool           // grad holds at least one contribution
+	half   kernels.Tensor // grad in halves, as long as nothing was added since; may have no shape
+	reread bool           // its maker's backward reads grad in products only, and more than once
 	param  bool           // grad is the caller's memory and must not be exchanged
 	parent *Var           // of a view: the Var whose memory this one shares
 	cut    func(kernels.Tensor) kernels.Tensor

@@ -127,6 +127,24 @@ func (d *Device) createPipeline(code []byte, layout handle, spec []uint32, subgr
 	return made("vkCreateComputePipelines", result, h)
 }
 
+// statistics is the extension by which a driver says what it made of a pipeline.
+const statistics = "VK_KHR_pipeline_executable_properties"
+
+// A Statistic is a number that the driver gives of a pipeline: registers, spills, ….
+type Statistic struct {
+	Name  string
+	Value float64
+}
+
+// statistics is what the driver says of a pipeline; nil where it says nothing.
+func (d *Device) statistics(pipeline handle) (all []Statistic) {
+	var list [64]C.jitvk_statistic
+	for _, s := range list[:C.jitvk_pipeline_statistics(d.calls, pipeline, &list[0], C.uint32_t(len(list)))] {
+		all = append(all, Statistic{C.GoString(&s.name[0]), float64(s.value)})
+	}
+	return all
+}
+
 // createSetPool makes a pool for so many descriptor sets, with so many buffers in all of them together.
 func (d *Device) createSetPool(sets, bindings int) (handle, error) {
 	var h handle

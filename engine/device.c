@@ -3,6 +3,7 @@
 // Calls on an open device (shim.h), each through the pointer that this device gave for it.
 #include "shim.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { OUT_OF_HOST_MEMORY = -1 };                      // VK_ERROR_OUT_OF_HOST_MEMORY
 enum { STORAGE_BUFFER = 7, COMPUTE_STAGE = 0x20 };     // VkDescriptorType, VkShaderStageFlagBits
@@ -166,8 +167,28 @@ struct submit_info { // VkSubmitInfo
   const void *signal;
 };
 
+struct executable_info { // VkPipelineExecutableInfoKHR
+  uint32_t sType;
+  const void *pNext;
+  uint64_t pipeline;
+  uint32_t index;
+};
+struct statistic { // VkPipelineExecutableStatisticKHR
+  uint32_t sType;
+  void *pNext;
+  char name[256], description[256];
+  uint32_t format; // 0 bool, 1 signed, 2 unsigned, 3 float
+  union {
+    uint32_t b;
+    int64_t i;
+    uint64_t u;
+    double f;
+  } value;
+};
+
 struct jitvk_device {
   void *device;
+  int32_t(VKAPI *statistics)(void *, const struct executable_info *, uint32_t *, struct statistic *); // NULL where not asked for
   void(VKAPI *destroy_device)(void *, const void *);
   int32_t(VKAPI *wait_idle)(void *);
   void(VKAPI *queue)(void *, uint32_t, uint32_t, void **);
@@ -210,12 +231,14 @@ struct jitvk_device {
   int32_t(VKAPI *query_results)(void *, uint64_t, uint32_t, uint32_t, size_t, void *, uint64_t, uint32_t);
 };
 
-jitvk_device *jitvk_device_open(const jitvk_instance *i, void *device) {
+jitvk_device *jitvk_device_open(const jitvk_instance *i, void *device, uint32_t statistics) {
   jitvk_device *d = calloc(1, sizeof *d);
   if (!d)
     return NULL;
   d->device = device;
 #define GET(field, name) *(jitvk_function *)&d->field = jitvk_device_function(i, device, name)
+  if (statistics)
+    GET(statistics, "vkGetPipelineExecutableStatisticsKHR");
   GET(destroy_device, "vkDestroyDevice");
   GET(wait_idle, "vkDeviceWaitIdle");
   GET(queue, "vkGetDeviceQueue");
@@ -365,10 +388,32 @@ int32_t jitvk_pipeline(jitvk_device *d, uint64_t cache, const void *code, size_t
   struct spec_info si = {nspec, entries, 4 * (size_t)nspec, spec};
   struct subgroup_info ri = {1000225001, NULL, subgroup};
   struct stage_info stage = {18, subgroup ? &ri : NULL, subgroup ? 2 : 0, COMPUTE_STAGE, module, "main", &si}; // 2: full subgroups
-  struct compute_info ci = {29, NULL, 0, stage, layout, 0, -1};
+  struct compute_info ci = {29, NULL, d->statistics ? 0x40 : 0, stage, layout, 0, -1}; // 0x40: capture statistics
   r = d->create_pipelines(d->device, cache, 1, &ci, NULL, pipeline);
   d->destroy_module(d->device, module, NULL); // a pipeline does not need its module once it exists
   return r;
+}
+
+uint32_t jitvk_pipeline_statistics(jitvk_device *d, uint64_t pipeline, jitvk_statistic *out, uint32_t max) {
+  enum { MOST = 64 };
+  struct executable_info which = {1000269003, NULL, pipeline, 0}; // the first executable: compute pipelines have one
+  uint32_t n = max < MOST ? max : MOST;
+  struct statistic *all = calloc(MOST, sizeof *all);
+  if (!all || !d->statistics) {
+    free(all);
+    return 0;
+  }
+  for (uint32_t i = 0; i < n; i++)
+    all[i].sType = 1000269004;
+  if (d->statistics(d->device, &which, &n, all) < 0)
+    n = 0;
+  for (uint32_t i = 0; i < n; i++) {
+    memcpy(out[i].name, all[i].name, sizeof out[i].name);
+    double values[] = {all[i].value.b, (double)all[i].value.i, (double)all[i].value.u, all[i].value.f};
+    out[i].value = all[i].format < 4 ? values[all[i].format] : 0;
+  }
+  free(all);
+  return n;
 }
 
 int32_t jitvk_pipeline_cache_data(jitvk_device *d, uint64_t cache, size_t *size, void *data) {

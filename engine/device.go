@@ -26,6 +26,9 @@ type Options struct {
 	// Compile has a dry run make the pipelines of what it plans, one at a time, each announced by name, shader and constants:
 	// a driver's compiler is there without its hardware (tools/compile).
 	Compile func(pipeline string)
+	// Compiled, beside Compile, is given what the driver says of each pipeline that was made, where it has
+	// VK_KHR_pipeline_executable_properties; names and units are the driver's.
+	Compiled func(pipeline string, statistics []Statistic)
 	// Slack lets bindings reach so many bytes beyond their ranges, where their buffers go on. Tests set it: a write past a
 	// range then lands in guard words, where drivers that check bounds would drop it. Not for runs under validation.
 	Slack int64
@@ -47,7 +50,8 @@ type Device struct {
 	memory   memoryMap
 	dryRun   bool
 	announce func(pipeline string) // Options.Compile
-	slack    int64                 // see Options
+	compiled func(pipeline string, statistics []Statistic)
+	slack    int64 // see Options
 	experiments
 
 	instance  *Instance // nil where there is nothing to call, as on most dry runs
@@ -144,8 +148,8 @@ func newDevice(c candidate, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, slack: o.Slack, experiments: e,
-		layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
+	d := &Device{info: c.info, memory: c.memory, dryRun: o.DryRun, announce: o.Compile, compiled: o.Compiled, slack: o.Slack,
+		experiments: e, layouts: map[int]layout{}, pipelines: map[string]handle{}, chosen: Choices{}}
 	if o.MaxAllocation > 0 {
 		d.info.MaxAllocation = min(d.info.MaxAllocation, o.MaxAllocation)
 	}
@@ -230,6 +234,7 @@ func (d *Device) extensions(physical vk.PhysicalDevice, asked []string) ([]strin
 		{"VK_KHR_cooperative_matrix", len(d.info.CoopMat) > 0},
 		{"VK_NV_cooperative_matrix2", d.info.CoopMat2 != CoopMat2{}},
 		{"VK_KHR_shader_bfloat16", d.info.BFloat16},
+		{statistics, d.compiled != nil},
 	} {
 		if e.wanted && !slices.Contains(names, e.name) && lacking([]string{e.name}, there) == nil {
 			names = append(names, e.name)
@@ -242,8 +247,12 @@ func (d *Device) extensions(physical vk.PhysicalDevice, asked []string) ([]strin
 func (d *Device) create(physical vk.PhysicalDevice, extensions []string) error {
 	names, free := cStrings(extensions)
 	defer free()
+	capture := C.uint32_t(0)
+	if slices.Contains(extensions, statistics) {
+		capture = 1
+	}
 	request := C.jitvk_device_request(d.instance.calls, unsafe.Pointer(physical), C.uint32_t(d.info.version), C.uint32_t(d.handles.Family),
-		names, C.uint32_t(len(extensions)))
+		names, C.uint32_t(len(extensions)), capture)
 	if request == nil {
 		return resultError("vkCreateDevice", outOfHostMemory)
 	}
@@ -254,7 +263,7 @@ func (d *Device) create(physical vk.PhysicalDevice, extensions []string) error {
 			int32(vk.CreateDevice(physical, vk.NewDeviceCreateInfoRef(request), nil, handle))); err != nil {
 			return err
 		}
-		if d.calls = C.jitvk_device_open(d.instance.calls, unsafe.Pointer(*handle)); d.calls == nil {
+		if d.calls = C.jitvk_device_open(d.instance.calls, unsafe.Pointer(*handle), capture); d.calls == nil {
 			vk.DestroyDevice(*handle, nil)
 			return resultError("opening a device", outOfHostMemory)
 		}

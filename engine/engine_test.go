@@ -795,8 +795,8 @@ func BenchmarkRecord(b *testing.B) {
 // TestFeatures prints what the device offers beyond Vulkan 1.1; where there are cooperative matrices it says which.
 func TestFeatures(t *testing.T) {
 	info := testDevice(t).Info()
-	t.Logf("%v: float16 %v, bfloat16 %v, int64 %v, cooperative matrices %v, NV_cooperative_matrix2 %+v", info, info.Float16, info.BFloat16,
-		info.Int64, info.CoopMat, info.CoopMat2)
+	t.Logf("%v: float16 %v, bfloat16 %v, int64 %v, cooperative matrices %v, NV_cooperative_matrix2 %+v, cores %d", info,
+		info.Float16, info.BFloat16, info.Int64, info.CoopMat, info.CoopMat2, info.Cores)
 	for _, c := range info.CoopMat {
 		if c.M < 1 || c.N < 1 || c.K < 1 {
 			t.Errorf("%+v", c)

@@ -24,6 +24,7 @@ type Info struct {
 	Type                  string    // "discrete", "integrated", "virtual", "cpu" or "other"
 	Driver                string    // driver's name and version
 	SubgroupSize          int       // invocations
+	Cores                 int       // multiprocessors (NVIDIA) or compute units (AMD); 0 where the driver does not say
 	SharedMemory          int       // bytes a workgroup
 	MaxInvocations        int       // a workgroup
 	MaxStorageBufferRange int64     // bytes a binding
@@ -84,6 +85,7 @@ func (i *Instance) describe(h vk.PhysicalDevice) candidate {
 		Name:                  zeroTerminated(p.DeviceName[:]),
 		Type:                  [...]string{"other", "integrated", "discrete", "virtual", "cpu"}[min(int(p.DeviceType), 4)],
 		SubgroupSize:          int(x.subgroup_size),
+		Cores:                 int(x.cores),
 		SharedMemory:          int(p.Limits.MaxComputeSharedMemorySize),
 		MaxInvocations:        int(p.Limits.MaxComputeWorkGroupInvocations),
 		MaxStorageBufferRange: int64(p.Limits.MaxStorageBufferRange),

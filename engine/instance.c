@@ -241,15 +241,39 @@ struct driver_props { // VkPhysicalDeviceDriverProperties
   uint8_t conformance[4];
 };
 
+struct sm_props { // VkPhysicalDeviceShaderSMBuiltinsPropertiesNV
+  uint32_t sType;
+  void *pNext;
+  uint32_t count, warps;
+};
+struct core_props { // VkPhysicalDeviceShaderCoreProperties2AMD
+  uint32_t sType;
+  void *pNext;
+  uint32_t features, active;
+};
+
 void jitvk_properties(const jitvk_instance *i, void *physical, uint32_t version, jitvk_props *out) {
   memset(out, 0, sizeof *out);
   if (!i->properties2 || version < VERSION(1, 1))
     return;
+  struct sm_props sm = {.sType = 1000154001};
+  struct core_props core = {.sType = 1000227000};
+  void *vendor = NULL; // what a device's maker alone says
+  if (jitvk_device_can(i, physical, "VK_NV_shader_sm_builtins"))
+    vendor = &sm;
+  else if (jitvk_device_can(i, physical, "VK_AMD_shader_core_properties2"))
+    vendor = &core;
   struct subgroup_control_props control = {.sType = 1000225000};
   struct maintenance4_props m4 = {.sType = 1000413001, .pNext = &control};
   struct driver_props driver = {.sType = 1000196000, .pNext = version < VERSION(1, 3) ? NULL : &m4};
   struct maintenance3_props m3 = {.sType = 1000168000, .pNext = version < VERSION(1, 2) ? NULL : &driver};
   struct subgroup_props sub = {.sType = 1000094000, .pNext = &m3};
+  if (version < VERSION(1, 2))
+    m3.pNext = vendor;
+  else if (version < VERSION(1, 3))
+    driver.pNext = vendor;
+  else
+    control.pNext = vendor;
   // VkPhysicalDeviceProperties2: the 1.0 structure inside is 824 bytes; room is left for more.
   struct {
     uint32_t sType;
@@ -258,6 +282,7 @@ void jitvk_properties(const jitvk_instance *i, void *physical, uint32_t version,
   } p2 = {.sType = 1000059001, .pNext = &sub};
   i->properties2(physical, &p2);
   out->subgroup_size = sub.size;
+  out->cores = sm.count + core.active;
   out->subgroup_stages = sub.stages;
   out->subgroup_operations = sub.operations;
   out->subgroup_pin = control.stages & 0x20 && control.min <= sub.size && sub.size <= control.max; // 0x20: compute
@@ -364,19 +389,30 @@ struct device_info { // VkDeviceCreateInfo
   const void *features;
 };
 
+struct statistics_feature { // VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR
+  uint32_t sType;
+  const void *pNext;
+  uint32_t on;
+};
+
 void *jitvk_device_request(const jitvk_instance *i, void *physical, uint32_t version, uint32_t family, const char *const *extensions,
-                           uint32_t n) {
+                           uint32_t n, uint32_t statistics) {
   static const float priority = 1;
   struct request {
     struct device_info info; // first, as the caller sees and frees nothing else
     struct queue_info queue;
     struct features features;
+    struct statistics_feature statistics;
   } *r = malloc(sizeof *r);
   if (!r)
     return NULL;
   ask(i, physical, version, &r->features);
   r->queue = (struct queue_info){2, NULL, 0, family, 1, &priority};
   r->info = (struct device_info){3, r->features.core.pNext ? &r->features.core : NULL, 0, 1, &r->queue, 0, NULL, n, extensions, NULL};
+  if (statistics) {
+    r->statistics = (struct statistics_feature){1000269000, r->info.pNext, 1};
+    r->info.pNext = &r->statistics;
+  }
   return r;
 }
 

@@ -111,6 +111,9 @@ func (d *Device) make(orders []*pipelineOrder, late func() bool) error {
 					d.announce(fmt.Sprint(o.shader, " ", o.spec))
 				}
 				d.compile(o)
+				if d.compiled != nil && o.err == nil {
+					d.compiled(fmt.Sprint(o.shader, " ", o.spec), d.statistics(o.made))
+				}
 			}
 		})
 	}

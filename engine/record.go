@@ -93,7 +93,7 @@ func (p *Program) lower(piece int) []C.jitvk_cmd {
 		c := &p.commands[i]
 		switch {
 		case p.profile: // which has them run one after another
-			cmds = append(cmds, wide.command())
+			cmds = append(cmds, p.dev.barrier(compute|transfer, compute|transfer).command())
 		case c.barrier != (barrier{}):
 			cmds = append(cmds, c.barrier.command())
 		}

@@ -53,6 +53,7 @@ int jitvk_device_can(const jitvk_instance *i, void *physical, const char *extens
 
 typedef struct {
   uint32_t subgroup_size, subgroup_stages, subgroup_operations;
+  uint32_t cores;          // multiprocessors or compute units; 0 where nothing is known
   uint32_t subgroup_pin;   // 1 if a compute pipeline can ask for subgroups of subgroup_size
   uint64_t max_allocation; // bytes; 0 where nothing is known
   char driver_name[256], driver_info[256];
@@ -80,9 +81,9 @@ uint32_t jitvk_families(const jitvk_instance *i, void *physical, jitvk_family *o
 
 // Returns what vkCreateDevice is to be given (VkDeviceCreateInfo): one queue of a family, all of the features above that the
 // device has, and n extensions, which stay the caller's and must outlive it; the caller frees it. NULL where memory is
-// short; extensions may be NULL if n is 0.
+// short; extensions may be NULL if n is 0. statistics asks for the feature pipelineExecutableInfo, too.
 void *jitvk_device_request(const jitvk_instance *i, void *physical, uint32_t version, uint32_t family, const char *const *extensions,
-                           uint32_t n);
+                           uint32_t n, uint32_t statistics);
 
 // ---- Open devices (device.c) --------------------------------------------------------------------------------------------
 
@@ -91,8 +92,9 @@ typedef void (*jitvk_function)(void);
 jitvk_function jitvk_device_function(const jitvk_instance *i, void *device, const char *name);
 
 typedef struct jitvk_device jitvk_device;
-// Returns the table of a device that was made in the instance, NULL where memory is short.
-jitvk_device *jitvk_device_open(const jitvk_instance *i, void *device);
+// Returns the table of a device that was made in the instance, NULL where memory is short. With statistics its pipelines are made so
+// that the driver can say what came out.
+jitvk_device *jitvk_device_open(const jitvk_instance *i, void *device, uint32_t statistics);
 // Destroys the device and frees its table. d may be NULL.
 void jitvk_device_close(jitvk_device *d);
 // Waits until nothing runs on the device.
@@ -130,6 +132,12 @@ enum { JITVK_MAX_SPEC = 32 }; // specialization constants of a shader
 // have, all of them full. Several threads may be in it at once.
 int32_t jitvk_pipeline(jitvk_device *d, uint64_t cache, const void *code, size_t bytes, uint64_t layout, const uint32_t *spec,
                        uint32_t nspec, uint32_t subgroup, uint64_t *pipeline);
+typedef struct {
+  char name[256];
+  double value;
+} jitvk_statistic;
+// What the driver says of a pipeline, of a device with statistics: up to max numbers. Returns how many.
+uint32_t jitvk_pipeline_statistics(jitvk_device *d, uint64_t pipeline, jitvk_statistic *out, uint32_t max);
 // The bytes of a pipeline cache: data NULL asks for their number.
 int32_t jitvk_pipeline_cache_data(jitvk_device *d, uint64_t cache, size_t *size, void *data);
 

@@ -40,7 +40,7 @@ func (w attentionWay) String() string {
 
 // ways returns the ways of a rung on a device, the guess first; none where the device cannot run it.
 func (r attentionRung) ways(info engine.Info, a attention) (ways []attentionWay) {
-	if !r.runs(info, a.Precision, a.D) || a.halves != "" && r.name == "attention/01_narrow" {
+	if !r.runs(info, a.Precision, a.D) {
 		return nil
 	}
 	if r.shapes == nil {
@@ -279,7 +279,8 @@ func attentionViews(op string, opt AttentionOptions, lse Tensor, names string, t
 	check(len(q.Shape) == 4, op, "q %v: (B,T,H,D) wanted", q)
 	a := attention{B: q.Shape[0], T: q.Shape[1], H: q.Shape[2], D: q.Shape[3], Precision: opt.Precision}
 	check(a.D%8 == 0 && a.D <= maxHeadSize, op, "q %v: head size %d, a multiple of 8 up to %d wanted", q, a.D, maxHeadSize)
-	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T, op, "q %v, lse %v: lse (%d,%d,%d) wanted", q, lse, a.B, a.H, a.T)
+	check(lse.Contiguous() && lse.Len() == a.B*a.H*a.T && lse.Precision == FP32, op, "q %v, lse %v: lse (%d,%d,%d) in fp32 wanted", q, lse,
+		a.B, a.H, a.T)
 	var views []Tensor
 	var halves []string
 	for i, t := range tensors {

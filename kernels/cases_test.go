@@ -290,6 +290,31 @@ func (a arg) heldIn(d draw, precision kernels.Precision) arg {
 	return a
 }
 
+// wideHalves lets an arg be in halves of fp32's range where the other tensors of the call allow it, too.
+func (a arg) wideHalves(d draw, others bool) arg {
+	if !others {
+		return a
+	}
+	return a.heldIn(d, kernels.BF16)
+}
+
+// roundedOut is the copy of dx in halves that a norm's backward pass may write.
+func roundedOut(d draw, can bool, perRow int, shape ...int) arg {
+	a := out("rounded", perRow, shape...)
+	if a.precision = kernels.BF16; !can || !d.on("a copy in halves") {
+		a.precision, a.out = kernels.FP32, false
+	}
+	return a
+}
+
+// ifOut is the tensor where the call writes it.
+func (a arg) ifOut(t kernels.Tensor) []kernels.Tensor {
+	if !a.out {
+		return nil
+	}
+	return []kernels.Tensor{t}
+}
+
 // unit is what a layout's distances are multiples of.
 func unit(d draw) int { return pickFrom(d, "unit", 1, 4) }
 
@@ -367,9 +392,12 @@ func drawDerf(d draw) call {
 	if len(shape) == 4 && last == width {
 		shape = []int{shape[0] * shape[1], width} // D = H D says one head to Derf
 	}
-	n := (kernels.Tensor{Shape: shape}).Len()
-	return call{args: []arg{out("y", width, shape...).rowsOf(d, width, unit(d)).heldIn(d, halves(d)),
-		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
+	n, unit := (kernels.Tensor{Shape: shape}).Len(), unit(d)
+	y := out("y", width, shape...).rowsOf(d, width, unit)
+	if unit == 4 {
+		y = y.heldIn(d, halves(d))
+	}
+	return call{args: []arg{y, in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, unit),
 		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Derf(p, t[0], t[1], t[2], t[3]) },
 		ref: func(a, terms [][]float64) {
@@ -386,21 +414,24 @@ func drawDerfBackward(d draw) call {
 	if len(shape) == 4 && last == width {
 		shape = []int{shape[0] * shape[1], width}
 	}
-	n := (kernels.Tensor{Shape: shape}).Len()
+	n, unit := (kernels.Tensor{Shape: shape}).Len(), unit(d)
 	accX, accW := d.on("accX"), d.on("accW")
-	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dalpha", accW, 0, width),
+	rounded := roundedOut(d, unit == 4 && width%4 == 0, width, shape...)
+	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, unit), gradient(d, "dalpha", accW, 0, width),
 		gradient(d, "dshift", accW, 0, width),
-		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, 1),
-		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, 1),
-		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width)},
+		in("dy", d.normal("dy", n, width), width, shape...).rowsOf(d, width, unit).wideHalves(d, unit == 4),
+		in("x", d.normal("x", n, width), width, shape...).rowsOf(d, width, unit),
+		in("alpha", d.normal("alpha", width, width), 0, width), in("shift", d.normal("shift", width, width), 0, width), rounded},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW)
+			kernels.DerfBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], accX, accW, rounded.ifOut(t[7])...)
 		},
 		ref: func(a, terms [][]float64) {
 			accumulate(a, terms, 3, func(a, terms [][]float64) {
 				ref.DerfBackward(a[0], a[1], a[2], a[3], a[4], a[5], a[6], n/width, width)
 				derfTerms(terms, absOf(a[3]), a[4], a[5], a[6])
 			})
+			copy(a[7], a[0])
+			copy(terms[7], terms[0])
 		}}
 }
 
@@ -1021,10 +1052,11 @@ func drawNormModulateBackward(d draw) call {
 	accX, accW, accM := d.on("accX"), d.on("accW"), d.on("accM")
 	x, rstd := d.normal("x", n, c), make([]float64, b*t)
 	ref.RMSNorm(make([]float64, n), rstd, kerneltest.Widen(x), make([]float64, c), b*t, c, eps)
-	row := func(a arg) arg { return a.rowsOf(d, c, 1) }
+	unit := unit(d)
+	row := func(a arg) arg { return a.rowsOf(d, c, unit) }
 	return call{args: []arg{gradient(d, "dx", accX, t*c, b, t, c), gradient(d, "dw", accW, 0, c), row(gradient(d, "dscale", accM, c, b, c)),
 		row(gradient(d, "dshift", accM, c, b, c)),
-		in("dy", d.normal("dy", n, c), t*c, b, t, c), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
+		in("dy", d.normal("dy", n, c), t*c, b, t, c).wideHalves(d, unit == 4), in("x", x, t*c, b, t, c), in("w", d.normal("w", c, c), 0, c),
 		row(in("scale", d.normal("scale", b*c, c), c, b, c)), in("rstd", narrowed(rstd), t, b, t)},
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormModulateBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], accX, accW, accM)
@@ -1101,11 +1133,14 @@ func drawRMSNormBackward(d draw) call {
 	accX, accW := d.on("accX"), d.on("accW")
 	x, w, rstd := d.normal("x", size, width), d.normal("w", c, c), make([]float64, n)
 	ref.RMSNorm(make([]float64, size), rstd, kerneltest.Widen(x), kerneltest.Widen(w), n, c, eps)
-	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, 1), gradient(d, "dw", accW, 0, c),
-		in("dy", d.normal("dy", size, width), width, shape...).rowsOf(d, width, 1), in("x", x, width, shape...).rowsOf(d, width, 1),
-		in("w", w, 0, c), in("rstd", narrowed(rstd), width/c, n)},
+	unit := unit(d)
+	rounded := roundedOut(d, unit == 4 && c%4 == 0, width, shape...)
+	return call{args: []arg{gradient(d, "dx", accX, width, shape...).rowsOf(d, width, unit), gradient(d, "dw", accW, 0, c),
+		in("dy", d.normal("dy", size, width), width, shape...).rowsOf(d, width, unit).wideHalves(d, unit == 4 && c%4 == 0),
+		in("x", x, width, shape...).rowsOf(d, width, unit),
+		in("w", w, 0, c), in("rstd", narrowed(rstd), width/c, n), rounded},
 		run: func(p *engine.Program, t []kernels.Tensor) {
-			kernels.RMSNormBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], accX, accW)
+			kernels.RMSNormBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], accX, accW, rounded.ifOut(t[6])...)
 		},
 		ref: func(a, terms [][]float64) {
 			accumulate(a, terms, 2, func(a, terms [][]float64) {
@@ -1122,6 +1157,8 @@ func drawRMSNormBackward(d draw) call {
 					}
 				}
 			})
+			copy(a[6], a[0])
+			copy(terms[6], terms[0])
 		}}
 }
 
@@ -1159,11 +1196,12 @@ func (x heads) turnedSize(data, cos, sin []float64, interleaved bool) []float64 
 	return out
 }
 
-// drawQK draws queries to normalise and turn, and the args that both directions have.
+// drawQK draws queries to normalise and turn, and the args that both directions have; rows lays a tensor of heads out.
 func drawQK(d draw) (x heads, rows func(arg) arg, tables []arg) {
 	x = heads{rapidInt(d, "B", 1, 3), d.size("T", 33), rapidInt(d, "H", 1, 3), 4 * d.size("D/4", 17)}
-	n := x.t * x.d / 2
-	return x, func(a arg) arg { return a.rowsOf(d, x.h*x.d, 1) }, []arg{
+	n, unit := x.t*x.d/2, unit(d)
+	rows = func(a arg) arg { return a.rowsOf(d, x.h*x.d, unit).wideHalves(d, unit == 4 && x.d%16 == 0) }
+	return x, rows, []arg{
 		in("cos", d.normal("cos", n, x.d/2), 0, x.t, x.d/2), in("sin", d.normal("sin", n, x.d/2), 0, x.t, x.d/2)}
 }
 
@@ -1193,8 +1231,11 @@ func drawNormRoPEBackward(d draw) call {
 	y, rstd := make([]float64, n*x.d), make([]float64, n)
 	ref.NormRoPE(y, rstd, kerneltest.Widen(data), kerneltest.Widen(w), kerneltest.Widen(tables[0].data), kerneltest.Widen(tables[1].data),
 		x.b, x.t, x.h, x.d, eps, interleaved)
-	return call{args: append([]arg{rows(gradient(d, "dx", accX, perRow, x.shape()...)), gradient(d, "dw", accW, 0, x.d),
-		rows(in("dy", d.normal("dy", n*x.d, x.h*x.d), perRow, x.shape()...)), rows(in("y", narrowed(y), perRow, x.shape()...)),
+	dy, forward := rows(in("dy", d.normal("dy", n*x.d, x.h*x.d), perRow, x.shape()...)), rows(in("y", narrowed(y), perRow, x.shape()...))
+	if (forward.lay.gap|forward.lay.off)%4 == 0 {
+		forward.precision = dy.precision // or dy would be rounded to y's
+	}
+	return call{args: append([]arg{rows(gradient(d, "dx", accX, perRow, x.shape()...)), gradient(d, "dw", accW, 0, x.d), dy, forward,
 		rows(in("x", data, perRow, x.shape()...)), in("w", w, 0, x.d), in("rstd", narrowed(rstd), x.t*x.h, x.b, x.t, x.h)}, tables...),
 		run: func(p *engine.Program, t []kernels.Tensor) {
 			kernels.NormRoPEBackward(p, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], interleaved, accX, accW)

@@ -13,12 +13,13 @@ func Gate(p *engine.Program, y, r, x, g Tensor) {
 	for _, s := range spans(p, "Gate", b, 1, t*c, gv.Ld) {
 		g := gv.piece(s)
 		push, vec, n := gateColumns(p, g, t)
-		single(p, "gate_fwd", n, push, []uint32{vec}, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
+		single(p, "gate_fwd", n, push, []uint32{vec, rowsAtOnce(p)}, piece(y, s, t*c).Write(), piece(r, s, t*c).Read(),
+			piece(x, s, t*c).Read(), g.Read())
 	}
 }
 
 // GateBackward is dx = g dy and dg[b] = Σ over tokens of dy x, the sum in two passes; accX adds to dx, accG to dg. The
-// gradient of r is dy itself. Shapes as for Gate; rows of dg may lie apart.
+// gradient of r is dy itself. Shapes as for Gate; rows of dg may lie apart. dx shares no memory with dy or x.
 func GateBackward(p *engine.Program, dx, dg, dy, x, g Tensor, accX, accG bool) {
 	const op = "GateBackward"
 	gv, b, t, c := gateShape(op, g, dx, dy, x)
@@ -28,7 +29,7 @@ func GateBackward(p *engine.Program, dx, dg, dy, x, g Tensor, accX, accG bool) {
 		push, vec, n := gateColumns(p, g, t)
 		chunks := int(push.Chunks)
 		part := Temp(p, "gate dg", s.n, chunks, c)
-		single(p, "gate_bwd", n, push, []uint32{flag(accX), vec},
+		single(p, "gate_bwd", n, push, []uint32{flag(accX), vec, rowsAtOnce(p)},
 			piece(dx, s, t*c).Update(accX), part.Write(), piece(dy, s, t*c).Read(), piece(x, s, t*c).Read(), g.Read())
 		sumTokens(p, dgv.piece(s), part, chunks, chunks*c, c, 0, accG)
 	}
@@ -48,7 +49,7 @@ func gateShape(op string, g Tensor, ts ...Tensor) (v Tensor, b, t, c int) {
 // gateColumns deals the channels of a gate's images out to n invocations, each of which owns vec of an image for a chunk of its
 // tokens.
 func gateColumns(p *engine.Program, g Tensor, tokens int) (push gatePush, vec uint32, n int) {
-	vec = columnVec(p, g.width(), g.Ld, g.Off)
+	vec = columnFours(p, nil, g.width(), g.Ld, g.Off)
 	local, chunk := localSize(p), chunkRows(p, tokens)
 	chunks, blocks := ceilDiv(tokens, chunk), ceilDiv(g.width(), local*int(vec))
 	return gatePush{uint32(g.rows()), uint32(tokens), uint32(g.width()), g.stride(), g.offset(), uint32(chunk), uint32(chunks),

@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -309,15 +310,35 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	rung := findRung(choice.Rung)
 	t := rung.tiles(p.Info(), m.Precision)[choice.Tile]
 	layC := flag(t.quads && vecC) + 2*flag(c.Precision != FP32) + 4*flag(h.Precision != FP32)
+	tail := t.tail > 0 && (m.K%t.tail != 0 || slice%t.tail != 0)
 	spec := []uint32{u(t.local), flag(m.TransA), flag(m.TransB), flag(m.Accumulate), flag(m.Bias != nil), flag(m.Residual != nil),
-		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), layC, flag(t.tail && m.K%4 != 0),
+		a.lay(t.quads && a.inFours()), b.lay(t.quads && b.inFours()), layC, flag(tail),
 		u(int(m.Precision)), uint32(m.swiglu.part), sum, flag(slice < m.K), group}
-	p.Dispatch(engine.Dispatch{Shader: rung.shader,
-		Spec:   append(spec, t.spec...),
+	if spec = append(spec, t.spec...); t.direct {
+		spec = append(spec, m.direct(p.Info(), t, vecC))
+	}
+	shader := rung.shader
+	if m.Precision == BF16 {
+		shader = cmp.Or(bf16Shaders[shader], shader)
+	}
+	p.Dispatch(engine.Dispatch{Shader: shader,
+		Spec:   spec,
 		Groups: [3]int{ceilDiv(m.N, t.bn), ceilDiv(m.M, t.bm), c.Shape[0]},
 		Push:   push,
 		Bind:   []engine.Binding{bindC, a.read(), b.read(), bias, residual, swiglu, sums},
 		FLOPs:  2 * float64(a.Shape[0]) * float64(m.M) * float64(m.N) * float64(m.K)})
+}
+
+// direct is DIRECT of shaders/matmul/06_prefetch.comp: whether fragments of C can be loaded and stored where they lie in memory, for
+// which rows and a bias begin at multiples of four, and whether all of C's tiles are whole.
+func (m product) direct(info engine.Info, t matMulTile, vecC bool) uint32 {
+	switch halves := m.c.Precision != FP32 || m.swiglu.h.Precision != FP32; {
+	case !vecC || m.Bias != nil && m.Bias.Off%4 != 0 || halves && !halfSums(info, m.Precision):
+		return 0
+	case m.M%t.bm != 0 || m.N%t.bn != 0:
+		return 1
+	}
+	return 2
 }
 
 // steps returns the elements of a and of b from one product of a launch to the next: a matrix, or what a slice of K spans.

@@ -62,9 +62,14 @@ func MatMulTile(c MatMulChoice, info engine.Info, precision Precision) (bm, bn i
 	return t.bm, t.bn
 }
 
+// MatMulTurns reports whether a choice turns operands.
+func MatMulTurns(c MatMulChoice, info engine.Info, precision Precision) bool {
+	return findRung(c.Rung).tiles(info, precision)[c.Tile].turned
+}
+
 // CoopMatTiles returns how the cooperative matrix rungs are launched on a device: LOCAL, and their constants from 15 on.
 func CoopMatTiles(info engine.Info) (local []int, spec [][]uint32) {
-	for _, t := range coopMatTiles(info, FP16) {
+	for _, t := range append(coopMatTiles(info, FP16), prefetchTiles(info, FP16)...) {
 		local, spec = append(local, t.local), append(spec, t.spec)
 	}
 	return local, spec

@@ -6,13 +6,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"jitvk/engine"
 )
 
 // A MatMulChoice is how a product is computed.
 type MatMulChoice struct {
-	Rung  string // the rung: "matmul/05_coopmat"
+	Rung  string // the rung: "matmul/06_prefetch"
 	Tile  int    // which of the rung's tiles of C on this device, from 0 on
 	Split int    // slices that K is cut into, whose products are then added up in order; 1: none
 }
@@ -58,20 +59,21 @@ var matMulForce string
 // guessMatMul is what a device gets that nobody has measured:
 //
 //	a CPU driver                      04_narrow: loads are the cost there, and its matrix units are loops
-//	a GPU with a matrix unit, fp16    05_coopmat
+//	a GPU with a matrix unit for it   06_prefetch, fp16 and bf16
 //	any other                         03_vector, or 00_naive where workgroups are too small for that
 //
-// 06_coopmat2 is nobody's guess: on no GPU has it been compared with 05 yet. Of 05's and 06's tiles a GPU gets the largest of
-// which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. The large tile
-// of 03_vector takes half of the registers that a GPU has, if it has as many: it is left to measuring. Where a
-// GPU has less than half of its cores' worth of tiles, and K is 2048 or more, the product is split along K to fill it.
+// 07_coopmat2 is nobody's guess: on no GPU has it been compared with 06 yet. Of a rung's tiles a GPU gets the largest of
+// which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. Left to measuring
+// are tiles that take half of a GPU's registers or all of them, as the largest of 03_vector and of 06 do, and those that turn
+// operands. Where a GPU has less than a tile a core, and K is 2048 or more, the product is split along K to
+// fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	rung := "matmul/03_vector"
 	switch {
 	case info.CPU() && findRung("matmul/04_narrow").runs(info, precision):
 		rung = "matmul/04_narrow"
 	case hasFragment(info, precision):
-		rung = "matmul/05_coopmat"
+		rung = "matmul/06_prefetch"
 	case !findRung(rung).runs(info, precision):
 		rung = "matmul/00_naive"
 	}
@@ -89,40 +91,40 @@ func guessFor(rung string, info engine.Info, precision Precision, s matMulShape)
 		best = 0
 	}
 	for i := best + 1; i < len(tiles) && rung != "matmul/03_vector"; i++ {
-		if tiles[i].groups(s) >= fill(info) {
+		if t := tiles[i]; !t.turned && t.bn <= 128 && t.groups(s) >= fill(info, 2) {
 			best = i
 		}
 	}
 	c := MatMulChoice{rung, best, 1}
 	if s.K >= 2048 {
-		c.Split = fillingSplit(info, s, tiles[best])
+		c.Split = fillingSplit(info, s, tiles[best], 2)
 	}
 	return c
 }
 
-// fill is how many workgroups keep a device busy: about as many as a large one has cores, since Vulkan does not tell how many
-// there are.
-func fill(info engine.Info) int {
+// fill is how many workgroups keep a device busy: so many a core, two for a guess, as one computes while the other waits. Where a GPU
+// does not say how many cores it has, it counts as one with 64.
+func fill(info engine.Info, perCore int) int {
 	if info.CPU() {
 		return 8
 	}
-	return 128
+	return cmp.Or(info.Cores, 64) * perCore
 }
 
-// fillingSplit returns the slices of K that fill a device: at most 8, each of 256 terms or more, since what they leave has to
+// fillingSplit returns the slices of K that fill a device: at most 16, each of 256 terms or more, since what they leave has to
 // be read again and added up.
-func fillingSplit(info engine.Info, s matMulShape, t matMulTile) int {
+func fillingSplit(info engine.Info, s matMulShape, t matMulTile, perCore int) int {
 	if !s.splits() {
 		return 1
 	}
-	return max(1, min(fill(info)/t.groups(s), s.K/256, 8))
+	return max(1, min(fill(info, perCore)/t.groups(s), s.K/256, 16))
 }
 
 // matMulChoices returns the choices that are worth measuring, the guess first: every tile of the rungs that could win, whole
 // and split to fill the device. On a CPU driver all other rungs are known to be several times slower than the guess.
 func matMulChoices(info engine.Info, precision Precision, s matMulShape) []MatMulChoice {
 	out := []MatMulChoice{guessMatMul(info, precision, s)}
-	rungs := []string{"matmul/03_vector", "matmul/05_coopmat", "matmul/06_coopmat2"}
+	rungs := []string{"matmul/03_vector", "matmul/06_prefetch", "matmul/07_coopmat2"}
 	if info.CPU() {
 		rungs = []string{out[0].Rung}
 	}
@@ -132,7 +134,10 @@ func matMulChoices(info engine.Info, precision Precision, s matMulShape) []MatMu
 			continue
 		}
 		for i, t := range r.tiles(info, precision) {
-			for _, split := range []int{1, fillingSplit(info, s, t)} {
+			if turns := s.transA || !s.transB; t.turned && !turns || !t.turned && turns && t.bn > 128 {
+				continue // nothing to turn; fragments that lie across memory's rows need registers, which that tile has none to spare of
+			}
+			for _, split := range []int{1, fillingSplit(info, s, t, 2), fillingSplit(info, s, t, 4)} {
 				if c := (MatMulChoice{rung, i, split}); !slices.Contains(out, c) {
 					out = append(out, c)
 				}
@@ -161,9 +166,11 @@ type matMulRung struct {
 
 // A matMulTile is how a rung is launched: its tile of C, its workgroup, and specialization constants from 15 on.
 type matMulTile struct {
-	bm, bn, local int
-	quads, tail   bool // the shader looks at LAY_A, LAY_B, LAY_C for fours of floats; at K_TAIL
-	spec          []uint32
+	bm, bn, local  int
+	quads          bool // the shader looks at LAY_A, LAY_B, LAY_C for fours of floats
+	tail           int  // where it is not 0 the shader looks at K_TAIL, and has one where K is no multiple of this
+	direct, turned bool // it looks at DIRECT; it turns operands, which only some products want
+	spec           []uint32
 }
 
 // groups returns how many tiles C is made of, over the batch.
@@ -178,14 +185,18 @@ var matMulRungs = []matMulRung{
 	{"matmul/02_register", in256, oneTile(matMulTile{bm: 64, bn: 64, local: 256})},
 	{"matmul/03_vector", in256, vectorTiles},
 	{"matmul/04_narrow", func(i engine.Info, _ Precision) bool { return i.SubgroupSize >= 8 && i.Int64 },
-		oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: true})},
-	{"matmul/05_coopmat", hasFragment, coopMatTiles},
-	{"matmul/06_coopmat2", hasPerElement, coopMatTiles},
+		oneTile(matMulTile{bm: 32, bn: 32, local: 8, quads: true, tail: 4})},
+	{"matmul/05_coopmat", func(i engine.Info, p Precision) bool { return p == FP16 && hasFragment(i, p) }, coopMatTiles},
+	{"matmul/06_prefetch", hasFragment, prefetchTiles},
+	{"matmul/07_coopmat2", hasPerElement, prefetchTiles},
 }
 
+// bf16Shaders are what rungs have for bf16 besides their shader: on a matrix unit it is another type.
+var bf16Shaders = map[string]string{"matmul/06_prefetch": "matmul/06_prefetch_bf16"}
+
 // storesFours are the rungs that store four columns at a time, as a c in halves wants it. Those below store single elements, and
-// so does 06_coopmat2, whose device says of each element where it lies.
-var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat"}
+// so does 07_coopmat2, whose device says of each element where it lies.
+var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat", "matmul/06_prefetch"}
 
 func findRung(rung string) matMulRung {
 	i := slices.IndexFunc(matMulRungs, func(r matMulRung) bool { return r.shader == rung })
@@ -219,7 +230,7 @@ func vectorTiles(info engine.Info, _ Precision) (tiles []matMulTile) {
 // fragment returns the first shape of cooperative matrices, which drivers list best first, that multiplies operands of a
 // precision into fp32 and divides the tiles below.
 func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok bool) {
-	operand := map[Precision]string{FP16: "f16"}[precision] // 05_coopmat has no other yet
+	operand := fragmentTypes[precision]
 	for _, c := range info.CoopMat {
 		if operand != "" && c.A == operand && c.B == operand && c.C == "f32" && c.R == "f32" && 16%c.M == 0 && 16%c.N == 0 && 16%c.K == 0 {
 			return c, true
@@ -228,34 +239,74 @@ func fragment(info engine.Info, precision Precision) (shape engine.CoopMat, ok b
 	return engine.CoopMat{}, false
 }
 
-func hasFragment(info engine.Info, precision Precision) bool {
-	_, ok := fragment(info, precision)
-	return ok && info.Float16 && info.SubgroupSize <= 64 && len(coopMatTiles(info, precision)) > 0
+// fragmentTypes are the operands that there are shaders for.
+var fragmentTypes = map[Precision]string{FP16: "f16", BF16: "bf16"}
+
+// halfSums reports whether fragments of sums can be converted to halves of a precision, to be stored as such, and back.
+func halfSums(info engine.Info, precision Precision) bool {
+	f, ok := fragment(info, precision)
+	f.C, f.R = f.A, f.A
+	return ok && slices.Contains(info.CoopMat, f)
 }
 
-// hasPerElement reports whether a device can run 06_coopmat2.
+func hasFragment(info engine.Info, precision Precision) bool {
+	_, ok := fragment(info, precision)
+	enabled := precision == FP16 && info.Float16 || precision == BF16 && info.BFloat16
+	return ok && enabled && info.SubgroupSize <= 64 && len(coopMatTiles(info, precision)) > 0
+}
+
+// hasPerElement reports whether a device can run 07_coopmat2.
 func hasPerElement(info engine.Info, precision Precision) bool {
-	return hasFragment(info, precision) && info.CoopMat2.PerElement
+	return precision == FP16 && hasFragment(info, precision) && info.CoopMat2.PerElement
 }
 
 // coopMatTiles returns the tiles of 05_coopmat that a device has the invocations and the shared memory for.
 func coopMatTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
-	f, _ := fragment(info, precision)
-	u := func(n int) uint32 { return uint32(n) }
-	// Rows, columns, step along K, subgroups, subgroups along N.
 	for _, t := range [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}} {
-		bm, bn, bk, subgroups, columns := t[0], t[1], t[2], t[3], t[4]
-		if info.SubgroupSize == 64 { // twice the registers a subgroup, and too few fours in a slice of the small tile otherwise
-			subgroups /= 2
-		}
-		// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
-		shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N
-		if local := subgroups * info.SubgroupSize; local <= info.MaxInvocations && shared <= info.SharedMemory {
-			tiles = append(tiles, matMulTile{bm, bn, local, true, false,
-				[]uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}})
+		if tile, ok := coopMatTile(info, precision, t); ok {
+			tiles = append(tiles, tile)
 		}
 	}
 	return tiles
+}
+
+// prefetchTiles returns those of 06_prefetch and of the rung above it: first as memory lies, small to large, then those that turn
+// operands on their way into shared memory.
+func prefetchTiles(info engine.Info, precision Precision) (tiles []matMulTile) {
+	for _, turn := range []bool{false, true} {
+		for _, t := range [][5]int{{32, 32, 16, 4, 2}, {64, 64, 32, 4, 2}, {128, 128, 32, 8, 2}, {128, 256, 32, 8, 4}} {
+			tile, ok := coopMatTile(info, precision, t)
+			if tile.tail, tile.direct, tile.turned = t[2], true, turn; turn && min(t[0], t[1])*t[2]%(16*tile.local) != 0 {
+				continue // an invocation turns blocks of 4 x 4
+			}
+			if tile.spec = append(tile.spec, flag(turn), flag(!info.CPU())); ok {
+				tiles = append(tiles, tile)
+			}
+		}
+	}
+	return tiles
+}
+
+// coopMatTile is a tile of the rungs on matrix units: rows, columns, step along K, subgroups, subgroups along N. ok is false where
+// the device lacks invocations or shared memory.
+func coopMatTile(info engine.Info, precision Precision, t [5]int) (tile matMulTile, ok bool) {
+	f, _ := fragment(info, precision)
+	u := func(n int) uint32 { return uint32(n) }
+	bm, bn, bk, subgroups, columns := t[0], t[1], t[2], t[3], t[4]
+	if info.SubgroupSize == 64 { // twice the registers a subgroup, and too few fours in a slice of the small tile otherwise
+		subgroups, columns = subgroups/2, min(columns, 2)
+	}
+	local := subgroups * info.SubgroupSize
+	// The slices in halves, with 8 behind each row, at most, and a fragment of C for each subgroup.
+	shared := 2*(bm*(bk+8)+bn*(bk+8)) + 4*subgroups*f.M*f.N
+	return matMulTile{bm: bm, bn: bn, local: local, quads: true,
+			spec: []uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}},
+		local <= info.MaxInvocations && shared <= info.SharedMemory
+}
+
+// OnMatrixUnit reports whether a shader multiplies on matrix units.
+func OnMatrixUnit(shader string) bool {
+	return strings.Contains(shader, "coopmat") || strings.HasPrefix(shader, "matmul/06_prefetch")
 }
 
 // MatMulRungsOn returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.

@@ -4,6 +4,7 @@ package kernels_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,12 @@ var (
 
 // TestMatMulGuess: what a device gets that nobody has measured.
 func TestMatMulGuess(t *testing.T) {
-	small, wave64, narrowGroups := tensorInfo, tensorInfo, gpuInfo
+	small, wave64, many, narrowGroups := tensorInfo, tensorInfo, tensorInfo, gpuInfo
+	many.Cores = 170
+	brain, unasked := tensorInfo, tensorInfo
+	brain.BFloat16 = true
+	brain.CoopMat = append(slices.Clone(units16), engine.CoopMat{M: 16, N: 16, K: 16, A: "bf16", B: "bf16", C: "f32", R: "f32"})
+	unasked.CoopMat = brain.CoopMat // without the feature
 	narrowGroups.MaxInvocations = 128
 	small.SharedMemory, wave64.SubgroupSize = 16<<10, 64
 	for _, c := range []struct {
@@ -38,17 +44,25 @@ func TestMatMulGuess(t *testing.T) {
 		{gpuInfo, kernels.FP32, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
 		{gpuInfo, kernels.FP16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
 		{tensorInfo, kernels.FP32, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
-		{tensorInfo, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 2 1}"},
-		{wave64, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 2 1}"},
-		{small, kernels.FP16, 4096, 4096, 4096, "{matmul/05_coopmat 1 1}"},    // the large tile does not fit
-		{tensorInfo, kernels.FP16, 1408, 1409, 64, "{matmul/05_coopmat 2 1}"}, // 11 x 12 large tiles: enough
-		{tensorInfo, kernels.FP16, 1408, 1408, 64, "{matmul/05_coopmat 1 1}"}, // 11 x 11: not
+		{tensorInfo, kernels.FP16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{wave64, kernels.FP16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{small, kernels.FP16, 4096, 4096, 4096, "{matmul/06_prefetch 1 1}"},    // the large tile does not fit
+		{tensorInfo, kernels.FP16, 1408, 1409, 64, "{matmul/06_prefetch 2 1}"}, // 11 x 12 large tiles: enough
+		{tensorInfo, kernels.FP16, 1408, 1408, 64, "{matmul/06_prefetch 1 1}"}, // 11 x 11: not
 		{narrowGroups, kernels.FP32, 4096, 4096, 4096, "{matmul/00_naive 0 1}"},
 		{gpuInfo, kernels.FP32, 768, 768, 2048, "{matmul/03_vector 0 1}"}, // 144 tiles
 		{gpuInfo, kernels.FP32, 512, 512, 2048, "{matmul/03_vector 0 2}"}, // 64 tiles: half of what fills it
 		{gpuInfo, kernels.FP32, 512, 512, 1920, "{matmul/03_vector 0 1}"},
 		{gpuInfo, kernels.FP32, 512, 576, 2048, "{matmul/03_vector 0 1}"},
-		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/05_coopmat 1 8}"},
+		{tensorInfo, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 10}"},
+		{brain, kernels.BF16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{brain, kernels.FP16, 4096, 4096, 4096, "{matmul/06_prefetch 2 1}"},
+		{unasked, kernels.BF16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{tensorInfo, kernels.BF16, 4096, 4096, 4096, "{matmul/03_vector 0 1}"},
+		{many, kernels.FP16, 128, 384, 14112, "{matmul/06_prefetch 1 16}"}, // 12 tiles for 170 cores
+		{many, kernels.FP16, 1536, 1536, 1024, "{matmul/06_prefetch 1 1}"}, // 144 large tiles: fewer than two a core
+		{many, kernels.FP16, 2176, 2560, 1024, "{matmul/06_prefetch 2 1}"}, // 340: enough
+		{many, kernels.FP16, 1024, 1024, 8192, "{matmul/06_prefetch 1 1}"}, // 256 tiles
 	} {
 		s, o := kernels.NewMatMulShape(1, c.M, c.N, c.K), kernels.MatMulOptions{Precision: c.precision}
 		if got := fmt.Sprint(kernels.ChooseMatMul(c.info, s, o)); got != c.want {
@@ -68,8 +82,8 @@ func TestMatMulChoices(t *testing.T) {
 		K, want   int
 	}{{cpuInfo, kernels.FP32, 256, 1}, {cpuInfo, kernels.FP32, 512, 2}, {least, kernels.FP32, 256, 1}, {gpuInfo, kernels.FP32, 256, 2},
 		{gpuInfo, kernels.FP32, 512, 4},
-		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 5}, {elements, kernels.FP16, 256, 8},
-		{elements, kernels.FP16, 8192, 16}} {
+		{tensorInfo, kernels.FP32, 256, 2}, {tensorInfo, kernels.FP16, 256, 8}, {elements, kernels.FP16, 256, 14},
+		{elements, kernels.FP16, 8192, 28}} {
 		s, o := kernels.NewMatMulShape(1, 64, 64, c.K), kernels.MatMulOptions{Precision: c.precision}
 		got := kernels.MatMulChoices(c.info, c.precision, s)
 		if len(got) != c.want || got[0] != kernels.ChooseMatMul(c.info, s, o) {
@@ -84,8 +98,24 @@ func TestMatMulChoices(t *testing.T) {
 	}
 }
 
-// TestCoopMatTilesAreWhole: what 05_coopmat's header asks of its constants holds for every size of subgroup: each invocation
-// stages as many fours of a slice as any other, one at least, and a subgroup's part is made of whole fragments.
+// TestMatMulSplits: what is measured besides the whole product: two workgroups a core, and four.
+func TestMatMulSplits(t *testing.T) {
+	info := tensorInfo
+	info.Cores = 50
+	splits := map[int]bool{}
+	for _, c := range kernels.MatMulChoices(info, kernels.FP16, kernels.NewMatMulShape(1, 640, 512, 8192)) {
+		if m, n := kernels.MatMulTile(c, info, kernels.FP16); m == 128 && n == 128 && c.Rung == "matmul/06_prefetch" { // 20 tiles
+			splits[c.Split] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(splits)); !slices.Equal(got, []int{1, 5, 10}) {
+		t.Errorf("slices %v", got)
+	}
+}
+
+// TestCoopMatTilesAreWhole: what the headers of 05_coopmat and 06_prefetch ask of their constants holds for every size of subgroup: each
+// invocation stages as many fours of a slice as any other, one at least, or blocks of four by four that it turns; and a subgroup's part is
+// made of whole fragments.
 func TestCoopMatTilesAreWhole(t *testing.T) {
 	for lanes := 8; lanes <= 64; lanes *= 2 {
 		for _, f := range [][3]int{{8, 8, 8}, {8, 16, 16}, {16, 8, 8}, {16, 8, 16}, {16, 16, 16}, {16, 16, 32}} {
@@ -95,13 +125,16 @@ func TestCoopMatTilesAreWhole(t *testing.T) {
 				continue
 			}
 			locals, specs := kernels.CoopMatTiles(info)
-			if len(locals) != 3 {
+			if len(locals) < 10 {
 				t.Errorf("%d lanes: %d tiles", lanes, len(locals))
 			}
 			for i, local := range locals {
 				s := specs[i]
 				cm, cn, ck, bm, bn, bk, subgroups, columns := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
 				fours := 4 * uint32(local)
+				if len(s) > 8 && s[8] != 0 {
+					fours *= 4
+				}
 				if uint32(local) != subgroups*uint32(lanes) || bm*bk < fours || bn*bk < fours || bm*bk%fours != 0 || bn*bk%fours != 0 {
 					t.Errorf("%d lanes: slices of %d x %d and %d x %d for %d invocations", lanes, bm, bk, bn, bk, local)
 				}
@@ -125,7 +158,7 @@ func TestMatMulChoiceMisuse(t *testing.T) {
 			"{matmul/03_vector 0 2}: a split of 1 or more wanted, and of 1 for a batch"},
 		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Split: 1}, kernels.FP32,
 			"has not what {matmul/05_coopmat 0 1} needs for fp32 operands"},
-		{kernels.MatMulChoice{Rung: "matmul/06_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/06_coopmat2 0 1} needs"},
+		{kernels.MatMulChoice{Rung: "matmul/07_coopmat2", Split: 1}, kernels.FP16, "has not what {matmul/07_coopmat2 0 1} needs"},
 		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: 3, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat 3 1} needs"},
 		{kernels.MatMulChoice{Rung: "matmul/05_coopmat", Tile: -1, Split: 1}, kernels.FP16, "has not what {matmul/05_coopmat -1 1} needs"},
 		{kernels.MatMulChoice{Rung: "matmul/03_vector"}, kernels.FP32, "{matmul/03_vector 0 0}: a split of 1 or more wanted"},

@@ -32,7 +32,8 @@ func NormModulate(p *engine.Program, y, rstd, x, w, scale, shift Tensor, eps flo
 //	dx = rstd (e dy - x dot)      dw = Σ over images and tokens of dy n (1 + scale)
 //	dscale = w Σ over tokens of dy n      dshift = Σ over tokens of dy
 //
-// Shapes as for NormModulate; rows of dscale and dshift may lie apart, too. accM is for dscale and dshift.
+// Shapes as for NormModulate; rows of dscale and dshift may lie apart, too. accM is for dscale and dshift. dy may be in halves. dx shares
+// no memory with dy or x.
 func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, scale, rstd Tensor, accX, accW, accM bool) {
 	const op = "NormModulateBackward"
 	B, T, C := modulateShape(op, x, w, []Tensor{dx, dy}, []Tensor{dscale, dshift, scale})
@@ -46,21 +47,25 @@ func NormModulateBackward(p *engine.Program, dx, dw, dscale, dshift, dy, x, w, s
 			piece(rstd, s, T)
 		dot := Temp(p, "normmodulate dot", s.n, T)
 		pushDot := struct{ Tokens, Cols, LdScale, OffScale uint32 }{uint32(T), uint32(C), a.stride(), a.offset()}
-		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{fours(C, a.Ld, a.Off)}, dot.Write(),
-			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read())
+		wide := fours(C, a.Ld, a.Off)
+		checkHalves(op, wide, dy)
+		acrossTokens(p, "normmodulate_bwd_dot", s.n, T, 4*float64(s.n*T*C), pushDot, []uint32{wide, uint32(dy.Precision)}, dot.Write(),
+			dy.read(), x.Read(), w.Read(), a.Read(), rstd.Read())
 
 		normPart, dyPart := Temp(p, "normmodulate dy n", s.n, chunks, C), Temp(p, "normmodulate dy", s.n, chunks, C)
 		push := struct{ Tokens, Cols, LdScale, OffScale, Chunk uint32 }{uint32(T), uint32(C), a.stride(), a.offset(), uint32(chunk)}
-		u := columnVec(p, C, a.Ld, a.Off)
-		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push, accX, dx.Update(accX), normPart.Write(),
-			dyPart.Write(),
-			dy.Read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
+		u := columnFours(p, []Tensor{dy}, C, a.Ld, a.Off)
+		checkHalves(op, u, dy)
+		perImage(p, "normmodulate_bwd", C, u, chunks, s.n, 8*float64(s.n*T*C), push,
+			[]uint32{flag(accX), u, uint32(dy.Precision), rowsAtOnce(p)},
+			dx.Update(accX), normPart.Write(), dyPart.Write(), dy.read(), x.Read(), w.Read(), a.Read(), rstd.Read(), dot.Read())
 
 		dwPart := Temp(p, "normmodulate dw", s.n, C)
 		pushSum := struct{ Chunks, Cols, LdDScale, OffDScale, LdDShift, OffDShift, LdScale, OffScale uint32 }{
 			uint32(chunks), uint32(C), da.stride(), da.offset(), db.stride(), db.offset(), a.stride(), a.offset()}
 		u = columnVec(p, C, a.Ld, a.Off, da.Ld, da.Off, db.Ld, db.Off)
-		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, accM, da.Update(accM), db.Update(accM),
+		perImage(p, "normmodulate_bwd_sum", C, u, s.n, 1, 2*float64(s.n*chunks*C), pushSum, []uint32{flag(accM), u}, da.Update(accM),
+			db.Update(accM),
 			dwPart.Write(),
 			normPart.Read(), dyPart.Read(), w.Read(), a.Read())
 		colSum(p, dw, dwPart.byRows(op, 1), accW || i > 0)
@@ -87,11 +92,12 @@ func acrossTokens(p *engine.Program, shader string, images, tokens int, flops fl
 		Push:   push, Bind: bind, FLOPs: flops})
 }
 
-// perImage records a shader whose invocations each own vec of width columns; what gl_WorkGroupID.y and z count is its own.
-func perImage(p *engine.Program, shader string, width int, vec uint32, y, z int, flops float64, push any, acc bool,
+// perImage records a shader whose invocations each own vec of width columns; what gl_WorkGroupID.y and z count is its own. Constants
+// from 1 on are the shader's own.
+func perImage(p *engine.Program, shader string, width int, vec uint32, y, z int, flops float64, push any, spec []uint32,
 	bind ...engine.Binding) {
 	local := columnsPerGroup(p)
-	p.Dispatch(engine.Dispatch{Shader: shader, Spec: []uint32{uint32(local), flag(acc), vec},
+	p.Dispatch(engine.Dispatch{Shader: shader, Spec: append([]uint32{uint32(local)}, spec...),
 		Groups: [3]int{ceilDiv(width, local*int(vec)), y, z},
 		Push:   push, Bind: bind, FLOPs: flops})
 }

@@ -4,6 +4,7 @@ package kernels_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"jitvk/engine"
@@ -46,6 +47,24 @@ func TestPeak(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestPeakFragments: the kernels' shape first, then all others of its types, each once.
+func TestPeakFragments(t *testing.T) {
+	shape := func(m, n, k int, sum string) engine.CoopMat {
+		return engine.CoopMat{M: m, N: n, K: k, A: "f16", B: "f16", C: sum, R: sum}
+	}
+	info := engine.Info{CoopMat: []engine.CoopMat{shape(32, 8, 16, "f32"), shape(16, 16, 16, "f16"), shape(16, 8, 8, "f32"),
+		shape(16, 16, 16, "f32"), shape(16, 8, 8, "f32")}}
+	first, ok := kernels.PeakFragment(info, kernels.FP16)
+	got := kernels.PeakFragments(info, kernels.FP16)
+	if !ok || len(got) != 3 || got[0] != first || !slices.Contains(got, shape(32, 8, 16, "f32")) ||
+		slices.Contains(got, shape(16, 16, 16, "f16")) {
+		t.Errorf("%v", got)
+	}
+	if got := kernels.PeakFragments(engine.Info{}, kernels.FP16); got != nil {
+		t.Errorf("no matrix unit: %v", got)
 	}
 }
 

@@ -27,9 +27,12 @@ func RMSNorm(p *engine.Program, y, rstd, x, w Tensor, eps float32) {
 }
 
 // RMSNormBackward is dx = rstd (w dy - x dot) with dot = rstd²/C Σ dy w x of the row, and dw = Σ over rows of dy x rstd,
-// dw in two passes. Shapes as for RMSNorm, dx and dy like x, dw like w; rows may lie apart.
-func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, accW bool) {
+// dw in two passes. Shapes as for RMSNorm, dx and dy like x, dw like w; rows may lie apart. dy may be in halves. dx shares no memory
+// with dy or x. rounded, where it is given, gets dx, too, in halves: for products, which would round it.
+func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, accW bool, rounded ...Tensor) {
 	const op = "RMSNormBackward"
+	half := roundedCopy(rounded)
+	half.look(op, dx)
 	xv, heads := headRows(op, x, w.Len())
 	dxv, _ := headRows(op, dx, w.Len())
 	dyv, _ := headRows(op, dy, w.Len())
@@ -37,22 +40,27 @@ func RMSNormBackward(p *engine.Program, dx, dw, dy, x, w, rstd Tensor, accX, acc
 		dxv.rows() == xv.rows() && dxv.width() == xv.width() && dyv.rows() == xv.rows() && dyv.width() == xv.width(),
 		op, "dx %v, dw %v, dy %v, x %v, w %v, rstd %v: dx and dy like x, dw like w, rstd (%d) wanted", dx, dw, dy, x, w, rstd,
 		xv.rows()*heads)
-	for i, s := range spans(p, op, xv.rows(), 1, xv.Ld, dxv.Ld, dyv.Ld, heads) {
+	for i, s := range spans(p, op, xv.rows(), 1, half.cut(xv.width(), xv.Ld, dxv.Ld, dyv.words(dyv.Ld), heads)...) {
 		x, dx, dy, rstd, rows := xv.piece(s), dxv.piece(s), dyv.piece(s), piece(rstd, s, heads), s.n*heads
 		dot := Temp(p, "rmsnorm dot", rows)
 		pushDot := struct{ Rows, Heads, Cols, LdDY, OffDY, LdX, OffX uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dy.stride(), dy.offset(), x.stride(), x.offset()}
-		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{fours(w.Len(), dy.Ld, dy.Off, x.Ld, x.Off)},
-			dot.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read())
+		wide := fours(w.Len(), dy.Ld, dy.Off, x.Ld, x.Off)
+		checkHalves(op, wide, dy, x)
+		acrossRows(p, "rmsnorm_bwd_dot", rows, 3*float64(rows*w.Len()), pushDot, []uint32{wide, uint32(dy.Precision)},
+			dot.Write(), dy.read(), x.Read(), w.Read(), rstd.Read())
 
 		chunk := chunkRows(p, rows)
 		part := Temp(p, "rmsnorm dw", ceilDiv(rows, chunk), w.Len())
 		push := struct{ Rows, Heads, Cols, LdDX, OffDX, LdDY, OffDY, LdX, OffX, Chunk uint32 }{
 			uint32(rows), uint32(heads), uint32(w.Len()), dx.stride(), dx.offset(), dy.stride(), dy.offset(), x.stride(), x.offset(),
 			uint32(chunk)}
-		v := columnVec(p, w.Len(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
-		downColumns(p, "rmsnorm_bwd", rows, w.Len()/int(v), chunk, 7*float64(rows*w.Len()), push, []uint32{flag(accX), v},
-			dx.Update(accX), part.Write(), dy.Read(), x.Read(), w.Read(), rstd.Read(), dot.Read())
+		u := columnFours(p, append(rounded, dy), w.Len(), dx.Ld, dx.Off, dy.Ld, dy.Off, x.Ld, x.Off)
+		checkHalves(op, u, append(rounded, dy, dx)...)
+		copy, format := half.part(s, x.width())
+		downColumns(p, "rmsnorm_bwd", rows, w.Len()/int(u), chunk, 7*float64(rows*w.Len()), push,
+			[]uint32{flag(accX), u, uint32(dy.Precision), rowsAtOnce(p), format},
+			dx.Update(accX), part.Write(), dy.read(), x.Read(), w.Read(), rstd.Read(), dot.Read(), copy)
 		colSum(p, dw, part.byRows(op, 1), accW || i > 0)
 	}
 }

@@ -57,7 +57,8 @@ func TestRungChoice(t *testing.T) {
 	}{
 		{"", "MatMul", cpu, fp32, "", "matmul/04_narrow"},
 		{"", "MatMul", gpu, fp16, "", "matmul/03_vector"},
-		{"", "MatMul", tensor, fp16, "", "matmul/05_coopmat"},
+		{"", "MatMul", tensor, fp16, "", "matmul/06_prefetch"},
+		{"05_coopmat", "MatMul", tensor, fp16, "", "matmul/05_coopmat"},
 		{"", "MatMul", tensor, fp32, "", "matmul/03_vector"},
 		{"05_coopmat,01_tiled", "MatMul", tensor, fp16, "", "matmul/01_tiled"},
 		{"05_coopmat", "MatMul", tensor, fp32, "", "matmul/03_vector"}, // it has halves: no mistake

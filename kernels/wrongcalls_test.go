@@ -157,7 +157,13 @@ var bends = []bend{
 var mayBeHalves = map[string]bool{"Derf y": true, "RMSNorm y": true, "NormModulate y": true, "Cast y": true,
 	"MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
 	"MatMulSwiGLU x": true, "MatMulSwiGLU w": true, "MatMul a": true, "MatMul b": true, "MatMul c": true, "MatMulSwiGLU h": true,
-	"SwiGLU h": true, "SwiGLU ab": true}
+	"SwiGLU h": true, "SwiGLU ab": true, "DerfBackward dy": true, "RMSNormBackward dy": true, "NormModulateBackward dy": true,
+	"DerfRoPE x": true, "DerfRoPE y": true, "DerfRoPEBackward dx": true, "DerfRoPEBackward dy": true, "DerfRoPEBackward x": true,
+	"NormRoPE x": true, "NormRoPE y": true, "NormRoPEBackward dx": true, "NormRoPEBackward dy": true, "NormRoPEBackward y": true,
+	"NormRoPEBackward x": true, "DerfBackward rounded": true, "RMSNormBackward rounded": true,
+	"Attention o": true, "Attention q": true, "Attention k": true, "Attention v": true, "AttentionBackward dq": true,
+	"AttentionBackward dk": true, "AttentionBackward dv": true, "AttentionBackward do": true, "AttentionBackward o": true,
+	"AttentionBackward q": true, "AttentionBackward k": true, "AttentionBackward v": true}
 
 // mayBeApart are contiguous tensors of right calls whose rows ops let lie apart all the same.
 var mayBeApart = map[string]bool{"MatMulSwiGLU x": true, "MatMulSwiGLUBackward dy": true, "MatMulSwiGLUBackward w": true,
@@ -166,7 +172,8 @@ var mayBeApart = map[string]bool{"MatMulSwiGLU x": true, "MatMulSwiGLUBackward d
 // optional are tensors that a call may have and not hand to the op, as its options say.
 var optional = map[string]bool{"ConcatTimeBackward dx": true, "FlowLoss x": true, "FlowLoss noise": true, "FlowLoss step": true,
 	"Fold norm": true, "Fold window": true, "Unfold norm": true, "Unfold window": true, "MatMul row sums": true, "MatMul bias": true,
-	"MatMul residual": true, "MatMulSwiGLU ab": true, "MatMulSwiGLU bias": true, "RoPE x": true, "AddRows x": true, "FlowLoss dpred": true}
+	"MatMul residual": true, "MatMulSwiGLU ab": true, "MatMulSwiGLU bias": true, "RoPE x": true, "AddRows x": true, "FlowLoss dpred": true,
+	"DerfBackward rounded": true, "RMSNormBackward rounded": true}
 
 // refusal is what a panic says: the line of this test that made the call, who refuses it, and numbers.
 var refusal = regexp.MustCompile(`^kernels/[a-z]+_test\.go:\d+: (kernels|engine): `)

@@ -98,8 +98,8 @@ func (m *Model) jitBlock(t *autograd.Tape, w Weights, b string, x, c *autograd.V
 	s := x.Value.Shape
 	mod := t.Parts(m.linear(t, w, b+"adaLN_modulation.1", c, nil), 6) // shift, scale, gate of attention, then of the MLP
 
-	qkv := m.linear(t, w, b+"attn.qkv", t.NormModulate(x, w[b+"norm1.weight"], mod[1], mod[0], normEps), nil) // (B,T,3C)
-	h := t.Heads(qkv, 3, m.Heads)                                                                             // each (B,T,H,D)
+	n := t.NormModulate(x, w[b+"norm1.weight"], mod[1], mod[0], normEps)
+	h := t.LinearHeads(n, w[b+"attn.qkv.weight"], w[b+"attn.qkv.bias"], 3, m.Heads) // q, k and v, each (B,T,H,D)
 	q := t.NormRoPE(h[0], w[b+"attn.q_norm.weight"], r.cos, r.sin, normEps, true)
 	k := t.NormRoPE(h[1], w[b+"attn.k_norm.weight"], r.cos, r.sin, normEps, true)
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)

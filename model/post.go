@@ -67,8 +67,7 @@ func (m *Model) post(t *autograd.Tape, w Weights, z, tau *autograd.Var) *autogra
 // postBlock is a pre-norm transformer block: x += proj(attention(norm(x))), x += w3(swiglu(w12(norm(x)))).
 func (m *Model) postBlock(t *autograd.Tape, w Weights, b string, x *autograd.Var) *autograd.Var {
 	s := x.Value.Shape
-	qkv := t.Linear(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, nil) // (B,T,3C)
-	h := t.Heads(qkv, 3, m.Heads)                                            // each (B,T,H,D)
+	h := t.LinearHeads(m.norm(t, w, b+"norm1", x), w[b+"qkv.weight"], nil, 3, m.Heads) // q, k and v, each (B,T,H,D)
 	q, k := m.normRoPE(t, w, b+"q_norm", h[0]), m.normRoPE(t, w, b+"k_norm", h[1])
 	o := t.Reshape(t.Attention(q, k, h[2]), s...)
 	x = t.Linear(o, w[b+"proj.weight"], w[b+"proj.bias"], x)

@@ -4,7 +4,7 @@
 // Shapes:   dy, x (B,T,C); w (C); rstd, dot (B,T); scale (B,C), rows ldScale floats apart
 // Push:     tokens = T, cols = C, ldScale, offScale (floats)
 // Spec:     0 LOCAL invocations; 1 SPREAD: a subgroup shares a row (true), or each invocation owns one (false);
-//           2 VEC: floats at a time, see vec.glsl
+//           2 VEC: floats at a time, see vec.glsl; 3 FORMAT of dy in memory: 0 fp32; 1 fp16, 2 bf16, then VEC is 4
 // Dispatch: (ceil(T/rows), B), rows = LOCAL/subgroup size (SPREAD) or LOCAL: a workgroup stays within an image
 // Precision: fp32 storage and sums
 // CPU:      kernels/ref/normmodulate.go NormModulateBackward
@@ -12,11 +12,12 @@
 #version 450
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_GOOGLE_include_directive : require
+#include "precision.glsl"
 #include "vec.glsl"
 
 layout(local_size_x_id = 0) in;
 layout(set = 0, binding = 0, std430) writeonly buffer Dot { float dot_[]; };
-READS(1, dy)
+READS_AS(1, dy)
 READS(2, x)
 READS(3, w)
 READS(4, scale)
@@ -24,6 +25,7 @@ layout(set = 0, binding = 5, std430) readonly buffer Rstd { float rstd[]; };
 layout(push_constant) uniform Push { uint tokens, cols, ldScale, offScale; };
 layout(constant_id = 1) const bool SPREAD = true;
 layout(constant_id = 2) const uint VEC = 4;
+layout(constant_id = 3) const uint FORMAT = 0;
 
 void main() {
     uint group = gl_WorkGroupID.x, image = gl_WorkGroupID.y;
@@ -37,7 +39,7 @@ void main() {
     uint row = image * tokens + token, at = row * cols, a = offScale + image * ldScale;
     float sum = 0.0;
     for (uint c = first; c < cols; c += next)
-        sum = add4(sum, LOAD(dy, at + c) * LOAD(w, c) * (1.0 + LOAD(scale, a + c)) * LOAD(x, at + c));
+        sum = add4(sum, LOAD_AS(FORMAT, dy, at + c) * LOAD(w, c) * (1.0 + LOAD(scale, a + c)) * LOAD(x, at + c));
     if (SPREAD) sum = subgroupAdd(sum);
     if (first == 0) dot_[row] = sum * rstd[row] * rstd[row] / float(cols);
 }

@@ -8,20 +8,25 @@
 //   name[i] is float i.
 //   READS_AS, WRITES_AS, UPDATES_AS and precision.glsl are for what may lie in halves: LOAD_AS(format, name, i) and
 //   STORE_AS(format, name, i, v) are LOAD and STORE for format 0; else, where VEC must be 4, of four halves of that format.
+//   `#define RESTRICT restrict` before it says that no two tensors of the shader share memory: then loads may overtake stores.
 
 #ifndef VEC_GLSL
 #define VEC_GLSL
 
+#ifndef RESTRICT
+#define RESTRICT
+#endif
+
 // The same memory in ones and in fours.
 #define READS(number, name) \
-    layout(set = 0, binding = number, std430) readonly buffer floats_##name { float name[]; }; \
-    layout(set = 0, binding = number, std430) readonly buffer fours_##name { vec4 name##4[]; };
+    layout(set = 0, binding = number, std430) RESTRICT readonly buffer floats_##name { float name[]; }; \
+    layout(set = 0, binding = number, std430) RESTRICT readonly buffer fours_##name { vec4 name##4[]; };
 #define WRITES(number, name) \
-    layout(set = 0, binding = number, std430) writeonly buffer floats_##name { float name[]; }; \
-    layout(set = 0, binding = number, std430) writeonly buffer fours_##name { vec4 name##4[]; };
+    layout(set = 0, binding = number, std430) RESTRICT writeonly buffer floats_##name { float name[]; }; \
+    layout(set = 0, binding = number, std430) RESTRICT writeonly buffer fours_##name { vec4 name##4[]; };
 #define UPDATES(number, name) \
-    layout(set = 0, binding = number, std430) buffer floats_##name { float name[]; }; \
-    layout(set = 0, binding = number, std430) buffer fours_##name { vec4 name##4[]; };
+    layout(set = 0, binding = number, std430) RESTRICT buffer floats_##name { float name[]; }; \
+    layout(set = 0, binding = number, std430) RESTRICT buffer fours_##name { vec4 name##4[]; };
 
 #define LOAD(name, i) (VEC == 4 ? name##4[(i) / 4] : vec4(name[i], 0, 0, 0))
 #define STORE(name, i, v) if (VEC == 4) name##4[(i) / 4] = v; else name[i] = (v).x
@@ -29,13 +34,13 @@
 // And in fours of halves.
 #define READS_AS(number, name) \
     READS(number, name) \
-    layout(set = 0, binding = number, std430) readonly buffer halves_##name { uvec2 name##_halves[]; };
+    layout(set = 0, binding = number, std430) RESTRICT readonly buffer halves_##name { uvec2 name##_halves[]; };
 #define WRITES_AS(number, name) \
     WRITES(number, name) \
-    layout(set = 0, binding = number, std430) writeonly buffer halves_##name { uvec2 name##_halves[]; };
+    layout(set = 0, binding = number, std430) RESTRICT writeonly buffer halves_##name { uvec2 name##_halves[]; };
 #define UPDATES_AS(number, name) \
     UPDATES(number, name) \
-    layout(set = 0, binding = number, std430) buffer halves_##name { uvec2 name##_halves[]; };
+    layout(set = 0, binding = number, std430) RESTRICT buffer halves_##name { uvec2 name##_halves[]; };
 
 #define LOAD_AS(format, name, i) (format != 0 ? unpack_halves(format, name##_halves[(i) / 4]) : LOAD(name, i))
 #define STORE_AS(format, name, i, v) if (format != 0) name##_halves[(i) / 4] = pack_halves(format, v); else STORE(name, i, v)

@@ -103,6 +103,15 @@ func TestPeakSizes(t *testing.T) {
 	}
 }
 
+// TestHighest: of several shapes of one peak the fastest counts, and the order stays.
+func TestHighest(t *testing.T) {
+	got := measure.Highest([]measure.Peak{{Name: "a", Rate: 1}, {Name: "b", Rate: 2}, {Name: "b", Rate: 5}, {Name: "b", Rate: 3},
+		{Name: "c"}})
+	if want := (measure.Peaks{{Name: "a", Rate: 1}, {Name: "b", Rate: 5}, {Name: "c"}}); !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestArithmetic(t *testing.T) {
 	p := measure.Peaks{{Name: measure.FMA, Rate: 20}, {Name: measure.Matrix, Rate: 70}}
 	for precision, want := range map[kernels.Precision]float64{kernels.FP32: 20, kernels.FP16: 70, kernels.BF16: 20} {

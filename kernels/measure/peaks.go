@@ -4,6 +4,7 @@ package measure
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,49 +62,60 @@ func (p Peaks) Arithmetic(precision kernels.Precision) float64 {
 // tensors larger than its caches for memory. One dispatch of arithmetic takes 20 ms, so that what its beginning and its end cost does not
 // count. After a race found returns the peaks, by the best times.
 func PeakContenders(m *Memory) (contenders []*Contender, found func() Peaks) {
-	var peaks Peaks
+	var rates []Peak
 	var work []float64 // of one run: operations or bytes, in 1e9
 	add := func(name, unit string, amount float64, record func(p *engine.Program)) {
 		contenders = append(contenders, &Contender{Label: name, Record: record})
-		peaks, work = append(peaks, Peak{Name: name, Unit: unit}), append(work, amount/1e9)
+		rates, work = append(rates, Peak{Name: name, Unit: unit}), append(work, amount/1e9)
 	}
-	arithmetic := func(name string, y kernels.Tensor, precision kernels.Precision, least int) {
-		peak := func(steps int) func(p *engine.Program) {
-			return func(p *engine.Program) { kernels.Peak(p, y, precision, steps) }
-		}
+	arithmetic := func(name string, least int, peak func(p *engine.Program, steps int)) {
 		steps := longEnough(least, func(steps int) (took time.Duration) {
-			took, m.err = m.shortest(peak(steps))
+			took, m.err = m.shortest(func(p *engine.Program) { peak(p, steps) })
 			return took
 		})
 		once := engine.NewProgram(m.device, name)
-		peak(steps)(once)
-		add(name, "GFLOP/s", once.FLOPs(), peak(steps))
+		peak(once, steps)
+		add(name, "GFLOP/s", once.FLOPs(), func(p *engine.Program) { peak(p, steps) })
 	}
 	info := m.device.Info()
 	size := peakSizes(info)
 	lanes := m.Tensor(size.lanes)
 	a, b, y := m.Tensor(size.floats), m.Tensor(size.floats), m.Tensor(size.floats)
-	f, unit := kernels.PeakFragment(info, kernels.FP16)
-	unit = unit && !info.CPU() // a CPU driver's is a loop, whose constant operands its compiler sees through
-	var fragments kernels.Tensor
-	if unit {
-		fragments = m.Tensor(size.fragments, f.M, f.N)
+	shapes := kernels.PeakFragments(info, kernels.FP16)
+	if info.CPU() { // a CPU driver's is a loop, whose constant operands its compiler sees through
+		shapes = nil
+	}
+	var fragments []kernels.Tensor
+	for _, f := range shapes {
+		fragments = append(fragments, m.Tensor(size.fragments, f.M, f.N))
 	}
 	if m.err != nil {
 		return nil, func() Peaks { return nil }
 	}
-	arithmetic(FMA, lanes, kernels.FP32, size.steps)
-	if unit {
-		arithmetic(Matrix, fragments, kernels.FP16, size.steps)
+	arithmetic(FMA, size.steps, func(p *engine.Program, steps int) { kernels.Peak(p, lanes, kernels.FP32, steps) })
+	for i, f := range shapes {
+		arithmetic(Matrix, size.steps, func(p *engine.Program, steps int) { kernels.PeakMatrix(p, fragments[i], f, steps) })
 	}
 	add(Copy, "GB/s", 2*float64(a.Range.Size()), func(p *engine.Program) { p.Copy(y.Range, a.Range) })
 	add(Add, "GB/s", 3*float64(a.Range.Size()), func(p *engine.Program) { kernels.Add(p, y, a, b) })
 	return contenders, func() Peaks {
 		for i, c := range contenders {
-			peaks[i].Rate = work[i] / c.Best().Seconds()
+			rates[i].Rate = work[i] / c.Best().Seconds()
 		}
-		return peaks
+		return highest(rates)
 	}
+}
+
+// highest returns the peaks of several measurements, of each name the highest: a matrix unit is as fast as its best shape.
+func highest(rates []Peak) (peaks Peaks) {
+	for _, r := range rates {
+		if i := slices.IndexFunc(peaks, func(p Peak) bool { return p.Name == r.Name }); i < 0 {
+			peaks = append(peaks, r)
+		} else {
+			peaks[i].Rate = max(peaks[i].Rate, r.Rate)
+		}
+	}
+	return peaks
 }
 
 // sizes are how much is done in one run of a peak.

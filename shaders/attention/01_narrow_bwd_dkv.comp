@@ -16,16 +16,17 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 4
 #include "attention.glsl"
 #include "words.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DK { vec4 dk[]; };
-layout(set = 0, binding = 1, std430) writeonly buffer DV { vec4 dv[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { u64vec2 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { u64vec2 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { u64vec2 v[]; };
-layout(set = 0, binding = 5, std430) readonly buffer DO { u64vec2 do_[]; };
+WRITES(0, dk)
+WRITES(1, dv)
+READS_WORDS(2, q)
+READS_WORDS(3, k)
+READS_WORDS(4, v)
+READS_WORDS(5, do_)
 layout(set = 0, binding = 6, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 7, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push {
@@ -46,7 +47,7 @@ void main() {
         uint j = min(first + r * LANES, T - 1), fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
         // Loops over a lane's own words stay rolled: unrolled, they alone cost the driver's compiler seconds.
         [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
-            vec4 x = rounded(floats(k[fromk + d / 4])), y = rounded(floats(v[fromv + d / 4]));
+            vec4 x = OPERAND_WORDS(k, fromk + d / 4), y = OPERAND_WORDS(v, fromv + d / 4);
             [[unroll]] for (uint c = 0; c < 4; c++) {
                 kr[r * D + d + c] = x[c];
                 vr[r * D + d + c] = y[c];
@@ -61,8 +62,8 @@ void main() {
         vec4 qpart[PARTS], dopart[PARTS];
         uint fromq = at(i, ldQ, offQ) / 4, fromdo = at(i, ldDO, offDO) / 4;
         [[unroll]] for (uint g = 0; g < PARTS; g++) {
-            qpart[g] = rounded(floats(q[fromq + quad_of(lane, g)]));
-            dopart[g] = rounded(floats(do_[fromdo + quad_of(lane, g)]));
+            qpart[g] = OPERAND_WORDS(q, fromq + quad_of(lane, g));
+            dopart[g] = OPERAND_WORDS(do_, fromdo + quad_of(lane, g));
         }
         float lsei = lse[head + i], deltai = delta[head + i];
 
@@ -107,8 +108,8 @@ void main() {
             uint tok = at(j, ldDK, offDK) / 4, tov = at(j, ldDV, offDV) / 4;
             [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
                 uint e = r * D + d;
-                dk[tok + d / 4] = scale * vec4(dkr[e], dkr[e + 1], dkr[e + 2], dkr[e + 3]);
-                dv[tov + d / 4] = vec4(dvr[e], dvr[e + 1], dvr[e + 2], dvr[e + 3]);
+                STORE(dk, tok + d / 4, scale * vec4(dkr[e], dkr[e + 1], dkr[e + 2], dkr[e + 3]))
+                STORE(dv, tov + d / 4, vec4(dvr[e], dvr[e + 1], dvr[e + 2], dvr[e + 3]))
             }
         }
     }

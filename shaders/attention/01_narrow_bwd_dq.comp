@@ -16,15 +16,16 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 4
 #include "attention.glsl"
 #include "words.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer DQ { vec4 dq[]; };
-layout(set = 0, binding = 1, std430) readonly buffer Q { u64vec2 q[]; };
-layout(set = 0, binding = 2, std430) readonly buffer K { u64vec2 k[]; };
-layout(set = 0, binding = 3, std430) readonly buffer V { u64vec2 v[]; };
-layout(set = 0, binding = 4, std430) readonly buffer DO { u64vec2 do_[]; };
+WRITES(0, dq)
+READS_WORDS(1, q)
+READS_WORDS(2, k)
+READS_WORDS(3, v)
+READS_WORDS(4, do_)
 layout(set = 0, binding = 5, std430) readonly buffer Lse { float lse[]; };
 layout(set = 0, binding = 6, std430) readonly buffer Delta { float delta[]; };
 layout(push_constant) uniform Push { uint T, ldDQ, offDQ, ldQ, offQ, ldK, offK, ldV, offV, ldDO, offDO; float scale; };
@@ -42,7 +43,7 @@ void main() {
         uint i = min(first + r * LANES, T - 1), fromq = at(i, ldQ, offQ) / 4, fromdo = at(i, ldDO, offDO) / 4;
         // Loops over a lane's own words stay rolled: unrolled, they alone cost the driver's compiler seconds.
         [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
-            vec4 x = rounded(floats(q[fromq + d / 4])), y = rounded(floats(do_[fromdo + d / 4]));
+            vec4 x = OPERAND_WORDS(q, fromq + d / 4), y = OPERAND_WORDS(do_, fromdo + d / 4);
             [[unroll]] for (uint c = 0; c < 4; c++) {
                 qr[r * D + d + c] = x[c];
                 dor[r * D + d + c] = y[c];
@@ -58,8 +59,8 @@ void main() {
         vec4 kpart[PARTS], vpart[PARTS];
         uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
         [[unroll]] for (uint i = 0; i < PARTS; i++) {
-            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
-            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+            kpart[i] = OPERAND_WORDS(k, fromk + quad_of(lane, i));
+            vpart[i] = OPERAND_WORDS(v, fromv + quad_of(lane, i));
         }
 
         // Scores and do.v.
@@ -98,7 +99,7 @@ void main() {
             uint to = at(i, ldDQ, offDQ) / 4;
             [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
                 uint e = r * D + d;
-                dq[to + d / 4] = scale * vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]);
+                STORE(dq, to + d / 4, scale * vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]))
             }
         }
     }

@@ -17,15 +17,16 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_GOOGLE_include_directive : require
+#define HALVES_ID 4
 #include "attention.glsl"
 #include "words.glsl"
 
 layout(local_size_x_id = 0) in;
-layout(set = 0, binding = 0, std430) writeonly buffer O { vec4 o[]; };
+WRITES(0, o)
 layout(set = 0, binding = 1, std430) writeonly buffer Lse { float lse[]; };
-layout(set = 0, binding = 2, std430) readonly buffer Q { u64vec2 q[]; };
-layout(set = 0, binding = 3, std430) readonly buffer K { u64vec2 k[]; };
-layout(set = 0, binding = 4, std430) readonly buffer V { u64vec2 v[]; };
+READS_WORDS(2, q)
+READS_WORDS(3, k)
+READS_WORDS(4, v)
 layout(push_constant) uniform Push { uint T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV; float scale; };
 layout(constant_id = 3) const uint ROWS = 1;
 #include "narrow.glsl"
@@ -42,7 +43,7 @@ void main() {
         uint from = at(min(first + r * LANES, T - 1), ldQ, offQ) / 4;
         // Loops over a lane's own words stay rolled: unrolled, they alone cost the driver's compiler seconds.
         [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
-            vec4 x = rounded(floats(q[from + d / 4]));
+            vec4 x = OPERAND_WORDS(q, from + d / 4);
             [[unroll]] for (uint c = 0; c < 4; c++) qr[r * D + d + c] = x[c];
         }
         [[unroll]] for (uint d = 0; d < D; d++) acc[r * D + d] = 0.0;
@@ -55,8 +56,8 @@ void main() {
         vec4 kpart[PARTS], vpart[PARTS];
         uint fromk = at(j, ldK, offK) / 4, fromv = at(j, ldV, offV) / 4;
         [[unroll]] for (uint i = 0; i < PARTS; i++) {
-            kpart[i] = rounded(floats(k[fromk + quad_of(lane, i)]));
-            vpart[i] = rounded(floats(v[fromv + quad_of(lane, i)]));
+            kpart[i] = OPERAND_WORDS(k, fromk + quad_of(lane, i));
+            vpart[i] = OPERAND_WORDS(v, fromv + quad_of(lane, i));
         }
 
         // Scores.
@@ -100,7 +101,7 @@ void main() {
             uint to = at(i, ldO, offO) / 4;
             [[dont_unroll]] for (uint d = 0; d < D; d += 4) {
                 uint e = r * D + d;
-                o[to + d / 4] = vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]) / total[r];
+                STORE(o, to + d / 4, vec4(acc[e], acc[e + 1], acc[e + 2], acc[e + 3]) / total[r])
             }
             lse[(gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T + i] = top[r] + log_(total[r]);
         }

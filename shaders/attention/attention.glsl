@@ -22,7 +22,8 @@ vec4 rounded(vec4 v) { return PRECISION == 0 ? v : round_to(PRECISION, v); }
 float rounded(float v) { return PRECISION == 0 ? v : rounded(vec4(v)).x; }
 
 // Tensors, as READS and WRITES declare them, whatever they lie in: FOUR(name, i) is a tensor's four i, OPERAND the same as products see
-// it, STORE puts one there. READS_ONES and OPERAND_ONE are for single numbers.
+// it, STORE puts one there. READS_ONES and OPERAND_ONE are for single numbers, READS_WORDS and OPERAND_WORDS for fours in words of 64
+// bits (words.glsl).
 #ifdef HALVES_ID
 layout(constant_id = HALVES_ID) const uint IN_HALVES = 0;
 #define BOTH(number, access, name) \
@@ -35,9 +36,15 @@ layout(constant_id = HALVES_ID) const uint IN_HALVES = 0;
     const bool halves_##name = (IN_HALVES >> number & 1) != 0; \
     layout(set = 0, binding = number, std430) restrict readonly buffer Floats_##name { float name[]; }; \
     layout(set = 0, binding = number, std430) restrict readonly buffer Halves_##name { uint half_##name[]; };
+#define READS_WORDS(number, name) \
+    const bool halves_##name = (IN_HALVES >> number & 1) != 0; \
+    layout(set = 0, binding = number, std430) restrict readonly buffer Floats_##name { u64vec2 name[]; }; \
+    layout(set = 0, binding = number, std430) restrict readonly buffer Halves_##name { uint64_t half_##name[]; };
 #define FOUR(name, i) (halves_##name ? unpack_halves(PRECISION, half_##name[i]) : name[i])
 #define OPERAND(name, i) (halves_##name ? unpack_halves(PRECISION, half_##name[i]) : rounded(name[i]))
 #define OPERAND_ONE(name, i) (halves_##name ? unpack_half(PRECISION, half_##name[(i) / 2], i) : rounded(name[i]))
+#define OPERAND_WORDS(name, i) \
+    (halves_##name ? unpack_halves(PRECISION, unpackUint2x32(half_##name[i])) : rounded(floats(name[i])))
 #define STORE(name, i, v) { if (halves_##name) half_##name[i] = pack_halves(PRECISION, v); else name[i] = v; }
 #endif
 

@@ -17,7 +17,8 @@
 //           6, 7 LAY_A, LAY_B: 1 where rows of A, B start at and are multiples of four elements; 2 where they do and lie in
 //           halves of that PRECISION; else 0. 8 LAY_C: 1 where rows of C, residual and H do, and 2 more where C, 4 more where
 //           H lies in halves; else 0
-//           9 K_TAIL: K is not a multiple of four; 10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
+//           9 K_TAIL: K is not a multiple of four or, from 06 on, of BK
+//           10 PRECISION: 0 fp32, 1 fp16, 2 bf16: A and B are rounded to that
 //           when they are loaded, and their products, which are exact in fp32, are added in fp32
 //           11 SWIGLU, see above; 12 ROW_SUM: 0 none, 1 written, 2 added to; 13 SPLIT: z counts slices
 //           14 GROUP: rows of tiles that are walked together, see tile_of_c

@@ -2,21 +2,24 @@
 
 // Command compile has a driver's compiler make every pipeline that training may take, and allocates and runs nothing. Mesa's driver for
 // AMD (RADV) compiles for chips that are not there and shows what came out, so that registers, spills, waits and loads on such a
-// GPU can be known on any machine:
+// GPU can be known on any machine; docs/kernels/compiled.md explains the numbers:
 //
 //	go run ./tools/compile                                  blog256 and jit-b16 in three precisions for a Radeon RX 7900 (Navi 31),
 //	                                                        beside the committed table: what became worse fails
 //	go run ./tools/compile -write                           renews the table, docs/benchmarks/compile-navi31.json and .md
 //	go run ./tools/compile -presets blog256 -precisions fp16 -only matmul/05   some pipelines, the table's number -> today's
+//	JITVK_RUNG=05_coopmat go run ./tools/compile …          the same by a rung that is guessed no more
 //	go run ./tools/compile … -only 'matmul/05.*TRANS_A.*BM=128' -asm           and what the compiler wrote
 //	go run ./tools/compile -chip navi21 -presets quick      others; navi21, navi33, vega10, gfx1201, … as Mesa names them
-//	go run ./tools/compile -chip ""                         by the driver of the device at hand, without statistics
+//	go run ./tools/compile -chip ""                         by the driver of the device at hand, with what that says of them
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -38,7 +41,7 @@ func main() { os.Exit(cli.Main("compile", command)) }
 
 // The child, which has Mesa's variables in its environment before it loads a driver, writes a line for each configuration and
 // pipeline to standard error, where the driver writes, too.
-const child, configured, announced = "JITVK_COMPILE", "configuration: ", "pipeline: "
+const child, configured, announced, stated = "JITVK_COMPILE", "configuration: ", "pipeline: ", "statistic: "
 
 const everyPreset, everyPrecision = "blog256,jit-b16", "fp32,fp16,bf16" // of the committed table
 
@@ -76,7 +79,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	if os.Getenv(child) == "1" {
-		return compile(ctx, configs, out)
+		return compile(ctx, configs, *chip != "", out)
 	}
 	var device bytes.Buffer
 	log, err := inChild(ctx, args, *chip, *icd, &device)
@@ -86,7 +89,15 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprint(out, &device)
 	all := read(log)
 	if *chip == "" {
-		_, err = fmt.Fprintf(out, "%d pipelines compile\n", len(all))
+		_, err = fmt.Fprint(out, others(all))
+		return err
+	}
+	if len(all) == 0 {
+		const text = "no pipeline was compiled: this driver compiles for no absent chip (Mesa 26 and newer do not), or is none"
+		if *write {
+			return errors.New("compile: " + text)
+		}
+		_, err = fmt.Fprintf(out, "\n--- SKIPPED: %s\n", text)
 		return err
 	}
 	now := &table{Driver: strings.TrimSpace(device.String()), Pipelines: all}
@@ -136,8 +147,16 @@ func inChild(ctx context.Context, args []string, chip, icd string, out io.Writer
 }
 
 // compile plans training runs on a device that makes their pipelines.
-func compile(ctx context.Context, configs []run.Config, out io.Writer) error {
-	d, err := engine.Open(engine.Options{DryRun: true, Compile: func(pipeline string) { fmt.Fprintln(os.Stderr, announced+pipeline) }})
+func compile(ctx context.Context, configs []run.Config, amd bool, out io.Writer) error {
+	o := engine.Options{DryRun: true, Compile: func(pipeline string) { fmt.Fprintln(os.Stderr, announced+pipeline) }}
+	if !amd { // whose own log says more
+		o.Compiled = func(_ string, statistics []engine.Statistic) {
+			for _, s := range statistics {
+				fmt.Fprintf(os.Stderr, "%s%s: %.0f\n", stated, s.Name, s.Value)
+			}
+		}
+	}
+	d, err := engine.Open(o)
 	if err != nil {
 		return err
 	}
@@ -211,7 +230,8 @@ func read(r io.Reader) (all []*pipeline) {
 			inText = false
 		} else if inText {
 			p.text = append(p.text, line)
-		} else if name, value, ok := strings.Cut(line, ": "); ok && wanted[name] {
+		} else if name, value, ok := strings.Cut(strings.TrimPrefix(line, stated), ": "); ok &&
+			(wanted[name] || strings.HasPrefix(line, stated)) {
 			if n, err := strconv.Atoi(value); err == nil {
 				p.Stats[name] = n
 			}
@@ -225,8 +245,11 @@ func read(r io.Reader) (all []*pipeline) {
 	return all
 }
 
-// constants finds declarations of specialization constants.
-var constants = regexp.MustCompile(`(?m)^\s*layout\s*\(.*?constant_id\s*=\s*(\d+)\s*\)\s*const\s+(\w+)\s+(\w+)`)
+// constants finds declarations of specialization constants; a number may be a macro's, which another source of the shader defines.
+var (
+	constants = regexp.MustCompile(`(?m)^\s*layout\s*\(.*?constant_id\s*=\s*(\w+)\s*\)\s*const\s+(\w+)\s+(\w+)`)
+	macros    = regexp.MustCompile(`(?m)^\s*#\s*define\s+(\w+)\s+(\d+)\b`)
+)
 
 // readable names the values of a shader's constants, "[256 0 1]", as its sources do: "LOCAL=256 TRANS_B".
 func readable(shader, values string) string {
@@ -236,15 +259,19 @@ func readable(shader, values string) string {
 		if m.Name != shader {
 			continue
 		}
+		text, defined := "", map[string]string{}
 		for source := range m.Sources {
-			text, err := os.ReadFile(filepath.Join("shaders", source))
-			if err != nil {
-				continue // not in the checkout: constants by number
+			part, err := os.ReadFile(filepath.Join("shaders", source))
+			if err == nil { // not in the checkout: constants by number
+				text += string(part) + "\n"
 			}
-			for _, d := range constants.FindAllStringSubmatch(string(text), -1) {
-				if n, err := strconv.Atoi(d[1]); err == nil {
-					names[n] = declared{d[2], d[3]}
-				}
+		}
+		for _, d := range macros.FindAllStringSubmatch(text, -1) {
+			defined[d[1]] = d[2]
+		}
+		for _, d := range constants.FindAllStringSubmatch(text, -1) {
+			if n, err := strconv.Atoi(cmp.Or(defined[d[1]], d[1])); err == nil {
+				names[n] = declared{d[2], d[3]}
 			}
 		}
 	}

@@ -111,6 +111,25 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestOthers: other drivers' numbers, by their own names, and which of them should be 0.
+func TestOthers(t *testing.T) {
+	all := read(strings.NewReader("pipeline: a [8]\nstatistic: Register Count: 40\nstatistic: Local Memory: 0\n" +
+		"VGPRs of a line that is none: 3\npipeline: b []\nstatistic: Local Memory: 16\n"))
+	got := others(all)
+	for _, want := range []string{"2 pipelines", "| pipeline | Local Memory | Register Count |", "| a LOCAL=8 | 0 | 40 |", "| b | 16 | 0 |",
+		"1 numbers tell", "\nb: Local Memory 16\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if got := others(all[:1]); !strings.Contains(got, "no registers in memory") {
+		t.Error(got)
+	}
+	if got := others(read(strings.NewReader("pipeline: a []\n"))); !strings.Contains(got, "says nothing") {
+		t.Error(got)
+	}
+}
+
 // TestOlderAndNewer: the names that other generations of the chips have for the same.
 func TestOlderAndNewer(t *testing.T) {
 	for text, want := range map[string]assembly{
@@ -197,8 +216,16 @@ func TestCompile(t *testing.T) {
 	if infos, err := engine.Devices(); err != nil || len(infos) == 0 {
 		t.Skip("no Vulkan device")
 	}
-	seen := map[string]int{}
-	d, err := engine.Open(engine.Options{DryRun: true, Compile: func(pipeline string) { seen[pipeline]++ }})
+	seen, made := map[string]int{}, map[string]int{}
+	d, err := engine.Open(engine.Options{DryRun: true, Compile: func(pipeline string) { seen[pipeline]++ },
+		Compiled: func(pipeline string, statistics []engine.Statistic) {
+			made[pipeline] = len(statistics)
+			for _, s := range statistics {
+				if s.Name == "" || s.Value < 0 {
+					t.Errorf("%s: %+v", pipeline, s)
+				}
+			}
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +243,9 @@ func TestCompile(t *testing.T) {
 		t.Errorf("%d pipelines: %v", len(seen), seen)
 	}
 	for name, n := range seen {
+		if _, ok := made[name]; !ok {
+			t.Errorf("%q was not told of when it was made", name)
+		}
 		if n != 1 || !strings.Contains(name, " [") {
 			t.Errorf("%q was compiled %d times", name, n)
 		}

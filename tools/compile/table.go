@@ -126,6 +126,42 @@ func (t *table) summary() string {
 	return fmt.Sprintf("%d pipelines of %d shaders compile; of a shader's pipelines the worst:\n\n%s", len(t.Pipelines), len(of), &out)
 }
 
+// beside is what drivers call numbers that ought to be 0: registers that lie in memory.
+var beside = regexp.MustCompile(`(?i)spill|scratch|local|stack`)
+
+// others is what a driver says of pipelines by names of its own, a line each; at the end those with registers in memory.
+func others(pipelines []*pipeline) string {
+	var names []string
+	for _, p := range pipelines {
+		for _, name := range slices.Sorted(maps.Keys(p.Stats)) {
+			if !slices.Contains(names, name) && !strings.Contains(strings.ToLower(name), "hash") {
+				names = append(names, name)
+			}
+		}
+	}
+	text := fmt.Sprintf("%d pipelines compile\n", len(pipelines))
+	if names == nil {
+		return text + "the driver says nothing of them\n"
+	}
+	out := page.Table{Left: []string{"pipeline"}, Right: names}
+	var bad []string
+	for _, p := range pipelines {
+		row := []string{p.name()}
+		for _, name := range names {
+			row = append(row, strconv.Itoa(p.Stats[name]))
+			if beside.MatchString(name) && p.Stats[name] > 0 {
+				bad = append(bad, fmt.Sprintf("%s: %s %d", p.name(), name, p.Stats[name]))
+			}
+		}
+		out.Add(row...)
+	}
+	text += "\n" + out.String() + "\n"
+	if bad == nil {
+		return text + "the driver tells of no registers in memory\n"
+	}
+	return text + fmt.Sprintf("%d numbers tell of registers in memory:\n%s\n", len(bad), strings.Join(bad, "\n"))
+}
+
 // details has a line for each pipeline; where old has other numbers, old -> new.
 func details(pipelines []*pipeline, old map[string]*pipeline) string {
 	out := page.Table{Left: []string{"pipeline", "first for"}}
@@ -259,7 +295,7 @@ const pageText = `# AMD's compiler on the kernels
 What Mesa's driver for AMD makes of every pipeline that training ` + "`blog256` and `jit-b16`" + ` in three precisions may take,
 guessed or tried by the tuner, for a Radeon RX 7900 (Navi 31). Compiled without such a GPU, and run on none. ` +
 	"`make compile`" + ` compiles them again and fails where a number became worse; ` + "`make compile ARGS=-write`" + ` renews this page
-and the JSON beside it, which is what is compared.
+and the JSON beside it, which is what is compared. ` + "[Reading compiled code](../kernels/compiled.md)" + ` explains the columns.
 
 %s, %s
 

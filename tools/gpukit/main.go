@@ -109,7 +109,24 @@ func text(folder, peer string, out io.Writer) error {
 	} else {
 		fmt.Fprintf(out, "no PyTorch beside ours: %v; name the peer with -peer\n", err)
 	}
+	// What tests and tools read of a checkout: the shaders' sources, beside the folders that the tests run in.
+	for _, dir := range []string{"shaders", "shaders/*"} {
+		names, err := filepath.Glob(filepath.Join(dir, "*.[cg][ol][ms][pl]")) // .comp and .glsl
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if all["src/"+filepath.ToSlash(name)], err = os.ReadFile(name); err != nil {
+				return err
+			}
+		}
+	}
+	all["src/engine/README"] = []byte("engine.test runs here\n")
+	all["src/kernels/README"] = []byte("kernels.test runs here\n")
 	for name, data := range all {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755); err != nil {
+			return err
+		}
 		if err := files.WriteFile(filepath.Join(folder, name), data); err != nil {
 			return err
 		}

@@ -22,7 +22,8 @@ func TestBare(t *testing.T) {
 	if !strings.Contains(said.String(), "no PyTorch beside ours") || !strings.Contains(said.String(), "MiB") {
 		t.Error(said.String())
 	}
-	for _, name := range []string{"lines.json", "predictions.json", "commit"} {
+	for _, name := range []string{"lines.json", "predictions.json", "commit", "src/kernels", "src/engine", "src/shaders/step.glsl",
+		"src/shaders/matmul/00_naive.comp"} {
 		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
 			t.Error(err)
 		}

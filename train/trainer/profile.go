@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"jitvk/engine"
 	"jitvk/engine/files"
+	"jitvk/kernels"
 	"jitvk/kernels/measure"
 	"jitvk/model/report"
 	"jitvk/train/dataset"
@@ -153,7 +153,7 @@ func (f *profile) table(peaks measure.Peaks) string {
 // ofPeak says how near a kernel comes to what holds it up: arithmetic, or memory, which is measured by a copy.
 func (k kernelTime) ofPeak(peaks measure.Peaks) string {
 	top, what := peaks.Rate(measure.FMA), measure.FMA
-	if m := peaks.Rate(measure.Matrix); strings.Contains(path.Base(k.name), "coopmat") && m > 0 {
+	if m := peaks.Rate(measure.Matrix); kernels.OnMatrixUnit(k.name) && m > 0 {
 		top, what = m, measure.Matrix
 	}
 	arithmetic := k.flops / k.time.Seconds() / 1e9 / top

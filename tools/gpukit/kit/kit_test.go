@@ -54,7 +54,7 @@ func TestFaults(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	t.Setenv("PIDS", pids)
 	r, out := rehearse(t, context.Background(), `[
-		{"name": "first", "decides": "x", "run": ["sh", "-c", "echo one; echo two >&2"], "limit": 10},
+		{"name": "first", "decides": "x", "run": ["sh", "-c", "echo one; echo two >&2; test -e lines.json"], "in": ".", "limit": 10},
 		{"name": "hangs", "decides": "x", "run": ["sh", "-c", "echo before; exec sleep 1000"], "limit": 1},
 		{"name": "grandchild", "decides": "x", "limit": 1,
 		 "run": ["sh", "-c", "trap '' TERM INT; sh -c 'trap \"\" TERM; sleep 1000' & echo $! >$PIDS; wait; wait"]},

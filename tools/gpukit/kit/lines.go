@@ -14,8 +14,9 @@ import (
 // A line is one run of a program. The kit's lines lie in lines.json, so that they can be changed where there is no Go.
 type line struct {
 	Name    string   `json:"name"`
-	Decides string   `json:"decides"` // what its result is for
-	Run     []string `json:"run"`     // program and arguments; {words} see expand
+	Decides string   `json:"decides"`      // what its result is for
+	Run     []string `json:"run"`          // program and arguments; {words} see expand
+	In      string   `json:"in,omitempty"` // folder of the kit that it runs in: tests look for the shaders' sources beside them
 	Env     []string `json:"env,omitempty"`
 	Limit   int      `json:"limit"`           // seconds, then it is killed with all that it started
 	Needs   string   `json:"needs,omitempty"` // a program without which the line is skipped: "python3"

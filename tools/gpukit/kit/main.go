@@ -174,7 +174,11 @@ func (k *kit) line(ctx context.Context, l line) {
 		fmt.Fprintf(k.out, "%5.0f s  %-18s", at.Seconds(), l.Name)
 		var output string
 		l.Run = args
-		r, output = run(ctx, l, args, k.env, k.work, k.log)
+		in := k.work
+		if l.In != "" {
+			in = filepath.Join(k.home, l.In)
+		}
+		r, output = run(ctx, l, args, k.env, in, k.work, k.log)
 		r.Command = strings.ReplaceAll(strings.ReplaceAll(r.Command, k.bin+"/", ""), k.work, "WORK")
 		r.Data = k.kept(l, output)
 		fmt.Fprintf(k.out, " %5.1f s  %s\n", r.Seconds, r.Status)
@@ -286,7 +290,7 @@ func (k *kit) find(ctx context.Context) {
 	for _, extra := range tries {
 		env := append(append([]string{}, base...), extra...)
 		l := line{Name: "find", Run: []string{"devices"}, Limit: 15}
-		r, output := run(ctx, l, k.expand(l), env, k.work, k.log)
+		r, output := run(ctx, l, k.expand(l), env, k.work, k.work, k.log)
 		first, _, _ := strings.Cut(output, "\n")
 		device, listed := strings.CutPrefix(first, "device ")
 		if !r.ok() || !listed {

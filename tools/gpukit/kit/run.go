@@ -37,9 +37,9 @@ func (r result) ok() bool { return r.Status == "ok" }
 // patience is how long a killed process may take to be gone. A GPU's driver may hold one for ever; the kit goes on without it.
 const patience = 5 * time.Second
 
-// run runs a line in a process group of its own and appends its output to log. What it prints goes into a file and not
-// through a pipe, as a pipe stays open while any grandchild lives.
-func run(ctx context.Context, l line, args, env []string, dir string, log io.Writer) (r result, output string) {
+// run runs a line in a process group of its own, in the folder in, and appends its output to log. What it prints goes into a file in
+// dir and not through a pipe, as a pipe stays open while any grandchild lives.
+func run(ctx context.Context, l line, args, env []string, in, dir string, log io.Writer) (r result, output string) {
 	r = result{Name: l.Name, Decides: l.Decides, Command: strings.Join(append(slices.Clone(l.Env), l.Run...), " "), Limit: l.Limit}
 	start := time.Now()
 	defer func() { r.Seconds = time.Since(start).Seconds() }()
@@ -51,7 +51,7 @@ func run(ctx context.Context, l line, args, env []string, dir string, log io.Wri
 	defer os.Remove(file.Name())
 	defer file.Close()
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(slices.Clone(env), l.Env...), file, file
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = in, append(slices.Clone(env), l.Env...), file, file
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		r.Status = "could not be started: " + err.Error()
