@@ -24,7 +24,7 @@ func colSum(p *engine.Program, to, from Tensor, acc bool) { colSums(p, acc, colu
 // colSums sums chunks of rows, then the chunks' sums: of one tensor, or of two of one shape in one dispatch.
 func colSums(p *engine.Program, acc bool, sums ...columnSum) {
 	v := sums[0].from
-	chunk, local, lanes := columnLanes(p, v.rows())
+	chunk, columns, lanes := columnLanes(p, v.rows())
 	chunks := ceilDiv(v.rows(), chunk)
 	last := chunks == 1
 	u := columnVec(p, v.width(), v.Ld, v.Off)
@@ -38,8 +38,8 @@ func colSums(p *engine.Program, acc bool, sums ...columnSum) {
 		}
 		bind[2*i], bind[2*i+1] = to.Update(acc && last), s.from.Read()
 	}
-	p.Dispatch(engine.Dispatch{Shader: "colsum", Spec: []uint32{uint32(local), flag(acc && last), u, uint32(lanes)},
-		Groups: [3]int{ceilDiv(v.width(), local*int(u)), chunks, len(sums)},
+	p.Dispatch(engine.Dispatch{Shader: "colsum", Spec: []uint32{uint32(columns * lanes), flag(acc && last), u, uint32(lanes)},
+		Groups: [3]int{ceilDiv(v.width(), columns*int(u)), chunks, len(sums)},
 		Push:   colSumPush{uint32(v.rows()), uint32(v.width()), v.stride(), v.offset(), uint32(chunk)}, Bind: bind,
 		FLOPs: float64(len(sums) * v.rows() * v.width())})
 	if !last {
@@ -49,10 +49,10 @@ func colSums(p *engine.Program, acc bool, sums ...columnSum) {
 
 // columnLanes returns how many of n rows a workgroup sums, how many columns it owns, and how many lanes share a column. On a GPU they are
 // so many that the partial sums of some hundred workgroups take one pass.
-func columnLanes(p *engine.Program, n int) (chunk, local, lanes int) {
+func columnLanes(p *engine.Program, n int) (chunk, columns, lanes int) {
 	if subgroupWorkgroups(p) {
 		return chunkRows(p, n), columnsPerGroup(p), 1
 	}
-	const columns = 32
+	columns = 32
 	return max(256, ceilDiv(n, 65535)), columns, localSize(p) / columns
 }

@@ -4,10 +4,10 @@
 // Computes: sum[chunk, c] = (ACC ? sum[chunk, c] : 0) + sum of src[r, c] over the chunk's rows r; the same for sum_b and src_b
 // Shapes:   src, src_b (rows, cols), rows ld floats apart; sum, sum_b (chunks, cols) contiguous
 // Push:     rows, cols, ld, off (floats), chunk (rows a workgroup)
-// Spec:     0 LOCAL columns a workgroup; 1 ACC: add to what sum holds (with one chunk); 2 VEC: floats at a time, see vec.glsl;
-//           3 LANES that share a column's rows
-// Dispatch: (ceil(cols/(LOCAL VEC)), ceil(rows/chunk), 1 or 2 sums); invocation (i, lane) adds up every LANES-th row of one chunk in VEC
-//           columns, then lane 0 the lanes
+// Spec:     0 LOCAL invocations; 1 ACC: add to what sum holds (with one chunk); 2 VEC: floats at a time, see vec.glsl;
+//           3 LANES that share a column's rows, a divisor of LOCAL
+// Dispatch: (ceil(cols LANES/(LOCAL VEC)), ceil(rows/chunk), 1 or 2 sums); an invocation adds up every LANES-th row of one chunk in VEC
+//           columns, then lane 0 of a column the lanes
 // Precision: fp32; an error of at most chunk/(4 LANES) + LANES + 2 roundings a pass
 // CPU:      kernels/ref/colsum.go ColSum
 // Backward: none; it is itself the backward of adding a bias
@@ -15,7 +15,7 @@
 #extension GL_GOOGLE_include_directive : require
 #include "vec.glsl"
 
-layout(local_size_x_id = 0, local_size_y_id = 3) in;
+layout(local_size_x_id = 0) in;
 UPDATES(0, sum)
 READS(1, src)
 UPDATES(2, sum_b)
@@ -26,7 +26,8 @@ layout(constant_id = 1) const bool ACC = false;
 layout(constant_id = 2) const uint VEC = 4;
 layout(constant_id = 3) const uint LANES = 1;
 
-shared vec4 lane_sum[LANES * LOCAL];
+const uint COLUMNS = LOCAL / LANES; // of a workgroup, VEC floats each
+shared vec4 lane_sum[LOCAL]; // by lane, then by column
 
 // Rows r, r + LANES, ... before end, of column c. Four running sums: four loads in flight, and a quarter of the loop's own cost.
 #define COLUMN(name) \
@@ -46,7 +47,9 @@ COLUMN(src)
 COLUMN(src_b)
 
 void main() {
-    uint c = VEC * gl_GlobalInvocationID.x, lane = gl_LocalInvocationID.y;
+    // Neighbours own neighbouring columns of one row, so that their loads are contiguous.
+    uint i = gl_LocalInvocationID.x % COLUMNS, lane = gl_LocalInvocationID.x / COLUMNS;
+    uint c = VEC * (gl_WorkGroupID.x * COLUMNS + i);
     uint first = gl_WorkGroupID.y * chunk, end = min(first + chunk, rows);
     vec4 total = vec4(0);
     if (c < cols) {
@@ -54,11 +57,11 @@ void main() {
         else total = column_src_b(first + lane, end, c);
     }
     if (LANES > 1) {
-        lane_sum[lane * LOCAL + gl_LocalInvocationID.x] = total;
+        lane_sum[gl_LocalInvocationID.x] = total;
         // lane 0 reads what the other lanes of its column have written.
         barrier();
         if (lane > 0) return;
-        for (uint l = 1; l < LANES; l++) total += lane_sum[l * LOCAL + gl_LocalInvocationID.x];
+        for (uint l = 1; l < LANES; l++) total += lane_sum[l * COLUMNS + i];
     }
     if (c >= cols) return;
     uint to = gl_WorkGroupID.y * cols + c;
