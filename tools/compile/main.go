@@ -8,7 +8,8 @@
 //	                                                        beside the committed table: what became worse fails
 //	go run ./tools/compile -write                           renews the table, docs/benchmarks/compile-navi31.json and .md
 //	go run ./tools/compile -presets blog256 -precisions fp16 -only matmul/05   some pipelines, the table's number -> today's
-//	JITVK_RUNG=05_coopmat go run ./tools/compile …          the same by a rung that is guessed no more
+//	go run ./tools/compile … -only 'matmul/06.*BM=128 BN=128' -beside 05_coopmat   the numbers of a rung that is guessed no more ->
+//	                                                        those of the one that took its place, at the same work
 //	go run ./tools/compile … -only 'matmul/05.*TRANS_A.*BM=128' -asm           and what the compiler wrote
 //	go run ./tools/compile -chip navi21 -presets quick      others; navi21, navi33, vega10, gfx1201, … as Mesa names them
 //	go run ./tools/compile -chip ""                         by the driver of the device at hand, with what that says of them
@@ -52,6 +53,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	presets := fs.String("presets", everyPreset, "models, `names` separated by commas")
 	precisions := fs.String("precisions", everyPrecision, "of products, separated by commas")
 	only := fs.String("only", "", "print pipelines whose name and constants match a regular `expression`, with their old numbers")
+	beside := fs.String("beside", "", "with -only: the old numbers are those of these `rungs` at the same work, compiled now")
 	asm := fs.Bool("asm", false, "with -only: print what the compiler wrote, too")
 	write := fs.Bool("write", false, "renew the committed table")
 	if err := cli.Parse(fs, args); err != nil {
@@ -65,8 +67,8 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if *write && (!whole || *chip == "") {
 		return fmt.Errorf("compile: -write renews the whole table: give it without -presets, -precisions, -only and with a chip")
 	}
-	if *asm && *only == "" {
-		return fmt.Errorf("compile: -asm wants -only")
+	if (*asm || *beside != "") && *only == "" {
+		return fmt.Errorf("compile: -asm and -beside want -only")
 	}
 	var configs []run.Config
 	for _, preset := range strings.Split(*presets, ",") {
@@ -82,7 +84,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return compile(ctx, configs, *chip != "", out)
 	}
 	var device bytes.Buffer
-	log, err := inChild(ctx, args, *chip, *icd, &device)
+	log, err := inChild(ctx, args, *chip, *icd, os.Getenv("JITVK_RUNG"), &device)
 	if err != nil {
 		return err
 	}
@@ -110,21 +112,29 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	old := kept.byName()
+	if *beside != "" {
+		log, err := inChild(ctx, args, *chip, *icd, *beside, io.Discard)
+		if err != nil {
+			return err
+		}
+		old = sameWork(all, read(log))
+	}
 	if *only != "" {
-		return show(out, kept, now, pick, *asm)
+		return show(out, old, now, pick, *asm)
 	}
 	fmt.Fprint(out, now.summary())
 	return compare(out, kept, now, whole)
 }
 
 // inChild runs this program again, with the driver for a chip, and returns what it wrote to standard error.
-func inChild(ctx context.Context, args []string, chip, icd string, out io.Writer) (*bytes.Buffer, error) {
+func inChild(ctx context.Context, args []string, chip, icd, rung string, out io.Writer) (*bytes.Buffer, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), child+"=1")
+	cmd.Env = append(os.Environ(), child+"=1", "JITVK_RUNG="+rung)
 	if chip != "" {
 		drivers, err := filepath.Glob(icd)
 		if err != nil || len(drivers) == 0 {
@@ -251,10 +261,12 @@ var (
 	macros    = regexp.MustCompile(`(?m)^\s*#\s*define\s+(\w+)\s+(\d+)\b`)
 )
 
-// readable names the values of a shader's constants, "[256 0 1]", as its sources do: "LOCAL=256 TRANS_B".
-func readable(shader, values string) string {
-	type declared struct{ kind, name string }
-	names := map[int]declared{0: {"uint", "LOCAL"}}
+// A constant is how a source declares one.
+type constant struct{ kind, name string }
+
+// declared are the specialization constants of a shader, by their numbers.
+func declared(shader string) map[int]constant {
+	names := map[int]constant{0: {"uint", "LOCAL"}}
 	for _, m := range shaders.Manifest().Modules {
 		if m.Name != shader {
 			continue
@@ -271,10 +283,16 @@ func readable(shader, values string) string {
 		}
 		for _, d := range constants.FindAllStringSubmatch(text, -1) {
 			if n, err := strconv.Atoi(cmp.Or(defined[d[1]], d[1])); err == nil {
-				names[n] = declared{d[2], d[3]}
+				names[n] = constant{d[2], d[3]}
 			}
 		}
 	}
+	return names
+}
+
+// readable names the values of a shader's constants, "[256 0 1]", as its sources do: "LOCAL=256 TRANS_B".
+func readable(shader, values string) string {
+	names := declared(shader)
 	var words []string
 	for n, value := range strings.Fields(strings.Trim(values, "[]")) {
 		d, ok := names[n]

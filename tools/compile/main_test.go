@@ -130,6 +130,21 @@ func TestOthers(t *testing.T) {
 	}
 }
 
+// TestSameWork: a pipeline's partner in another rung has its constants, as far as both have them.
+func TestSameWork(t *testing.T) {
+	t.Chdir("../..")
+	make := func(shader, constants string) *pipeline { return &pipeline{Shader: shader, Constants: constants} }
+	now := []*pipeline{make("matmul/06_prefetch", "LOCAL=256 TRANS_A BM=128 TURN UNROLL"), make("matmul/06_prefetch", "LOCAL=256 BM=128"),
+		make("attention/04_pipelined_fwd", "LOCAL=256 D=64 TURN"), make("cast", "LOCAL=256")}
+	old := []*pipeline{make("matmul/05_coopmat", "LOCAL=256 TRANS_A BM=128"), make("matmul/05_coopmat", "LOCAL=256 TRANS_A BM=64"),
+		make("attention/03_coopmat_bwd_dq", "LOCAL=256 D=64"), make("attention/03_coopmat_fwd", "LOCAL=256 D=64"),
+		make("cast", "LOCAL=256")}
+	got := sameWork(now, old)
+	if len(got) != 2 || got[now[0].name()] != old[0] || got[now[2].name()] != old[3] {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestOlderAndNewer: the names that other generations of the chips have for the same.
 func TestOlderAndNewer(t *testing.T) {
 	for text, want := range map[string]assembly{

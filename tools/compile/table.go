@@ -182,15 +182,50 @@ func details(pipelines []*pipeline, old map[string]*pipeline) string {
 	return out.String()
 }
 
-// show prints some pipelines, with their numbers in the table where those were others.
-func show(out io.Writer, kept, now *table, pick *regexp.Regexp, asm bool) error {
+// rung is the part of a name that differs between rungs of a ladder: "matmul/06_prefetch", "attention/04_pipelined" of …_fwd.
+var rung = regexp.MustCompile(`^(\w+/)\d\d_[a-z0-9]+`)
+
+// sameWork finds for each pipeline, by name, the one of another rung that does the same work: whose constants are the same, of those that
+// both shaders have.
+func sameWork(pipelines, others []*pipeline) map[string]*pipeline {
+	has := map[string]map[string]bool{} // names of constants by shader
+	for _, p := range append(slices.Clone(pipelines), others...) {
+		if has[p.Shader] == nil {
+			has[p.Shader] = map[string]bool{}
+			for _, c := range declared(p.Shader) {
+				has[p.Shader][c.name] = true
+			}
+		}
+	}
+	work := func(p *pipeline, other string) string {
+		words := []string{rung.ReplaceAllString(p.Shader, "$1")}
+		for _, word := range strings.Fields(p.Constants) {
+			if name, _, _ := strings.Cut(word, "="); has[other][name] {
+				words = append(words, word)
+			}
+		}
+		return strings.Join(words, " ")
+	}
+	found := map[string]*pipeline{}
+	for _, p := range pipelines {
+		for _, o := range others {
+			if o.Shader != p.Shader && work(p, o.Shader) == work(o, p.Shader) {
+				found[p.name()] = o
+			}
+		}
+	}
+	return found
+}
+
+// show prints some pipelines, with their old numbers where those were others.
+func show(out io.Writer, old map[string]*pipeline, now *table, pick *regexp.Regexp, asm bool) error {
 	var some []*pipeline
 	for _, p := range now.sorted() {
 		if pick.MatchString(p.name()) {
 			some = append(some, p)
 		}
 	}
-	fmt.Fprint(out, "\n", details(some, kept.byName()))
+	fmt.Fprint(out, "\n", details(some, old))
 	if asm {
 		for _, p := range some {
 			fmt.Fprintf(out, "\n%s\n%s\n", p.name(), strings.Join(p.text, "\n"))

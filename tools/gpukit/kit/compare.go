@@ -196,7 +196,7 @@ func (r *report) page() string {
 	text := fmt.Sprintf("# A run of the kit\n\n%s; found with %s. %s, kit of commit %s, %s UTC.\n", r.Device, r.Found, r.Preset, r.Kit,
 		r.Date)
 	if strings.Contains(r.Device, "(cpu, ") {
-		text += "\n**This is a CPU driver: the run rehearses the kit, and no rate below is a GPU's.**\n"
+		text += "\n**This is a CPU driver: the run rehearses the kit. No rate below is a GPU's or worth quoting.**\n"
 	}
 	for _, n := range r.Notes {
 		text += "\n" + n + "\n"
