@@ -9,7 +9,7 @@ import (
 
 // Some work can be done in several ways, say a product by several shaders, that differ in speed and in the order of their sums. A
 // program that records such work names its class and its choices, all of them text that means something to the kernels alone:
-// "matmul fp32 nt 1x832x384x128" can be done as "{matmul/03_vector 0 1}" or "{matmul/05_coopmat 2 1}". The device says which.
+// "matmul fp32 nt 1x832x384x128" can be done as "{matmul/03_vector 0 1}" or "{matmul/06_prefetch 2 1}". The device says which.
 
 // Choices are choices by their classes.
 type Choices map[string]string

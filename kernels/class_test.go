@@ -79,7 +79,7 @@ func TestPreferredChoices(t *testing.T) {
 		t.Errorf("choices %d, %d and %d", a, b, c)
 	}
 	p.Choose("c", choices)
-	if got := fmt.Sprint(d.Guessed()); got != "[{b [guess other]} {c [guess other]}]" {
+	if got := fmt.Sprint(d.Guessed()); got != "[{b [guess other] 1} {c [guess other] 2}]" {
 		t.Errorf("guessed: %s", got)
 	}
 	if got := fmt.Sprint(d.Chosen()); got != "map[a:other b:guess c:guess]" {

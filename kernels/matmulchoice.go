@@ -65,8 +65,7 @@ var matMulForce string
 // 07_coopmat2 is nobody's guess: on no GPU has it been compared with 06 yet. Of a rung's tiles a GPU gets the largest of
 // which there are enough to fill it, else that of 64 x 64; a CPU driver, which has no latency to hide, the smallest. Left to measuring
 // are tiles that take half of a GPU's registers or all of them, as the largest of 03_vector and of 06 do, and those that turn
-// operands. Where a GPU has less than a tile a core, and K is 2048 or more, the product is split along K to
-// fill it.
+// operands. Where a GPU has no more than a tile a core, and K is 2048 or more, the product is split along K to fill it.
 func guessMatMul(info engine.Info, precision Precision, s matMulShape) MatMulChoice {
 	rung := "matmul/03_vector"
 	switch {
