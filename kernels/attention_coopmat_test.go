@@ -4,8 +4,8 @@ package kernels_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"jitvk/engine"
@@ -14,29 +14,41 @@ import (
 )
 
 // TestAttentionShapes: the rungs on matrix units unrolled as for GPUs, with one subgroup, with the small tile, with what products sum
-// over turned or not, and with fragments not square, for which lavapipe must have flexible dimensions. Head sizes are small, as its
-// compiler takes half a minute for 56 with the last of them; they are no multiple of the fragment.
+// over turned or not, and with fragments not square, for which lavapipe must have flexible dimensions. Its compiler takes half a minute
+// for some, so each rung has its share of them, and the whole sweep both rungs with all. Heads are no multiple of the fragment.
 func TestAttentionShapes(t *testing.T) {
 	info := kerneltest.Device(t).Info()
 	if !slices.Contains(kernels.AttentionRungsOn(info, kernels.FP16), "attention/03_coopmat") {
 		t.Skipf("%v has no matrix unit for fp16", info)
 	}
 	m, n, k, _, _, _ := kernels.AttentionShape("attention/03_coopmat", info, 64)
-	for i, s := range [][5]int{{m, n, k, 4, 32}, {m, n, k, 1, 32}, {m, n, k, 4, 16}, {m, 2 * n, k, 4, 32}, {m, n, 2 * k, 2, 16},
-		{m, 2 * n, 2 * k, 4, 32}} {
-		if s[1]*s[2] > n*k && (!info.CoopMat2.FlexibleDimensions || !info.CPU()) { // elsewhere the granularity may be larger
+	for i, s := range []struct {
+		n, k, subgroups, tile int
+		turn                  bool
+		rungs                 string
+	}{
+		{n, k, 4, 32, true, "04_pipelined"},
+		{n, k, 1, 32, false, "03_coopmat 04_pipelined"},
+		{n, k, 4, 16, true, "04_pipelined"},
+		{2 * n, k, 4, 32, false, "03_coopmat"},
+		{n, 2 * k, 2, 16, true, "03_coopmat"},
+		{2 * n, 2 * k, 4, 32, true, "04_pipelined"},
+	} {
+		if s.n*s.k > n*k && (!info.CoopMat2.FlexibleDimensions || !info.CPU()) { // elsewhere the granularity may be larger
 			continue
 		}
-		for _, rung := range []string{"attention/03_coopmat", "attention/04_pipelined"} {
-			turn := rung == "attention/04_pipelined" && i%2 == 0
-			t.Run(fmt.Sprintf("%s/%dx%dx%d subgroups%d tile%d turn%v", filepath.Base(rung), s[0], s[1], s[2], s[3], s[4], turn),
-				func(t *testing.T) {
-					kernels.WithAttentionShape(s[0], s[1], s[2], s[3], s[4], i == 0, turn, func() {
-						for _, c := range []attentionCase{{1, 1, 1, 8, 1, false}, {1, 37, 2, 24, 1, true}, {1, 65, 1, 24, 1, false}} {
-							t.Run(fmt.Sprintf("T%d D%d", c.t, c.d), func(t *testing.T) { c.test(t, rung, kernels.FP16) })
-						}
-					})
+		cases := []attentionCase{{1, 1, 1, 24, 1, false}, {1, 37, 2, 24, 1, true}, {1, 65, 1, 24, 1, false}}
+		if kerneltest.All() {
+			s.rungs, cases = "03_coopmat 04_pipelined", append(cases, attentionCase{1, 1, 1, 8, 1, false})
+		}
+		for _, rung := range strings.Fields(s.rungs) {
+			t.Run(fmt.Sprintf("%s/%dx%dx%d subgroups%d tile%d turn%v", rung, m, s.n, s.k, s.subgroups, s.tile, s.turn), func(t *testing.T) {
+				kernels.WithAttentionShape(m, s.n, s.k, s.subgroups, s.tile, i == 0, s.turn, func() {
+					for _, c := range cases {
+						t.Run(fmt.Sprintf("T%d D%d", c.t, c.d), func(t *testing.T) { c.test(t, "attention/"+rung, kernels.FP16) })
+					}
 				})
+			})
 		}
 	}
 }

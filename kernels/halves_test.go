@@ -73,6 +73,10 @@ func TestHalvesAreRefused(t *testing.T) {
 			kernels.MatMul(p, c, half, floats,
 				kernels.MatMulOptions{TransB: true})
 		},
+		"DerfRoPE: (2,8 fp16)": func(p *engine.Program) { // pairs of a quarter of 8 floats are no fours
+			x, y := h.OutputIn(kernels.FP16, 1, 2, 1, 8), h.OutputIn(kernels.FP16, 1, 2, 1, 8)
+			kernels.DerfRoPE(p, y, x, h.Output(8), h.Output(8), h.Output(2, 4), h.Output(2, 4), false)
+		},
 	} {
 		t.Run(want, func(t *testing.T) { mustPanic(t, "kernels: "+want, f) })
 	}

@@ -38,18 +38,26 @@ const float NOTHING = -1e30;            // a score whose p is 0: that of a query
 shared f16vec4 weights[2 * ROWS * PW];  // p, below it ds
 shared float stats[2 * CM * TILE];      // CM equal rows of -lse / scale, CM of -delta
 
+// An invocation's lse and delta of the tile that begins with query `first`. All rows of a fragment are alike, so it stages them again
+// for each STATS times LOCAL elements further on.
+const uint STATS = (TILE + LOCAL - 1) / LOCAL;
+float next_lse[STATS], next_delta[STATS];
+#define FETCH_STATS(first) FRAGMENTS(u, STATS) { \
+    uint from = head + min((first) + (u * LOCAL + gl_LocalInvocationIndex) % TILE, T - 1); \
+    next_lse[u] = lse[from]; \
+    next_delta[u] = delta[from]; \
+}
+
 void main() {
     zero = T >> 31;
     uint first = gl_WorkGroupID.x * ROWS, own = first + row();
     uint head = (gl_WorkGroupID.z * gl_NumWorkGroups.y + gl_WorkGroupID.y) * T;  // the head's row of lse and delta
     float to_log2 = scale * LOG2_E;
-    float next_lse, next_delta;
     FETCH_OWN(0, k, first, ldK, offK)
     FETCH_OWN(1, v, first, ldV, offV)
     FETCH(0, q, 0, ldQ, offQ)
     FETCH(1, do_, 0, ldDO, offDO)
-    uint i = gl_LocalInvocationIndex % TILE;  // the query whose lse and delta an invocation stages, with all its likes
-    next_lse = lse[head + min(i, T - 1)], next_delta = delta[head + min(i, T - 1)];
+    FETCH_STATS(0)
     HALVES_A ks[FK], vs[FK];
     stage_own(0, halves_k);
     FRAGMENTS(f, FK) ks[f] = left(mine(), f * CK);
@@ -67,19 +75,18 @@ void main() {
             stage_turned(0, halves_q);
             stage_turned(1, halves_do_);
         }
-        float no_s = i0 + i < T ? -next_lse / scale : NOTHING, no_ds = -next_delta;
         FRAGMENTS(u, (CM * TILE + LOCAL - 1) / LOCAL) {
             uint n = u * LOCAL + gl_LocalInvocationIndex;
             if (CM * TILE % LOCAL == 0 || n < CM * TILE) {
-                stats[n] = no_s;
-                stats[CM * TILE + n] = no_ds;
+                stats[n] = i0 + n % TILE < T ? -next_lse[u % STATS] / scale : NOTHING;
+                stats[CM * TILE + n] = -next_delta[u % STATS];
             }
         }
         // The tile has been written by all before any of it is read.
         barrier();
         FETCH(0, q, i0 + TILE, ldQ, offQ)
         FETCH(1, do_, i0 + TILE, ldDO, offDO)
-        next_lse = lse[head + min(i0 + TILE + i, T - 1)], next_delta = delta[head + min(i0 + TILE + i, T - 1)];
+        FETCH_STATS(i0 + TILE)
 
         // Past the last query lies that query again, with a p of 0, and so ds.
         FRAGMENTS(n, TILE / CN) {

@@ -6,7 +6,7 @@
 // Computes: s[j] = q.k[j];  o = sum_j exp(scale s[j]) v[j] / sum_j exp(scale s[j]);  lse = log sum_j exp(scale s[j])
 // Shapes:   o, q, k, v (B,T,H,D), tokens ldO, ldQ, ldK, ldV elements apart (multiples of 4, offsets too); lse (B,H,T)
 // Push:     T, ldO, offO, ldQ, offQ, ldK, offK, ldV, offV (elements), scale = 1/sqrt(D)
-// Spec:     0 to 8 see 03_coopmat_fwd.comp, TILE a multiple of 16, a subgroup's size at most CM*TILE/4; 9 TURN: tiles that a product sums
+// Spec:     0 to 8 see 03_coopmat_fwd.comp, TILE 16 or 32, a subgroup's size at most CM*TILE/4; 9 TURN: tiles that a product sums
 //           over are staged on their side; 10 IN_HALVES see attention.glsl
 // Dispatch: (ceil(T/(SUBGROUPS*CM)), H, B); each subgroup owns CM query rows
 // Precision: fp16 as attention.glsl says, by the device's conversion; halves are what fp32 would be rounded to
