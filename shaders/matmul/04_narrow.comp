@@ -21,16 +21,15 @@
 #include "quads.glsl"
 #include "words.glsl"
 
-layout(constant_id = 15) const uint LANES = 8;
-const uint BM = 32, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
-const uint LOADS = 32 / LANES;              // a lane's loads of op(A) a step: 4, or 2
-
 layout(local_size_x_id = 0) in;
 // A and B again, four floats being two words, and four halves one.
 layout(set = 0, binding = 1, std430) readonly buffer WordsA { u64vec2 words_a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer WordsB { u64vec2 words_b[]; };
 layout(set = 0, binding = 1, std430) readonly buffer HalvesA { uint64_t halves_a[]; };
 layout(set = 0, binding = 2, std430) readonly buffer HalvesB { uint64_t halves_b[]; };
+layout(constant_id = 15) const uint LANES = 8;
+const uint BM = 32, BN = 4 * LANES, BK = 4; // the tile of C and the step along K
+const uint LOADS = 32 / LANES;              // a lane's loads of op(A) a step: 4, or 2
 
 // Elements j to j+3 of a row of len floats that starts at float `row`. What lies past the row's end repeats its last
 // elements: it reaches only elements of C that are never stored, or is zeroed as K's tail.
