@@ -212,7 +212,7 @@ func oneTile(t matMulTile) func(engine.Info, Precision) []matMulTile {
 	return func(engine.Info, Precision) []matMulTile { return []matMulTile{t} }
 }
 
-// narrowTile is 04_narrow's, each lane having four columns: 16 lanes where there are as many, else eight.
+// narrowTile is 04_narrow's, each lane having four columns: 16 lanes where the subgroup has as many, else eight.
 func narrowTile(info engine.Info, _ Precision) []matMulTile {
 	lanes := 8
 	if info.SubgroupSize >= 16 {
