@@ -21,7 +21,8 @@ func TestInterfaces(t *testing.T) {
 	}
 	for name, want := range map[string]shaderInterface{
 		"prependtokens":    {4, 20, [3]constant{{1, 0}, {1, -1}, {1, -1}}},
-		"matmul/04_narrow": {7, 84, [3]constant{{8, -1}, {1, -1}, {1, -1}}},
+		"matmul/04_narrow": {7, 84, [3]constant{{1, 0}, {1, -1}, {1, -1}}},
+		"matmul/03_vector": {7, 84, [3]constant{{256, -1}, {1, -1}, {1, -1}}},
 	} {
 		if got, _ := interfaceOf(name); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)

@@ -56,6 +56,7 @@ var opCases = []opCase{
 	{"NormRoPEBackward", drawNormRoPEBackward},
 	{"Normal", drawNormal},
 	{"Peak", drawPeak},
+	{"PeakMatrix", drawPeakMatrix},
 	{"PrependTokens", drawPrependTokens},
 	{"PrependTokensBackward", drawPrependTokensBackward},
 	{"RMSNorm", drawRMSNorm},
@@ -1020,6 +1021,20 @@ func drawPeak(d draw) call {
 	return call{rung: rung, args: []arg{out("y", 0, shape...)},
 		run: func(p *engine.Program, t []kernels.Tensor) { kernels.Peak(p, t[0], precision, steps) },
 		ref: func(a, _ [][]float64) { peakRef(a[0], info, precision, steps) }}
+}
+
+// drawPeakMatrix draws one of the shapes that the device multiplies; where there is none, a call of Peak.
+func drawPeakMatrix(d draw) call {
+	shapes := kernels.PeakFragments(kerneltest.Device(d.tb).Info(), kernels.FP16)
+	if len(shapes) == 0 {
+		return drawPeak(d)
+	}
+	f, steps := shapes[rapidInt(d, "shape", 0, len(shapes)-1)], 8*rapidInt(d, "steps/8", 1, 30)
+	return call{rung: "coopmat", args: []arg{out("y", 0, d.size("n", 140), f.M, f.N)},
+		run: func(p *engine.Program, t []kernels.Tensor) { kernels.PeakMatrix(p, t[0], f, steps) },
+		ref: func(a, _ [][]float64) {
+			ref.PeakMatrix(a[0], f.M*f.N, f.K, kernels.PeakChainsMatrix, steps, kernels.PeakFill, kernels.PeakFill)
+		}}
 }
 
 func drawNormModulate(d draw) call {

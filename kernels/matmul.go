@@ -3,7 +3,6 @@
 package kernels
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -317,11 +316,10 @@ func (m product) launch(p *engine.Program, choice MatMulChoice, slice int) {
 	if spec = append(spec, t.spec...); t.direct {
 		spec = append(spec, m.direct(p.Info(), t, vecC))
 	}
-	shader := rung.shader
-	if m.Precision == BF16 {
-		shader = cmp.Or(bf16Shaders[shader], shader)
+	if m.Precision == BF16 && rung.shader == "matmul/06_prefetch" {
+		rung.shader = "matmul/06_prefetch_bf16" // on a matrix unit it is another type
 	}
-	p.Dispatch(engine.Dispatch{Shader: shader,
+	p.Dispatch(engine.Dispatch{Shader: rung.shader,
 		Spec:   spec,
 		Groups: [3]int{ceilDiv(m.N, t.bn), ceilDiv(m.M, t.bm), c.Shape[0]},
 		Push:   push,

@@ -189,9 +189,6 @@ var matMulRungs = []matMulRung{
 	{"matmul/07_coopmat2", hasPerElement, prefetchTiles},
 }
 
-// bf16Shaders are what rungs have for bf16 besides their shader: on a matrix unit it is another type.
-var bf16Shaders = map[string]string{"matmul/06_prefetch": "matmul/06_prefetch_bf16"}
-
 // storesFours are the rungs that store four columns at a time, as a c in halves wants it. Those below store single elements, and
 // so does 07_coopmat2, whose device says of each element where it lies.
 var storesFours = []string{"matmul/03_vector", "matmul/04_narrow", "matmul/05_coopmat", "matmul/06_prefetch"}
