@@ -34,12 +34,12 @@ func (p *Program) schedule() {
 		return
 	}
 	out := make([]command, 0, len(p.commands))
-	left := p.commands
-	for group := 0; len(left) > 0; group++ {
+	left := slices.Clone(p.commands)
+	for group, next := 0, 0; next < len(left); group++ {
 		var in, over usage
 		var passed []command
-		for len(left) > 0 && len(passed) <= lookahead {
-			c := left[0]
+		for ; next < len(left) && len(passed) <= lookahead; next++ {
+			c := left[next]
 			if in.conflicts(&c) || over.conflicts(&c) {
 				over.add(&c)
 				passed = append(passed, c)
@@ -48,9 +48,8 @@ func (p *Program) schedule() {
 				c.group = group
 				out = append(out, c)
 			}
-			left = left[1:]
 		}
-		left = slices.Concat(passed, left)
+		next -= copy(left[next-len(passed):], passed) // back to the front
 	}
 	p.commands = out
 }
