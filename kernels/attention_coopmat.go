@@ -32,7 +32,7 @@ var attentionShapeForce coopMatShape
 // the device also has with fp16 sums (the backward pass turns sums into halves), and whose rows share a subgroup's lanes evenly,
 // in the device's order; each with the largest tile for which shared memory is enough.
 func coopMatShapes(info engine.Info, D int) (shapes []coopMatShape) {
-	return attentionShapes(info, []int{32, 16}, false, func(s coopMatShape) bool { return s.sharedMemory(D) <= info.SharedMemory })
+	return attentionShapes(info, false, func(s coopMatShape) bool { return s.sharedMemory(D) <= info.SharedMemory })
 }
 
 // pipelinedShapes returns those of 04_pipelined: of each two, what products sum over turned, and not. AMD's matrix unit gathers half
@@ -43,7 +43,7 @@ func pipelinedShapes(info engine.Info, D int) (shapes []coopMatShape) {
 		return nil
 	}
 	for _, turn := range []bool{true, false} {
-		shapes = append(shapes, attentionShapes(info, []int{32, 16}, turn, func(s coopMatShape) bool {
+		shapes = append(shapes, attentionShapes(info, turn, func(s coopMatShape) bool {
 			parts := info.SubgroupSize / s.m // lanes that share a row of a tile
 			return parts <= s.tile/4 && s.pipelinedMemory(D) <= info.SharedMemory
 		})...)
@@ -51,7 +51,7 @@ func pipelinedShapes(info engine.Info, D int) (shapes []coopMatShape) {
 	return shapes
 }
 
-func attentionShapes(info engine.Info, tiles []int, turn bool, fits func(s coopMatShape) bool) (shapes []coopMatShape) {
+func attentionShapes(info engine.Info, turn bool, fits func(s coopMatShape) bool) (shapes []coopMatShape) {
 	if attentionShapeForce != (coopMatShape{}) {
 		return []coopMatShape{attentionShapeForce}
 	}
@@ -60,7 +60,7 @@ func attentionShapes(info engine.Info, tiles []int, turn bool, fits func(s coopM
 		if c.A != "f16" || c.B != "f16" || c.C != "f32" || c.R != "f32" || !slices.Contains(info.CoopMat, half) {
 			continue
 		}
-		for _, tile := range tiles {
+		for _, tile := range []int{32, 16} {
 			s := coopMatShape{c.M, c.N, c.K, 4, tile, !info.CPU(), turn}
 			if tile%c.N == 0 && tile%c.K == 0 && info.SubgroupSize%c.M == 0 && fits(s) {
 				shapes = append(shapes, s)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"jitvk/engine"
 )
@@ -306,11 +305,6 @@ func coopMatTile(info engine.Info, precision Precision, t [5]int) (tile matMulTi
 	return matMulTile{bm: bm, bn: bn, local: local, quads: true,
 			spec: []uint32{u(f.M), u(f.N), u(f.K), u(bm), u(bn), u(bk), u(subgroups), u(columns)}},
 		local <= info.MaxInvocations && shared <= info.SharedMemory
-}
-
-// OnMatrixUnit reports whether a shader multiplies on matrix units.
-func OnMatrixUnit(shader string) bool {
-	return strings.Contains(shader, "coopmat") || strings.HasPrefix(shader, "matmul/06_prefetch")
 }
 
 // MatMulRungsOn returns the rungs that a device can run with operands of a precision, from the foot of the ladder up.

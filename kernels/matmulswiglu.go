@@ -122,9 +122,14 @@ func MatMulSwiGLU(p *engine.Program, h Tensor, ab *Tensor, x, w Tensor, o MatMul
 }
 
 // storesHalves reports whether the product, which ends in a SwiGLU, can be made as it is: c is in fp32, or its rung stores halves.
-func (m product) storesHalves(p *engine.Program) bool {
-	m.check()
-	return m.c.Precision == FP32 || slices.Contains(storesFours, m.choose(p).Rung)
+// The choice is made here, once: Program.Choose counts how often a class is used.
+func (m *product) storesHalves(p *engine.Program) bool {
+	if m.check(); m.c.Precision == FP32 {
+		return true
+	}
+	choice := m.choose(p)
+	m.Choice = &choice
+	return slices.Contains(storesFours, choice.Rung)
 }
 
 // MatMulSwiGLUBackward is dab from ab where y = h wᵀ was computed from h: with dh = dy w, which is nowhere written,
