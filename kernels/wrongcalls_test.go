@@ -53,8 +53,9 @@ func (w wrong) memory(d *engine.Device, size int64) engine.Range {
 
 // freely are the dimensions that may have any size whatever the other tensors have, so that another size is no mistake: of a tensor
 // that is alone, of a table's rows, of tokens that are cut off or put before.
-var freely = map[string]bool{"GradNorm g": true, "Normal x": true, "LogitNormal tau": true, "Peak y": true, "Embed table 0": true,
-	"ColSum dy 0": true, "AddRows x 0": true, "RoPE y 2": true,
+var freely = map[string]bool{"GradNorm g": true, "Normal x": true, "LogitNormal tau": true, "Peak y": true, "PeakMatrix y": true,
+	"Embed table 0": true,
+	"ColSum dy 0":   true, "AddRows x 0": true, "RoPE y 2": true,
 	"ConcatTimeBackward dy 1": true, "ConcatTimeBackward dy 2": true,
 	"ConcatTimeBackward de 1": true, "TimeEmbedding e 1": true, "RoPE y 0": true, "AddRows y 0": true,
 	"EmbedBackward dtable 0": true, "DropTokens x 1": true, "DropTokens y 1": true, "DropTokensBackward dx 1": true,
